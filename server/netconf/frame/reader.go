@@ -131,8 +131,7 @@ func (r *Reader) readEOM() error {
 		}
 		// The marker may have begun in what was there before, but cannot have ended in it.
 		from := max(0, len(r.msg)-(len(eomMarker)-1))
-		r.msg = append(r.msg, r.buf[r.pos:r.end]...)
-		r.pos = r.end
+		r.take(r.end - r.pos)
 		if i := bytes.Index(r.msg[from:], []byte(eomMarker)); i >= 0 {
 			i += from
 			r.pos -= len(r.msg) - i - len(eomMarker) // what follows belongs to the next message
@@ -173,9 +172,7 @@ func (r *Reader) readChunked(afterLF bool) error {
 		}
 		if int64(len(r.msg))+size > r.max {
 			// Already certain, whatever follows: do not wait for it, keep what is here.
-			k := min(size, int64(r.end-r.pos))
-			r.msg = append(r.msg, r.buf[r.pos:r.pos+int(k)]...)
-			r.pos += int(k)
+			r.take(int(min(size, int64(r.end-r.pos))))
 			return r.tooBig()
 		}
 		if err := r.chunkData(size); err != nil {
@@ -221,8 +218,7 @@ func (r *Reader) chunkData(n int64) error {
 	for n > 0 {
 		if r.pos < r.end {
 			k := int(min(n, int64(r.end-r.pos)))
-			r.msg = append(r.msg, r.buf[r.pos:r.pos+k]...)
-			r.pos += k
+			r.take(k)
 			n -= int64(k)
 			continue
 		}
@@ -232,7 +228,7 @@ func (r *Reader) chunkData(n int64) error {
 			}
 			continue
 		}
-		r.msg = slices.Grow(r.msg, inputSize)
+		r.grow(inputSize)
 		room := r.msg[len(r.msg):cap(r.msg)]
 		k, err := r.read(room[:min(n, int64(len(room)))])
 		if err != nil {
@@ -242,6 +238,20 @@ func (r *Reader) chunkData(n int64) error {
 		n -= int64(k)
 	}
 	return nil
+}
+
+// take moves n bytes of the input buffer to the message.
+func (r *Reader) take(n int) {
+	r.grow(n)
+	r.msg = append(r.msg, r.buf[r.pos:r.pos+n]...)
+	r.pos += n
+}
+
+// grow makes room for n more bytes of the message. It doubles, because append grows large slices in small steps.
+func (r *Reader) grow(n int) {
+	if cap(r.msg)-len(r.msg) < n {
+		r.msg = slices.Grow(r.msg, max(n, len(r.msg)))
+	}
 }
 
 func (r *Reader) tooBig() error {
