@@ -79,7 +79,7 @@ type PeerSpec struct {
 	ConnectMode ConnectMode
 	RemotePort  uint16
 	LocalPort   uint16 // 0: the kernel chooses
-	TTL         uint8  // of packets sent, 1 to 255
+	TTL         uint8  // of packets sent; 0: the kernel's default
 	MinTTL      uint8  // GTSM: least TTL accepted (RFC 5082), 0: any
 	MSS         uint16 // octets, 0: from the MTU
 	PathMTU     Toggle
@@ -142,7 +142,7 @@ var peerFields = []field[PeerSpec]{
 		if p.MinTTL != 0 {
 			return "" // GTSM displaces it
 		}
-		return u(p.TTL)
+		return zero(p.TTL)
 	}),
 	text("transport/config/valid-ttl-hops", func(p *PeerSpec) string {
 		if p.MinTTL == 0 {
