@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// translatePattern turns an XML Schema regular expression (RFC 7950 9.4.5)
+// into an anchored Go one. What has no counterpart, or means something else in
+// Go, is an error rather than a wrong match.
+func translatePattern(xsd string) (string, error) {
+	var out strings.Builder
+	out.WriteString("^(?:")
+	inClass := false
+	for i := 0; i < len(xsd); i++ {
+		c := xsd[i]
+		switch {
+		case c == '\\':
+			if i++; i == len(xsd) {
+				return "", fmt.Errorf("pattern %q: ends in a backslash", xsd)
+			}
+			esc, err := translateEscape(xsd[i], inClass)
+			if err != nil {
+				return "", fmt.Errorf("pattern %q: %w", xsd, err)
+			}
+			out.WriteString(esc)
+		case inClass:
+			if c == '[' {
+				return "", fmt.Errorf("pattern %q: class subtraction is not supported", xsd)
+			}
+			inClass = c != ']'
+			out.WriteByte(c)
+		default:
+			if err := checkPlain(xsd, i); err != nil {
+				return "", fmt.Errorf("pattern %q: %w", xsd, err)
+			}
+			inClass = c == '['
+			out.WriteString(plain(c))
+		}
+	}
+	out.WriteString(")$")
+	if _, err := regexp.Compile(out.String()); err != nil {
+		return "", fmt.Errorf("pattern %q: %w", xsd, err)
+	}
+	return out.String(), nil
+}
+
+// plain translates a character outside a class: ^ and $ are ordinary in XML
+// Schema, groups never capture, and the dot excludes both line ends.
+func plain(c byte) string {
+	switch c {
+	case '^', '$':
+		return `\` + string(c)
+	case '(':
+		return "(?:"
+	case '.':
+		return `[^\n\r]`
+	}
+	return string(c)
+}
+
+// checkPlain refuses what Go reads as an extension: (?...), and lazy or
+// possessive quantifiers.
+func checkPlain(xsd string, i int) error {
+	if i == 0 {
+		return nil
+	}
+	prev, c := xsd[i-1], xsd[i]
+	escaped := i > 1 && xsd[i-2] == '\\'
+	if (c == '?' || c == '*' || c == '+') && !escaped && strings.IndexByte("(?*+}", prev) >= 0 {
+		return fmt.Errorf("quantifier %q has nothing to repeat", c)
+	}
+	return nil
+}
+
+// translateEscape translates the escape \c.
+func translateEscape(c byte, inClass bool) (string, error) {
+	switch c {
+	case 'n', 'r', 't', '\\', '|', '.', '-', '^', '?', '*', '+', '{', '}', '(', ')', '[', ']', '$':
+		return `\` + string(c), nil
+	case 'd':
+		return `\p{Nd}`, nil
+	case 'D':
+		return `\P{Nd}`, nil
+	case 's':
+		if inClass {
+			return ` \t\n\r`, nil
+		}
+		return `[ \t\n\r]`, nil
+	case 'p', 'P':
+		return `\` + string(c), nil
+	}
+	return "", fmt.Errorf(`escape \%c is not supported`, c)
+}
