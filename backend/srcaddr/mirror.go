@@ -119,20 +119,21 @@ func (m *mirror) setLink(l link) bool {
 	return !known || !l.equal(old)
 }
 
+// removeLink takes the addresses away too, even of a link that a list has
+// already left out. The kernel tells of them before, but only a link that is
+// clean may come again with the same index.
 func (m *mirror) removeLink(index int) bool {
 	old, known := m.links[index]
-	if !known {
-		return false
+	if known {
+		m.dropNames(old)
+		delete(m.links, index)
 	}
-	m.dropNames(old)
-	delete(m.links, index)
-	// The kernel tells of the addresses too; doing it here as well keeps a
-	// reused index clean.
+	had := len(m.onLink[index]) > 0
 	for ip := range m.onLink[index] {
 		m.keepHolders(ip, func(a address) bool { return a.link != index })
 	}
 	delete(m.onLink, index)
-	return true
+	return known || had
 }
 
 func (m *mirror) dropNames(l link) {
