@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -191,10 +192,21 @@ func (n *Namespace) LinkDown(dev string) { n.lab.t.Helper(); n.IP("link", "set",
 // DelLink removes dev and the other end of its veth pair.
 func (n *Namespace) DelLink(dev string) { n.lab.t.Helper(); n.IP("link", "del", dev) }
 
-// AddAltname gives dev an alternative name, which may be longer than 15 characters.
+// AddAltname gives dev an alternative name, which may be longer than 15
+// characters. It asks the kernel itself, which allows the slash of names like
+// GigabitEthernet0/1/0; the ip command does not.
 func (n *Namespace) AddAltname(dev, name string) {
 	n.lab.t.Helper()
-	n.IP("link", "property", "add", "dev", dev, "altname", name)
+	err := n.Do(func() error {
+		link, err := netlink.LinkByName(dev)
+		if err != nil {
+			return err
+		}
+		return netlink.LinkAddAltName(link, name)
+	})
+	if err != nil {
+		n.lab.t.Fatalf("netlab: namespace %s: altname %s of %s: %v", n.Name, name, dev, err)
+	}
 }
 
 // AddInterface makes an interface that is up and has carrier, for use as a
