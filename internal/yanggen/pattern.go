@@ -32,8 +32,8 @@ func translatePattern(xsd string) (string, error) {
 			inClass = c != ']'
 			out.WriteByte(c)
 		default:
-			if err := checkPlain(xsd, i); err != nil {
-				return "", fmt.Errorf("pattern %q: %w", xsd, err)
+			if strings.HasPrefix(xsd[i:], "(?") {
+				return "", fmt.Errorf("pattern %q: (? is not supported", xsd)
 			}
 			inClass = c == '['
 			out.WriteString(plain(c))
@@ -58,20 +58,6 @@ func plain(c byte) string {
 		return `[^\n\r]`
 	}
 	return string(c)
-}
-
-// checkPlain refuses what Go reads as an extension: (?...), and lazy or
-// possessive quantifiers.
-func checkPlain(xsd string, i int) error {
-	if i == 0 {
-		return nil
-	}
-	prev, c := xsd[i-1], xsd[i]
-	escaped := i > 1 && xsd[i-2] == '\\'
-	if (c == '?' || c == '*' || c == '+') && !escaped && strings.IndexByte("(?*+}", prev) >= 0 {
-		return fmt.Errorf("quantifier %q has nothing to repeat", c)
-	}
-	return nil
 }
 
 // translateEscape translates the escape \c.
