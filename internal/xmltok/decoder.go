@@ -73,19 +73,21 @@ func (d *Decoder) Depth() int {
 
 // Next returns the next token. After the EndElement of the root it checks that only comments and white space follow, then returns io.EOF.
 // Every other error is a *SyntaxError. Errors are final: further calls return them again.
-func (d *Decoder) Next() (Token, error) {
+func (d *Decoder) Next() (tok Token, err error) {
 	if d.err != nil {
-		return Token{}, d.err
+		return tok, d.err
 	}
 	d.leave()
 	switch {
 	case d.empty:
 		d.empty = false
-		return d.endElement(d.pos), nil
+		d.endElement(&tok, d.pos)
 	case len(d.stack) == 0:
-		return d.outside()
+		err = d.outside(&tok)
+	default:
+		err = d.inside(&tok)
 	}
-	return d.inside()
+	return tok, err
 }
 
 // Skip reads to the end of the innermost open element, its EndElement included: called after a StartElement it skips that element, called
@@ -139,13 +141,13 @@ func (d *Decoder) leave() {
 }
 
 // fail makes a fault at off final.
-func (d *Decoder) fail(off int, format string, args ...any) (Token, error) {
+func (d *Decoder) fail(off int, format string, args ...any) error {
 	d.err = &SyntaxError{Offset: off, Msg: fmt.Sprintf(format, args...)}
-	return Token{}, d.err
+	return d.err
 }
 
-// inside returns the next token inside the root.
-func (d *Decoder) inside() (Token, error) {
+// inside reads the next token inside the root.
+func (d *Decoder) inside(tok *Token) error {
 	data, start := d.data, d.pos
 	d.text = d.text[:0]
 	i, run := start, start // data[run:i] is text not yet copied to d.text
@@ -161,7 +163,7 @@ func (d *Decoder) inside() (Token, error) {
 		case c == '<' && i+1 < len(data) && (data[i+1] == '!' || data[i+1] == '?'):
 			d.text = append(d.text, data[run:i]...)
 			if end = d.markup(i); end < 0 {
-				return Token{}, d.err
+				return d.err
 			}
 			run = end
 		case c == '<':
@@ -172,9 +174,10 @@ func (d *Decoder) inside() (Token, error) {
 				text = d.text
 			}
 			if len(text) > 0 {
-				return Token{Kind: Text, Text: text, Offset: start}, nil
+				tok.Kind, tok.Text, tok.Offset = Text, text, start
+				return nil
 			}
-			return d.tag()
+			return d.tag(tok)
 		case c == ']':
 			if bytes.HasPrefix(data[i:], []byte("]]>")) {
 				return d.fail(i, "]]> in text")
@@ -206,11 +209,11 @@ func (d *Decoder) inside() (Token, error) {
 	}
 }
 
-// outside returns the root's StartElement, or io.EOF after it.
-func (d *Decoder) outside() (Token, error) {
+// outside reads the root's StartElement, or returns io.EOF after it.
+func (d *Decoder) outside(tok *Token) error {
 	if d.pos == 0 && !d.rootSeen {
 		if !d.declaration() {
-			return Token{}, d.err
+			return d.err
 		}
 	}
 	for {
@@ -221,7 +224,7 @@ func (d *Decoder) outside() (Token, error) {
 		switch {
 		case len(rest) == 0 && d.rootSeen:
 			d.err = io.EOF
-			return Token{}, d.err
+			return d.err
 		case len(rest) == 0:
 			return d.fail(d.pos, "document without an element")
 		case rest[0] != '<':
@@ -229,18 +232,18 @@ func (d *Decoder) outside() (Token, error) {
 		case len(rest) > 1 && (rest[1] == '!' || rest[1] == '?'):
 			end := d.markup(d.pos)
 			if end < 0 {
-				return Token{}, d.err
+				return d.err
 			}
 			d.pos = end
 		case d.rootSeen:
 			return d.fail(d.pos, "second root element")
 		default:
-			return d.tag()
+			return d.tag(tok)
 		}
 	}
 }
 
-func (d *Decoder) badChar(off int) (Token, error) {
+func (d *Decoder) badChar(off int) error {
 	r, n := utf8.DecodeRune(d.data[off:])
 	if r == utf8.RuneError && n <= 1 {
 		return d.fail(off, "byte %#x is not UTF-8", d.data[off])

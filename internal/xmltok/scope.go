@@ -118,9 +118,11 @@ func (s *scope) shrink(n int) {
 }
 
 func (s *scope) lookup(prefix string) (ns string, ok bool) {
-	i, ok := s.last[prefix]
-	if !ok || i < 0 {
-		return "", false
+	i := len(s.binds) - 1
+	if s.binds[i].prefix != prefix { // the latest declaration is the one asked for most
+		if i, ok = s.last[prefix]; !ok || i < 0 {
+			return "", false
+		}
 	}
 	ns = s.binds[i].ns
 	return ns, ns != ""

@@ -2,16 +2,16 @@ package xmltok
 
 import "fmt"
 
-// tag returns the token of the tag at d.pos, which is '<' and does not start other markup.
-func (d *Decoder) tag() (Token, error) {
+// tag reads the tag at d.pos, which is '<' and does not start other markup.
+func (d *Decoder) tag(tok *Token) error {
 	if d.pos+1 < len(d.data) && d.data[d.pos+1] == '/' {
-		return d.endTag()
+		return d.endTag(tok)
 	}
-	return d.startTag()
+	return d.startTag(tok)
 }
 
 // endTag reads </name>, which must match the start tag byte by byte.
-func (d *Decoder) endTag() (Token, error) {
+func (d *Decoder) endTag(tok *Token) error {
 	if len(d.stack) == 0 {
 		return d.fail(d.pos, "end tag without a start tag")
 	}
@@ -25,18 +25,19 @@ func (d *Decoder) endTag() (Token, error) {
 		return d.fail(i, "end tag is not closed")
 	}
 	d.pos = i + 1
-	return d.endElement(start), nil
+	d.endElement(tok, start)
+	return nil
 }
 
 // endElement ends the top of the stack. It is taken off by leave, so that its declarations serve until the next token.
-func (d *Decoder) endElement(start int) Token {
+func (d *Decoder) endElement(tok *Token, start int) {
 	top := &d.stack[len(d.stack)-1]
 	d.ended = true
-	return Token{Kind: EndElement, Local: top.name.local, Prefix: top.name.prefix, Namespace: top.ns, Offset: start}
+	tok.Kind, tok.Local, tok.Prefix, tok.Namespace, tok.Offset = EndElement, top.name.local, top.name.prefix, top.ns, start
 }
 
 // startTag reads <name attributes> or <name attributes/>.
-func (d *Decoder) startTag() (Token, error) {
+func (d *Decoder) startTag(tok *Token) error {
 	data, start := d.data, d.pos
 	i := d.nameEnd(start + 1)
 	name := d.names.get(data[start+1 : i])
@@ -45,7 +46,7 @@ func (d *Decoder) startTag() (Token, error) {
 	}
 	if len(d.stack) >= d.maxDepth {
 		d.err = &SyntaxError{Offset: start, Msg: fmt.Sprintf("more than %d elements nested", d.maxDepth), err: ErrTooDeep}
-		return Token{}, d.err
+		return d.err
 	}
 	binds := len(d.scope.binds)
 	d.attrs = d.attrs[:0]
@@ -66,7 +67,7 @@ func (d *Decoder) startTag() (Token, error) {
 			return d.fail(i, "no white space before an attribute of %q", clip(name.raw))
 		}
 		if i = d.attribute(next); i < 0 {
-			return Token{}, d.err
+			return d.err
 		}
 	}
 	ns, ok := d.scope.lookup(name.prefix)
@@ -74,12 +75,13 @@ func (d *Decoder) startTag() (Token, error) {
 		return d.fail(start, "prefix %q is not declared", clip(name.prefix))
 	}
 	if !d.resolveAttrs(start) {
-		return Token{}, d.err
+		return d.err
 	}
 	d.serial++
 	d.stack = append(d.stack, element{name: name, ns: ns, binds: binds, serial: d.serial})
 	d.rootSeen = true
-	return Token{Kind: StartElement, Local: name.local, Prefix: name.prefix, Namespace: ns, Attrs: d.attrs, Offset: start}, nil
+	tok.Kind, tok.Local, tok.Prefix, tok.Namespace, tok.Attrs, tok.Offset = StartElement, name.local, name.prefix, ns, d.attrs, start
+	return nil
 }
 
 // attribute reads name="value" at i, adds it to d.attrs, and declares the prefix if it is a declaration. It returns the end, -1 on a fault.
