@@ -228,7 +228,7 @@ func TestLeaderGivesUp(t *testing.T) {
 func TestSameWork(t *testing.T) {
 	runtime.LockOSThread() // the hash is computed by the caller
 	defer runtime.UnlockOSThread()
-	const cost = 9
+	const cost = 8
 	dear, err := bcrypt.GenerateFromPassword([]byte("right"), cost)
 	if err != nil {
 		t.Fatal(err)

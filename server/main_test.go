@@ -38,17 +38,21 @@ func write(t testing.TB, path, text string, mode os.FileMode) {
 	}
 }
 
-// openUsers opens a file with that text, and has unknown users cost as little
-// as known ones in these tests.
+// openUsers opens a file with that text.
 func openUsers(t testing.TB, text string) *Users {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "users.yaml")
 	write(t, path, text, 0o600)
-	u, err := OpenUsers(path)
+	return reopen(t, path)
+}
+
+// reopen is OpenUsers at the lowest cost.
+func reopen(t testing.TB, path string) *Users {
+	t.Helper()
+	u, err := openUsersAt(path, bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u.accounts.Load().maxCost = bcrypt.MinCost
 	return u
 }
 

@@ -107,6 +107,12 @@ func (s *CertificateSource) reload() {
 		return
 	}
 	s.refusedFiles, s.refusedWhy = stamps{}, ""
+	// The second file of a rotation may arrive between our look and our read:
+	// then the next look differs though the pair is already served.
+	if cert.Leaf.Equal(s.current.Load().cert.Leaf) {
+		s.current.Store(&pair{cert: &cert, files: files})
+		return
+	}
 	s.serve(&cert, files)
 	s.log.Info("certificate replaced", "file", s.certPath, "fingerprint", Fingerprint(cert.Leaf))
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -212,6 +213,39 @@ func TestRotation(t *testing.T) {
 	}
 	if strings.Contains(log.buf.String(), "PRIVATE") {
 		t.Error("log holds a key")
+	}
+}
+
+// TestTouchedFilesAreNotARotation: other stamps, same pair.
+func TestTouchedFilesAreNotARotation(t *testing.T) {
+	dir := t.TempDir()
+	s, log := newSource(t, dir)
+	old := served(t, s)
+	before := s.current.Load()
+	if err := os.Chtimes(filepath.Join(dir, CertificateFile), time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if got := served(t, s); got != old {
+		t.Errorf("serves %s", got)
+	}
+	if n := log.count("\n"); n != 0 {
+		t.Errorf("%d log lines for the same pair", n)
+	}
+	after := s.current.Load()
+	if served(t, s); after == before || s.current.Load() != after {
+		t.Error("the files are read again at each handshake")
+	}
+}
+
+func TestExpiredCertificateIsWarnedOf(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) { // whose clock begins in the year 2000
+		if _, _, err := LoadOrCreateCertificate(dir); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if _, log := newSource(t, dir); log.count("level=WARN") != 1 || log.count("not-after=2002-") != 1 {
+		t.Errorf("log: %s", log.buf.String())
 	}
 }
 

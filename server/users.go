@@ -28,6 +28,7 @@ const (
 // goroutine. It prints without its content.
 type Users struct {
 	path     string
+	cost     int    // bcrypt cost of new hashes
 	macKey   []byte // random, per process
 	accounts atomic.Pointer[accounts]
 	slots    chan struct{} // held while a bcrypt hash is computed
@@ -58,9 +59,13 @@ type account struct {
 
 // OpenUsers reads the user file at path. A missing file is an empty one. A
 // file that others may read is ErrExposedFile.
-func OpenUsers(path string) (*Users, error) {
+func OpenUsers(path string) (*Users, error) { return openUsersAt(path, bcryptCost) }
+
+// openUsersAt is OpenUsers with the cost of new hashes; tests take a cheap one.
+func openUsersAt(path string, cost int) (*Users, error) {
 	u := &Users{
 		path:    path,
+		cost:    cost,
 		macKey:  make([]byte, 32),
 		slots:   make(chan struct{}, bcryptSlots()),
 		failed:  newLimiter(),
@@ -107,7 +112,7 @@ func (u *Users) EnsureAdmin(password string) (generated string, created bool, er
 	if len(password) > maxPassword {
 		return "", false, fmt.Errorf("create user %s: the password is longer than %d bytes", adminName, maxPassword)
 	}
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcryptCost)
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), u.cost)
 	if err != nil {
 		return "", false, fmt.Errorf("create user %s: %w", adminName, err)
 	}
@@ -135,7 +140,7 @@ func (u *Users) publish(entries []userEntry) error {
 	next := &accounts{
 		entries: entries,
 		byName:  make(map[string]*account, len(entries)),
-		maxCost: bcryptCost,
+		maxCost: u.cost,
 	}
 	for _, e := range entries {
 		a := &account{groups: e.Groups}

@@ -32,10 +32,7 @@ func TestEnsureAdmin(t *testing.T) {
 			if tt.file != "" {
 				write(t, path, tt.file, 0o600)
 			}
-			u, err := OpenUsers(path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			u := reopen(t, path)
 			generated, created, err := u.EnsureAdmin(tt.password)
 			if tt.wantErr != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.wantErr) || strings.Contains(err.Error(), tt.password) {
@@ -76,13 +73,19 @@ func TestEnsureAdmin(t *testing.T) {
 	}
 }
 
-func reopen(t *testing.T, path string) *Users {
-	t.Helper()
+// TestCost: hashes of the agent are not the tests' cheap ones.
+func TestCost(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users.yaml")
 	u, err := OpenUsers(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return u
+	if _, _, err := u.EnsureAdmin("a-password"); err != nil {
+		t.Fatal(err)
+	}
+	if cost := u.accounts.Load().byName["admin"].cost; cost < 10 {
+		t.Errorf("bcrypt cost %d", cost)
+	}
 }
 
 func TestEnsureAdminWriteFails(t *testing.T) {
