@@ -53,7 +53,8 @@ const (
 	Unbound
 	// InterfaceMissing: no interface has that name or alternative name.
 	InterfaceMissing
-	// InterfaceDown: the interface is administratively down.
+	// InterfaceDown: the interface is administratively down. The kernel would
+	// still let its IPv4 addresses be bound; the command does not use them.
 	InterfaceDown
 	// NoAddress: the interface has no usable address of the peer's family.
 	NoAddress

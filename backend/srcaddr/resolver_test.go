@@ -342,6 +342,15 @@ func TestNamespaceComesAndGoes(t *testing.T) {
 		h.k.remove("vpn2")
 		h.k.names.names <- nil
 		h.want(q, NamespaceMissing)
+
+		// Nobody watches for a second then, and what happens is seen at its end.
+		h.k.add("vpn2", eth(2, "a"))
+		time.Sleep(retryMax / 2)
+		h.want(q, NoAddress)
+		h.k.remove("vpn2")
+		h.want(q, NoAddress)
+		time.Sleep(retryMax / 2)
+		h.want(q, NamespaceMissing)
 	})
 }
 
@@ -360,7 +369,8 @@ func TestNamesArePolledWithoutWatch(t *testing.T) {
 		h.want(q, NamespaceMissing)
 
 		h.k.do(func() { h.k.namesErr = nil })
-		time.Sleep(retryMax) // watched from here on
+		time.Sleep(retryMax)
+		synctest.Wait() // watched from here on
 		h.k.add("vpn2", eth(2, "a"))
 		h.k.names.names <- []string{"vpn2"}
 		h.want(q, NoAddress)
