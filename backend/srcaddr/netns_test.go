@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -242,35 +241,30 @@ func TestLiveLoopback(t *testing.T) {
 // bound to the address.
 func (l *live) bind(addr, zone string) error {
 	l.t.Helper()
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends in the namespace
-		done <- func() error {
-			ns, err := netns.GetFromName(l.ns)
-			if err != nil {
-				return err
-			}
-			defer ns.Close()
-			if err := netns.Set(ns); err != nil {
-				return err
-			}
-			a := netip.MustParseAddr(addr)
-			var sa unix.Sockaddr = &unix.SockaddrInet6{Addr: a.As16()}
-			domain := unix.AF_INET6
-			if a.Is4() {
-				domain, sa = unix.AF_INET, &unix.SockaddrInet4{Addr: a.As4()}
-			} else if zone != "" {
-				sa.(*unix.SockaddrInet6).ZoneId = uint32(l.r.Resolve(Query{NetNS: l.ns, Interface: zone, Peer: a}).Index)
-			}
-			fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-			if err != nil {
-				return err
-			}
-			defer unix.Close(fd)
-			return unix.Bind(fd, sa)
-		}()
-	}()
-	return <-done
+	return onOwnThread(func() error {
+		ns, err := netns.GetFromName(l.ns)
+		if err != nil {
+			return err
+		}
+		defer ns.Close()
+		if err := netns.Set(ns); err != nil {
+			return err
+		}
+		a := netip.MustParseAddr(addr)
+		var sa unix.Sockaddr = &unix.SockaddrInet6{Addr: a.As16()}
+		domain := unix.AF_INET6
+		if a.Is4() {
+			domain, sa = unix.AF_INET, &unix.SockaddrInet4{Addr: a.As4()}
+		} else if zone != "" {
+			sa.(*unix.SockaddrInet6).ZoneId = uint32(l.r.Resolve(Query{NetNS: l.ns, Interface: zone, Peer: a}).Index)
+		}
+		fd, err := unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		return unix.Bind(fd, sa)
+	})
 }
 
 func TestLiveNamespaceComesAndGoes(t *testing.T) {
@@ -353,7 +347,29 @@ func TestLiveOwnNamespace(t *testing.T) {
 
 // No thread of the process may stay in another namespace.
 func TestLiveThreadsStayAtHome(t *testing.T) {
+	home, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
 	l := newLive(t)
+	// A thread that is left behind by a call that has no way back must be gone.
+	foreign := errors.New("left in the namespace")
+	for range 50 {
+		err := onOwnThread(func() error {
+			if unix.Gettid() == unix.Getpid() {
+				t.Error("runs on the main thread, which cannot end")
+			}
+			ns, err := netns.GetFromName(l.ns)
+			if err != nil {
+				return err
+			}
+			defer ns.Close()
+			return errors.Join(netns.Set(ns), foreign)
+		})
+		if !errors.Is(err, foreign) {
+			t.Fatal(err)
+		}
+	}
 	for range 50 {
 		c, err := linux{}.open(l.ns, true)
 		if err != nil {
@@ -364,17 +380,18 @@ func TestLiveThreadsStayAtHome(t *testing.T) {
 		}
 		c.close()
 	}
-	home, err := os.Readlink("/proc/self/ns/net")
-	if err != nil {
-		t.Fatal(err)
-	}
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, task := range tasks {
-		at, err := os.Readlink("/proc/self/task/" + task.Name() + "/ns/net")
-		if err == nil && at != home { // a thread may have ended meanwhile
+		path := "/proc/self/task/" + task.Name() + "/ns/net"
+		at, err := os.Readlink(path)
+		for limit := time.Now().Add(patience); err == nil && at != home && time.Now().Before(limit); {
+			time.Sleep(time.Millisecond) // the last thread is about to end
+			at, err = os.Readlink(path)
+		}
+		if err == nil && at != home {
 			t.Errorf("thread %s is in %s, not in %s", task.Name(), at, home)
 		}
 	}
