@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,7 +42,7 @@ type Backend struct {
 	mu          sync.Mutex // guards all below
 	instances   map[bgp.InstanceKey]*instance
 	ceases      map[bgp.PeerKey][]uint8 // subcodes sent, also of peers that are gone
-	pending     []bgp.PeerKey           // peers that get a session when Apply ends
+	pending     []*bgp.PeerSpec         // peers that get a session when Apply ends
 	queue       []note
 	held        bool
 	down        error // not nil: the speaker is away
@@ -126,6 +127,8 @@ func (b *Backend) Apply(ctx context.Context, steps []plan.Step) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	defer b.settle()
+	b.pending = slices.Grow(b.pending, len(steps))
+	b.queue = slices.Grow(b.queue, 2*len(steps))
 	for i := range steps {
 		s := &steps[i]
 		err := ctx.Err()
@@ -181,7 +184,7 @@ func (b *Backend) putInstance(s *plan.Step) {
 	if NativeInstance(in.spec, s.NewInstance) == bgp.ImpactReset {
 		for _, p := range in.peers {
 			b.end(in, p.spec.Key, cease(bgp.CeaseOtherConfiguration, ""))
-			b.pending = append(b.pending, p.spec.Key)
+			b.pending = append(b.pending, p.spec)
 		}
 	}
 	in.spec = s.NewInstance
@@ -191,9 +194,9 @@ func (b *Backend) putPeer(in *instance, s *plan.Step) {
 	p, old := in.peers[s.Peer.Address], in.peers[s.Peer.Address].spec
 	p.spec = s.New
 	in.peers[s.Peer.Address] = p
-	b.pending = append(b.pending, s.Peer)
+	b.pending = append(b.pending, s.New)
 	if old == nil {
-		b.note(note{peer: s.Peer})
+		b.note(note{peer: s.New})
 		return
 	}
 	changed := old != s.New && len(bgp.DiffPeers(old, s.New)) > 0
@@ -212,12 +215,13 @@ func (b *Backend) putPeer(in *instance, s *plan.Step) {
 }
 
 func (b *Backend) deletePeer(in *instance, key bgp.PeerKey) {
-	if _, ok := in.peers[key.Address]; !ok {
+	p, ok := in.peers[key.Address]
+	if !ok {
 		return
 	}
 	b.end(in, key, cease(bgp.CeasePeerDeconfigured, ""))
 	delete(in.peers, key.Address)
-	b.note(note{kind: backend.PeerGone, peer: key})
+	b.note(note{kind: backend.PeerGone, peer: p.spec})
 }
 
 // Reset ends an established session with Cease 6/4; a soft reset ends none.
@@ -240,7 +244,7 @@ func (b *Backend) Reset(ctx context.Context, key bgp.PeerKey, r backend.ResetReq
 	}
 	if r.Mode == backend.ResetHard {
 		b.end(in, key, cease(bgp.CeaseAdminReset, r.Text))
-		b.pending = append(b.pending, key)
+		b.pending = append(b.pending, in.peers[key.Address].spec)
 	}
 	return nil
 }

@@ -12,12 +12,12 @@ import (
 // note is an event that waits for Run. It is small because a batch of
 // 100,000 steps leaves as many behind.
 type note struct {
-	kind  backend.EventKind
 	time  time.Time
-	peer  bgp.PeerKey
-	up    *bgp.PeerSpec // what the new session was opened with, nil: idle
+	peer  *bgp.PeerSpec // nil in notes of the speaker itself
 	ended *backend.Ended
 	err   error
+	kind  backend.EventKind
+	up    bool // there is a session, opened with peer
 }
 
 // note queues n for Run. The caller holds mu.
@@ -30,8 +30,10 @@ func (b *Backend) note(n note) {
 	}
 }
 
-// Run hands the events over until ctx ends.
+// Run hands the events over until ctx ends. Then the sessions end with a
+// Cease, unless the speaker is external.
 func (b *Backend) Run(ctx context.Context, sink func(backend.Event)) error {
+	defer b.stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -51,12 +53,27 @@ func (b *Backend) Run(ctx context.Context, sink func(backend.Event)) error {
 	}
 }
 
+func (b *Backend) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.external {
+		return
+	}
+	b.held = true
+	for _, key := range b.keys() {
+		b.end(b.instances[key.InstanceKey()], key, cease(bgp.CeaseAdminShutdown, ""))
+	}
+}
+
 func (n *note) event() backend.Event {
-	e := backend.Event{Kind: n.kind, Time: n.time, Peer: n.peer, Ended: n.ended, Err: n.err}
-	if n.up == nil {
+	e := backend.Event{Kind: n.kind, Time: n.time, Ended: n.ended, Err: n.err}
+	if n.peer != nil {
+		e.Peer = n.peer.Key
+	}
+	if !n.up {
 		return e
 	}
-	s := n.up
+	s := n.peer
 	e.Session = bgp.StateEstablished
 	e.RemoteRouterID = remoteID(s.Key.Address)
 	e.HoldTime = s.HoldTime
@@ -97,18 +114,18 @@ func (b *Backend) end(in *instance, key bgp.PeerKey, why *backend.Ended) {
 	if n := why.Notification; n != nil && n.Sent && n.Code == bgp.CodeCease {
 		b.ceases[key] = append(b.ceases[key], n.Subcode)
 	}
-	b.note(note{peer: key, ended: why})
+	b.note(note{peer: p.spec, ended: why})
 }
 
 // settle gives the pending peers their sessions. The caller holds mu.
 func (b *Backend) settle() {
-	keys := b.pending
+	specs := b.pending
 	b.pending = nil
 	if b.held || b.down != nil {
 		return
 	}
-	for _, key := range keys {
-		b.establish(key)
+	for _, spec := range specs {
+		b.establish(spec.Key)
 	}
 }
 
@@ -129,6 +146,6 @@ func (b *Backend) establish(key bgp.PeerKey) bool {
 	p.session = p.spec
 	p.connections++
 	in.peers[key.Address] = p
-	b.note(note{peer: key, up: p.session})
+	b.note(note{peer: p.spec, up: true})
 	return true
 }
