@@ -2319,7 +2319,7 @@ var Nodes = []Node{
 		Module:      "mooring-bgp",
 		Parent:      177,
 		Kind:        KindContainer,
-		Description: "The values in force, and where each came from.",
+		Description: "Where the values in force came from. Values that are defaults are not listed; they stand in the state containers.",
 		GoName:      "Effective",
 	},
 	{
