@@ -1,0 +1,216 @@
+package datastore
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/openconfig/ygot/ygot"
+
+	"mooring/engine/schema"
+)
+
+// Candidate is a configuration that is being prepared: running, or a running
+// with changes. All methods are safe for concurrent use. The package comment
+// says how private candidates and the shared one meet other commits.
+type Candidate struct {
+	store  *Store
+	shared bool
+
+	mu  sync.Mutex // guards txn; taken before the mutex of the locks
+	txn *Txn       // nil: nothing was edited
+}
+
+// NewCandidate returns a private candidate. It needs no closing.
+func (s *Store) NewCandidate() *Candidate { return &Candidate{store: s} }
+
+// Shared returns the candidate of RFC 6241 8.3, which is one for all.
+func (s *Store) Shared() *Candidate { return s.shared }
+
+// Edit lets fn change the candidate. Where fn returns an error, Edit returns
+// it and the candidate is as before. fn must not call the candidate; it may
+// call Store.CheckWrite, and no lock of the shared candidate is granted
+// between that and the end of Edit.
+func (c *Candidate) Edit(fn func(*Txn) error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.follow()
+	whole := c.txn
+	if whole == nil {
+		whole = c.store.Begin()
+	}
+	part := &Txn{base: whole.base, tree: whole.tree.copy(), changes: map[schema.Key]*change{}}
+	defer part.Discard()
+	if err := fn(part); err != nil {
+		return err
+	}
+	part.Dirty()
+	whole.adopt(part)
+	c.txn = whole
+	return nil
+}
+
+// adopt takes over the content of part, which is a copy of t with changes.
+func (t *Txn) adopt(part *Txn) {
+	t.tree, t.fresh = part.tree, false
+	for k, c := range part.changes {
+		mine := t.changes[k]
+		if mine == nil {
+			t.changes[k] = c
+			continue
+		}
+		for _, leaf := range c.leaves {
+			if !slices.Contains(mine.leaves, leaf) {
+				mine.leaves = append(mine.leaves, leaf)
+			}
+		}
+	}
+}
+
+// Discard makes the candidate running again (RFC 6241 8.3.4.2).
+func (c *Candidate) Discard() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reset()
+}
+
+// Modified says whether the candidate differs from the running that it is
+// based on.
+func (c *Candidate) Modified() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.modified()
+}
+
+// View returns what the candidate is now.
+func (c *Candidate) View() *Snapshot {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.follow()
+	if c.txn == nil {
+		return c.store.Running()
+	}
+	return c.txn.snapshot(c.txn.base.revision)
+}
+
+// Begin returns a Txn on running that holds the changes of the candidate, for
+// a commit. A private candidate fails with a *ConflictError where running
+// changed the same records. After Publish, Committed makes the candidate
+// forget what was committed.
+func (c *Candidate) Begin() (*Txn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.follow()
+	if c.txn == nil {
+		return c.store.Begin(), nil
+	}
+	txn, conflicts := c.replay(c.store.Running())
+	if len(conflicts) > 0 && !c.shared {
+		return nil, &ConflictError{Keys: conflicts}
+	}
+	return txn, nil
+}
+
+// Committed forgets the changes of a Txn that Begin returned and that was
+// published. An edit that came in between stays.
+func (c *Candidate) Committed(t *Txn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.txn == nil {
+		return
+	}
+	for k := range t.changes {
+		if mine := c.txn.changes[k]; mine != nil {
+			mine.leaves = nil
+		}
+	}
+	c.rebase(c.store.Running())
+}
+
+// reset, modified, follow, rebase and replay need the mutex.
+
+func (c *Candidate) reset() { c.txn = nil }
+
+func (c *Candidate) modified() bool {
+	c.follow()
+	return c.txn != nil && len(c.txn.Dirty()) > 0
+}
+
+// follow brings the shared candidate and an unmodified one onto the running
+// of now.
+func (c *Candidate) follow() {
+	running := c.store.Running()
+	if c.txn == nil || c.txn.base == running {
+		return
+	}
+	if c.shared || len(c.txn.Dirty()) == 0 {
+		c.rebase(running)
+	}
+}
+
+func (c *Candidate) rebase(onto *Snapshot) {
+	if c.txn, _ = c.replay(onto); len(c.txn.changes) == 0 {
+		c.reset()
+	}
+}
+
+// replay returns a Txn on a later running with the candidate's changes, and
+// the sorted keys where both changed the same. There the candidate wins.
+func (c *Candidate) replay(onto *Snapshot) (*Txn, []schema.Key) {
+	from, to := c.txn, onto.begin()
+	var conflicts []schema.Key
+	dirty := from.Dirty()
+	for _, d := range dirty {
+		now := onto.Get(d.Key)
+		if same(now, d.New) {
+			continue
+		}
+		if !same(now, d.Old) {
+			conflicts = append(conflicts, d.Key)
+		}
+		to.put(d.Key, d.New)
+	}
+	for _, d := range dirty {
+		if d.New == nil {
+			conflicts = append(conflicts, to.deleteBelow(d.Key)...)
+		} else {
+			conflicts = append(conflicts, to.restoreAbove(d.Key, from)...)
+		}
+	}
+	for k, ch := range from.changes {
+		for _, leaf := range ch.leaves {
+			to.Touch(k, leaf)
+		}
+	}
+	to.Dirty() // brings the index up to the records
+	slices.Sort(conflicts)
+	return to, slices.Compact(conflicts)
+}
+
+// deleteBelow deletes what running gained below a record that the candidate
+// deleted, and returns the keys.
+func (t *Txn) deleteBelow(k schema.Key) []schema.Key {
+	var below []schema.Key
+	t.Scan(k+"\x00", func(k schema.Key, _ ygot.GoStruct) bool {
+		below = append(below, k)
+		return true
+	})
+	for _, k := range below {
+		t.Delete(k)
+	}
+	return below
+}
+
+// restoreAbove puts back the records above k that running lost and that the
+// candidate still has, and returns their keys.
+func (t *Txn) restoreAbove(k schema.Key, from *Txn) []schema.Key {
+	var lost []schema.Key
+	for p := k.Parent(); p != "" && t.Get(p) == nil; p = p.Parent() {
+		rec := from.Get(p)
+		if rec == nil {
+			break
+		}
+		t.put(p, rec)
+		lost = append(lost, p)
+	}
+	return lost
+}

@@ -1,0 +1,59 @@
+package datastore
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"mooring/engine/schema"
+)
+
+var (
+	// ErrLocked is returned by Open when another process has the state
+	// directory open.
+	ErrLocked = errors.New("state directory is in use by another agent")
+	// ErrFormat is returned by Open when the state was written by a newer
+	// agent.
+	ErrFormat = errors.New("state has an unknown format")
+	// ErrKeyFile is returned by Open when the key file is missing, damaged or
+	// not the one that the state was written with.
+	ErrKeyFile = errors.New("key file does not fit the state")
+	// ErrStale is returned by Persist for a Txn whose base is no longer the
+	// last commit.
+	ErrStale = errors.New("another commit came first")
+	// ErrClosed is returned by what needs an open Store after Close.
+	ErrClosed = errors.New("datastore is closed")
+)
+
+// LockedError says that a datastore cannot be locked, unlocked or written
+// because of a lock, or cannot be locked because of its content. A front end
+// maps it to in-use or lock-denied (RFC 6241 Appendix A).
+type LockedError struct {
+	Datastore Datastore
+	Holder    Holder // zero where no lock but the content is in the way
+	Reason    string
+}
+
+// Error names the datastore, the holder and the reason.
+func (e *LockedError) Error() string { return e.Datastore.String() + ": " + e.Reason }
+
+// ConflictError says that a private candidate cannot be committed because
+// running changed in the same records since the candidate was made.
+type ConflictError struct {
+	Keys []schema.Key // sorted, at least one
+}
+
+// Error names the first records in conflict.
+func (e *ConflictError) Error() string {
+	const most = 3
+	names := make([]string, 0, most)
+	for _, k := range e.Keys[:min(most, len(e.Keys))] {
+		names = append(names, k.String())
+	}
+	more := ""
+	if n := len(e.Keys) - most; n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("running has changed since the candidate was made in %s%s: discard the candidate and edit again",
+		strings.Join(names, ", "), more)
+}

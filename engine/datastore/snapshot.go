@@ -1,0 +1,97 @@
+package datastore
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/openconfig/ygot/ygot"
+	"github.com/tidwall/btree"
+
+	"mooring/engine/schema"
+)
+
+// tree is the records and the index over them. Only its owner may change or
+// copy it: copying writes to the source too.
+type tree struct {
+	records *btree.Map[schema.Key, ygot.GoStruct]
+	index   *btree.Set[string]
+}
+
+func newTree() tree {
+	return tree{
+		records: new(btree.Map[schema.Key, ygot.GoStruct]),
+		index:   new(btree.Set[string]),
+	}
+}
+
+func (t tree) copy() tree { return tree{records: t.records.Copy(), index: t.index.Copy()} }
+
+func (t tree) get(k schema.Key) ygot.GoStruct {
+	rec, _ := t.records.Get(k)
+	return rec
+}
+
+func (t tree) scan(prefix schema.Key, fn func(schema.Key, ygot.GoStruct) bool) {
+	t.records.Ascend(prefix, func(k schema.Key, rec ygot.GoStruct) bool {
+		return strings.HasPrefix(string(k), string(prefix)) && fn(k, rec)
+	})
+}
+
+// holders calls fn for the key of each index entry "entry\x01key", in order.
+func (t tree) holders(entry string, fn func(schema.Key) bool) {
+	prefix := entry + "\x01"
+	t.index.Ascend(prefix, func(e string) bool {
+		key, ok := strings.CutPrefix(e, prefix)
+		return ok && fn(schema.Key(key))
+	})
+}
+
+// Snapshot is a whole configuration at one instant. It never changes and is
+// safe for any number of readers. It implements schema.Reader.
+type Snapshot struct {
+	tree     // only read
+	revision uint64
+	commit   *Commit // what made it, nil for what was loaded and for candidates
+
+	mu     sync.Mutex // guards source
+	source tree       // the same content, for copying
+}
+
+func newSnapshot(t tree, revision uint64) *Snapshot {
+	return &Snapshot{tree: t.copy(), source: t, revision: revision}
+}
+
+// fork returns a tree with the same content that the caller owns.
+func (s *Snapshot) fork() tree {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.source.copy()
+}
+
+// Revision counts the commits. A candidate has that of the running it is
+// based on.
+func (s *Snapshot) Revision() uint64 { return s.revision }
+
+// Len returns the number of records.
+func (s *Snapshot) Len() int { return s.records.Len() }
+
+// Get returns a record, nil where there is none. It must not be changed.
+func (s *Snapshot) Get(k schema.Key) ygot.GoStruct { return s.get(k) }
+
+// Scan calls fn for each record whose key begins with prefix, in key order,
+// until fn returns false.
+func (s *Snapshot) Scan(prefix schema.Key, fn func(schema.Key, ygot.GoStruct) bool) {
+	s.scan(prefix, fn)
+}
+
+// Referrers calls fn for each record that names k in a leafref, in key order,
+// until fn returns false.
+func (s *Snapshot) Referrers(k schema.Key, fn func(schema.Key) bool) {
+	s.holders(schema.ReferrerEntry(k), fn)
+}
+
+// Holders calls fn for each record that has value under the index, in key
+// order, until fn returns false.
+func (s *Snapshot) Holders(index, value string, fn func(schema.Key) bool) {
+	s.holders(schema.HolderEntry(index, value), fn)
+}

@@ -1,0 +1,182 @@
+package datastore
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mooring/engine/schema"
+)
+
+// defaultHistory is how many commits are kept where Options does not say.
+const defaultHistory = 100
+
+// maxLines is how many lines of Changes and of Resets of a commit are kept: a
+// commit of everything must not fill the history.
+const maxLines = 1000
+
+// Options are the settings of a Store.
+type Options struct {
+	Dir     string // the state directory; made where missing
+	Log     *slog.Logger
+	History int // how many commits to keep; 0 means 100
+}
+
+// Meta is what the history tells of a commit beside its revision.
+type Meta struct {
+	CommitID   string    `json:"commit-id"`
+	User       string    `json:"user,omitempty"`
+	Protocol   string    `json:"protocol,omitempty"`
+	SourceHost string    `json:"source-host,omitempty"`
+	Session    uint32    `json:"session,omitempty"`
+	Time       time.Time `json:"time"`
+	Comment    string    `json:"comment,omitempty"`
+	Changes    []string  `json:"changes,omitempty"` // a line a leaf, without secrets
+	Resets     []string  `json:"resets,omitempty"`  // a line a peer
+}
+
+// Commit is an entry of the history.
+type Commit struct {
+	Revision uint64 `json:"revision"`
+	Meta
+}
+
+// Store holds the datastores. All methods are safe for concurrent use.
+type Store struct {
+	file    *file
+	keep    int
+	running atomic.Pointer[Snapshot]
+	shared  *Candidate
+	locks   lockTable
+
+	writing sync.Mutex // guards what follows; held while a commit becomes durable
+	latest  *Snapshot  // last persisted; running, once it is published
+	// doubtful are the records of commits that failed to become durable. What
+	// the file says of them is unknown until a later commit writes them too.
+	doubtful map[schema.Key]struct{}
+
+	past    sync.Mutex // guards history
+	history []Commit   // oldest first
+}
+
+// Open loads the state directory, or starts one. It fails with ErrLocked,
+// ErrFormat or ErrKeyFile, and then has changed nothing.
+func Open(o Options) (*Store, error) {
+	start := time.Now()
+	f, err := openFile(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open state directory %s: %w", o.Dir, err)
+	}
+	s := &Store{file: f, keep: o.History, doubtful: map[schema.Key]struct{}{}}
+	if s.keep <= 0 {
+		s.keep = defaultHistory
+	}
+	s.shared = &Candidate{store: s, shared: true}
+	content, history, err := f.load()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("load state directory %s: %w", o.Dir, err), f.close())
+	}
+	revision := uint64(0)
+	if len(history) > 0 {
+		revision = history[len(history)-1].Revision
+	}
+	s.history = history[max(0, len(history)-s.keep):]
+	s.latest = newSnapshot(content, revision)
+	s.running.Store(s.latest)
+	o.Log.Info("state loaded", "dir", o.Dir, "revision", revision, "records", s.latest.Len(), "took", time.Since(start))
+	return s, nil
+}
+
+// Close waits for a commit that is becoming durable and closes the file.
+// Snapshots and candidates can still be read.
+func (s *Store) Close() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.file.close()
+}
+
+// Running returns the running configuration.
+func (s *Store) Running() *Snapshot { return s.running.Load() }
+
+// Persist ends a Txn and makes it durable as the next revision: all of it, its
+// revision and its entry in the history, or nothing. The Snapshot that it
+// returns is to be published. On an error the Txn is still open and running is
+// as before; ErrStale says that another commit came first.
+//
+// Where the disk fails at the very end, the file may hold the failed commit
+// until the next one overwrites it.
+func (s *Store) Persist(t *Txn, m Meta) (*Snapshot, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if t.base != s.latest {
+		return nil, ErrStale
+	}
+	m.Changes, m.Resets = clip(m.Changes), clip(m.Resets)
+	c := &Commit{Revision: t.base.revision + 1, Meta: m}
+	writes := s.writes(t)
+	if err := s.file.commit(writes, c, s.keep); err != nil {
+		for _, w := range writes {
+			s.doubtful[w.key] = struct{}{}
+		}
+		return nil, fmt.Errorf("write revision %d: %w", c.Revision, err)
+	}
+	clear(s.doubtful)
+	t.ended = true
+	s.latest = newSnapshot(t.tree, c.Revision)
+	s.latest.commit = c
+	return s.latest, nil
+}
+
+// writes are the records to write, sorted by key.
+func (s *Store) writes(t *Txn) []write {
+	dirty := t.Dirty()
+	out := make([]write, 0, len(dirty))
+	for _, d := range dirty {
+		out = append(out, write{key: d.Key, record: d.New})
+	}
+	if len(s.doubtful) == 0 {
+		return out
+	}
+	for k := range s.doubtful {
+		if c := t.changes[k]; c == nil || t.Get(k) == c.old {
+			out = append(out, write{key: k, record: t.Get(k)})
+		}
+	}
+	slices.SortFunc(out, write.compare)
+	return out
+}
+
+// Publish makes what Persist returned the running configuration.
+func (s *Store) Publish(snap *Snapshot) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if snap != s.latest {
+		panic("datastore: publish of what is not the last persisted snapshot")
+	}
+	s.past.Lock()
+	defer s.past.Unlock()
+	s.running.Store(snap)
+	s.history = append(s.history, *snap.commit)
+	if extra := len(s.history) - s.keep; extra > 0 {
+		s.history = slices.Delete(s.history, 0, extra)
+	}
+}
+
+// History returns the last commits, oldest first.
+func (s *Store) History() []Commit {
+	s.past.Lock()
+	defer s.past.Unlock()
+	return slices.Clone(s.history)
+}
+
+// clip keeps the first lines and says how many more there were.
+func clip(lines []string) []string {
+	if len(lines) <= maxLines {
+		return lines
+	}
+	return append(slices.Clone(lines[:maxLines]), fmt.Sprintf("and %d more", len(lines)-maxLines))
+}

@@ -1,0 +1,234 @@
+package datastore
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/openconfig/ygot/ygot"
+
+	"mooring/engine/schema"
+)
+
+// Txn is a private copy of a Snapshot with changes. It implements schema.Tx
+// and is for one goroutine. A Txn that has been persisted or discarded can
+// still be read.
+type Txn struct {
+	base    *Snapshot
+	tree    tree
+	changes map[schema.Key]*change
+	stale   []schema.Key // records that may differ from their index entries
+	dirty   []schema.Dirty
+	fresh   bool // dirty is what Dirty would compute
+	scans   int  // that are running: nothing may be written meanwhile
+	ended   bool
+}
+
+// change is what a Txn did to one record.
+type change struct {
+	old     ygot.GoStruct // in the base, nil where absent
+	own     bool          // the record in the tree belongs to the Txn and may be changed in place
+	stale   bool          // the key is in Txn.stale
+	entries []string      // in the index now, where stale
+	leaves  []*schema.Node
+}
+
+// Touched is a leaf that was written, perhaps with the value that it had.
+type Touched struct {
+	Key  schema.Key
+	Leaf *schema.Node
+}
+
+// Begin returns a Txn on running. Any number may be open; of those with the
+// same base only the first can be persisted.
+func (s *Store) Begin() *Txn { return s.Running().begin() }
+
+func (s *Snapshot) begin() *Txn {
+	return &Txn{base: s, tree: s.fork(), changes: map[schema.Key]*change{}}
+}
+
+// Base returns the Snapshot that the Txn began with.
+func (t *Txn) Base() *Snapshot { return t.base }
+
+// Discard ends the Txn. On one that has ended it does nothing.
+func (t *Txn) Discard() { t.ended = true }
+
+// Get returns a record as the Txn has it, nil where there is none. It must
+// not be changed.
+func (t *Txn) Get(k schema.Key) ygot.GoStruct { return t.tree.get(k) }
+
+// Scan calls fn for each record whose key begins with prefix, in key order,
+// until fn returns false. fn must not write to the Txn.
+func (t *Txn) Scan(prefix schema.Key, fn func(schema.Key, ygot.GoStruct) bool) {
+	t.scans++
+	defer func() { t.scans-- }()
+	t.tree.scan(prefix, fn)
+}
+
+// Referrers calls fn for each record that names k in a leafref, in key order,
+// until fn returns false. fn must not write to the Txn.
+func (t *Txn) Referrers(k schema.Key, fn func(schema.Key) bool) {
+	t.holders(schema.ReferrerEntry(k), fn)
+}
+
+// Holders calls fn for each record that has value under the index, in key
+// order, until fn returns false. fn must not write to the Txn.
+func (t *Txn) Holders(index, value string, fn func(schema.Key) bool) {
+	t.holders(schema.HolderEntry(index, value), fn)
+}
+
+func (t *Txn) holders(entry string, fn func(schema.Key) bool) {
+	t.reindex()
+	t.scans++
+	defer func() { t.scans-- }()
+	t.tree.holders(entry, fn)
+}
+
+// Mutable returns a record for changing; it creates the record where there is
+// none. The record may be changed until the next call of Mutable, Referrers,
+// Holders, Dirty or Persist.
+func (t *Txn) Mutable(k schema.Key) ygot.GoStruct {
+	rec := t.tree.get(k)
+	c := t.write(k, rec)
+	if c.own {
+		return rec
+	}
+	if rec == nil {
+		rec = schema.New(k)
+	} else {
+		rec = schema.Clone(rec)
+	}
+	c.own = true
+	t.tree.records.Set(k, rec)
+	return rec
+}
+
+// Delete removes a record and says whether it was there. Records below it are
+// the caller's business.
+func (t *Txn) Delete(k schema.Key) bool {
+	rec := t.tree.get(k)
+	if rec == nil {
+		return false
+	}
+	t.write(k, rec).own = false
+	t.tree.records.Delete(k)
+	return true
+}
+
+// Touch notes that a leaf of the record k was written.
+func (t *Txn) Touch(k schema.Key, leaf *schema.Node) {
+	c := t.change(k, t.tree.get(k))
+	if !slices.Contains(c.leaves, leaf) {
+		c.leaves = append(c.leaves, leaf)
+	}
+}
+
+// put makes rec, which may be shared, the record k; nil deletes it.
+func (t *Txn) put(k schema.Key, rec ygot.GoStruct) {
+	if rec == nil {
+		t.Delete(k)
+		return
+	}
+	t.write(k, t.tree.get(k)).own = false
+	t.tree.records.Set(k, rec)
+}
+
+// change returns what the Txn notes of k, whose record is rec.
+func (t *Txn) change(k schema.Key, rec ygot.GoStruct) *change {
+	c := t.changes[k]
+	if c == nil {
+		c = &change{old: rec}
+		t.changes[k] = c
+	}
+	return c
+}
+
+// write prepares for a change of k, whose record is rec. The entries of rec
+// stay in the index until reindex, because who called Mutable changes the
+// record only later.
+func (t *Txn) write(k schema.Key, rec ygot.GoStruct) *change {
+	if t.ended || t.scans > 0 {
+		panic("datastore: write to a transaction that has ended or is being scanned")
+	}
+	c := t.change(k, rec)
+	t.fresh = false
+	if !c.stale {
+		c.stale = true
+		c.entries = nil
+		if rec != nil {
+			c.entries = schema.IndexEntries(k, rec, nil)
+		}
+		t.stale = append(t.stale, k)
+	}
+	return c
+}
+
+// reindex brings the index up to the records.
+func (t *Txn) reindex() {
+	for _, k := range t.stale {
+		c := t.changes[k]
+		var entries []string
+		if rec := t.tree.get(k); rec != nil {
+			entries = schema.IndexEntries(k, rec, nil)
+		}
+		if !slices.Equal(c.entries, entries) {
+			for _, e := range c.entries {
+				t.tree.index.Delete(e)
+			}
+			for _, e := range entries {
+				t.tree.index.Insert(e)
+			}
+		}
+		c.stale, c.entries = false, nil
+	}
+	t.stale = t.stale[:0]
+}
+
+// Dirty returns the records that differ from the base, sorted by key. What it
+// returns is not changed by later writes to the Txn.
+func (t *Txn) Dirty() []schema.Dirty {
+	t.reindex()
+	if t.fresh {
+		return t.dirty
+	}
+	t.dirty, t.fresh = nil, true
+	for _, k := range slices.Sorted(maps.Keys(t.changes)) {
+		c, rec := t.changes[k], t.tree.get(k)
+		c.own = false
+		switch {
+		case rec == c.old:
+		case same(rec, c.old):
+			t.tree.records.Set(k, c.old) // an equal record stays the same version
+		default:
+			t.dirty = append(t.dirty, schema.Dirty{Key: k, Old: c.old, New: rec})
+		}
+	}
+	return t.dirty
+}
+
+// same says whether both are absent or equal.
+func same(a, b ygot.GoStruct) bool {
+	if a == nil || b == nil || a == b {
+		return a == b
+	}
+	return schema.Equal(a, b)
+}
+
+// Touched returns the leaves that were written, sorted by key, those of a
+// record in the order in which they were first written.
+func (t *Txn) Touched() []Touched {
+	var out []Touched
+	for k, c := range t.changes {
+		for _, leaf := range c.leaves {
+			out = append(out, Touched{Key: k, Leaf: leaf})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Touched) int { return cmp.Compare(a.Key, b.Key) })
+	return out
+}
+
+// snapshot returns what the Txn has now.
+func (t *Txn) snapshot(revision uint64) *Snapshot {
+	t.Dirty() // the index is right and no record is in the Txn's own hands
+	return newSnapshot(t.tree.copy(), revision)
+}
