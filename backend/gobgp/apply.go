@@ -1,0 +1,272 @@
+package gobgp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+
+	"mooring/backend"
+	"mooring/bgp"
+	"mooring/engine/plan"
+)
+
+// Apply carries the steps out. Peers of an instance that restarts are added
+// again by their own steps, or at the end, so that no session that comes back
+// quickly is ended by a step that follows.
+func (b *Backend) Apply(ctx context.Context, steps []plan.Step) (done int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var restarted []*speaker
+	for done < len(steps) && err == nil {
+		s := &steps[done]
+		if err = ctx.Err(); err == nil {
+			err = b.step(ctx, s, &restarted)
+		}
+		if err != nil {
+			err = &backend.Error{Instance: s.Instance, Peer: s.Peer, Err: err}
+			break
+		}
+		done++
+	}
+	for _, sp := range restarted {
+		if rerr := sp.addMissing(); rerr != nil {
+			b.log.Error("peers are lost by a restart of their instance", "instance", sp.spec.Key.String(), "err", rerr)
+			err = errors.Join(err, &backend.Error{Instance: sp.spec.Key, Err: rerr})
+		}
+	}
+	return done, err
+}
+
+func (b *Backend) step(ctx context.Context, s *plan.Step, restarted *[]*speaker) error {
+	if b.stopped {
+		return errStopped
+	}
+	sp := b.speakers[s.Instance]
+	switch s.Op {
+	case plan.PutInstance:
+		return b.putInstance(ctx, s.NewInstance, restarted)
+	case plan.DeleteInstance:
+		if sp == nil {
+			return nil
+		}
+		if len(sp.peers) > 0 {
+			return fmt.Errorf("still has %d peers: delete them first", len(sp.peers))
+		}
+		sp.run.stop(nil, bgp.CeasePeerDeconfigured)
+		delete(b.speakers, s.Instance)
+		return nil
+	case plan.DeletePeer:
+		if sp == nil || sp.peers[s.Peer.Address] == nil {
+			return nil
+		}
+		return b.deletePeer(ctx, sp, s.Peer.Address)
+	case plan.CreatePeer, plan.UpdatePeer:
+		if sp == nil {
+			return errors.New("its instance does not exist: create it first")
+		}
+		return b.putPeer(ctx, sp, s)
+	}
+	return fmt.Errorf("unknown operation %d", s.Op)
+}
+
+func (b *Backend) start(ctx context.Context, in *bgp.InstanceSpec) (*running, error) {
+	return start(ctx, b.log, in,
+		func(r *running, e *apiutil.WatchEventMessage_PeerEvent, at time.Time) {
+			b.queue.push(item{kind: itemState, at: at, instance: in.Key, run: r, addr: e.Peer.State.NeighborAddress, event: e})
+		},
+		func(r *running, addr netip.Addr, reason string) {
+			b.queue.push(item{kind: itemDialFailed, at: time.Now(), instance: in.Key, run: r, addr: addr, text: reason})
+		})
+}
+
+func (b *Backend) putInstance(ctx context.Context, in *bgp.InstanceSpec, restarted *[]*speaker) error {
+	sp := b.speakers[in.Key]
+	if sp == nil {
+		run, err := b.start(ctx, in)
+		if err != nil {
+			return err
+		}
+		b.speakers[in.Key] = &speaker{spec: in, run: run, peers: map[netip.Addr]*peer{}}
+		return nil
+	}
+	if b.NativeInstance(sp.spec, in) != bgp.ImpactReset {
+		sp.spec = in
+		return nil
+	}
+	if err := probe(ctx, sp.spec, in); err != nil {
+		return err
+	}
+	var peers []*api.Peer
+	for addr, p := range sp.peers {
+		if p.given == nil {
+			continue
+		}
+		b.ending(sp, addr, bgp.CeaseOtherConfiguration)
+		peers = append(peers, apiPeer(sp.spec, p.given, p.gen))
+		p.given, p.renew, p.resetting = nil, false, ""
+	}
+	sp.run.stop(peers, bgp.CeaseOtherConfiguration)
+	*restarted = append(*restarted, sp)
+	run, err := b.start(ctx, in)
+	if err == nil {
+		sp.run, sp.spec = run, in
+		return nil
+	}
+	old, oldErr := b.start(ctx, sp.spec)
+	if oldErr != nil {
+		delete(b.speakers, in.Key)
+		*restarted = (*restarted)[:len(*restarted)-1]
+		return fmt.Errorf("%w; and the old instance does not start any more: %w", err, oldErr)
+	}
+	sp.run = old
+	return err
+}
+
+// addMissing adds the peers that a new server has not yet. They were in the
+// old one, so nothing is wrong with them.
+func (sp *speaker) addMissing() error {
+	var errs []error
+	for _, p := range sp.peers {
+		if p.given != nil || p.want.Down != bgp.DownNone {
+			continue
+		}
+		if err := sp.add(context.Background(), p, p.want); err != nil {
+			errs = append(errs, fmt.Errorf("peer %s: %w", p.want.Key, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ending queues that the session of a peer ends by our hand, before GoBGP
+// can say so without the reason.
+func (b *Backend) ending(sp *speaker, addr netip.Addr, subcode uint8) {
+	b.queue.push(item{kind: itemEnding, at: time.Now(), instance: sp.spec.Key, run: sp.run, addr: addr, subcode: subcode})
+}
+
+func (b *Backend) putPeer(ctx context.Context, sp *speaker, s *plan.Step) error {
+	addr, spec := s.Peer.Address, s.New
+	p := sp.peers[addr]
+	if p == nil {
+		p = &peer{}
+	}
+	switch {
+	case spec.Down != bgp.DownNone:
+		subcode := uint8(bgp.CeaseOtherConfiguration)
+		if spec.Down == bgp.DownDisabled {
+			subcode = bgp.CeaseAdminShutdown
+		}
+		if err := b.takeDown(ctx, sp, p, subcode); err != nil {
+			return err
+		}
+	case p.given == nil:
+		if err := sp.add(ctx, p, spec); err != nil {
+			return err
+		}
+	default:
+		if err := b.changePeer(ctx, sp, p, s); err != nil {
+			return err
+		}
+	}
+	created := p.want == nil
+	p.want = spec
+	sp.peers[addr] = p
+	if created {
+		b.queue.push(item{kind: itemCreated, at: time.Now(), instance: s.Instance, run: sp.run, addr: addr})
+	}
+	return nil
+}
+
+// changePeer changes a peer that GoBGP has.
+func (b *Backend) changePeer(ctx context.Context, sp *speaker, p *peer, s *plan.Step) error {
+	same := len(bgp.DiffPeers(p.want, s.New)) == 0
+	forced := s.AddReset && len(bgp.DiffPeers(s.Old, s.New)) == 0
+	if same && !forced {
+		return nil
+	}
+	if s.Impact == bgp.ImpactReset {
+		if s.AddReset {
+			p.gen++
+		}
+		if s.AddReset || native(p.given, s.New) == bgp.ImpactReset {
+			subcode := uint8(bgp.CeaseOtherConfiguration)
+			if p.given.RemoteAS != s.New.RemoteAS {
+				subcode = bgp.CeasePeerDeconfigured
+			}
+			b.ending(sp, s.Peer.Address, subcode)
+		}
+		return b.update(ctx, sp, p, s.New)
+	}
+	up, err := sp.run.established(ctx, s.Peer.Address)
+	if err != nil {
+		return err
+	}
+	if !up {
+		return b.update(ctx, sp, p, s.New)
+	}
+	now := *p.given // the timers, which GoBGP takes without a reset
+	now.Keepalive, now.ConnectRetry = s.New.Keepalive, s.New.ConnectRetry
+	return b.update(ctx, sp, p, &now)
+}
+
+func (sp *speaker) add(ctx context.Context, p *peer, spec *bgp.PeerSpec) error {
+	if err := sp.run.AddPeer(ctx, &api.AddPeerRequest{Peer: apiPeer(sp.spec, spec, p.gen)}); err != nil {
+		return err
+	}
+	p.given = spec
+	return nil
+}
+
+// update hands spec over. GoBGP deletes and adds, so after an error the peer
+// may be gone: then the old one is added again.
+func (b *Backend) update(ctx context.Context, sp *speaker, p *peer, spec *bgp.PeerSpec) error {
+	_, err := sp.run.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: apiPeer(sp.spec, spec, p.gen)})
+	if err == nil {
+		p.given = spec
+		return nil
+	}
+	return b.restore(sp, p, err)
+}
+
+func (b *Backend) restore(sp *speaker, p *peer, err error) error {
+	ctx := context.Background() // also where the request has run out of time
+	if a, lerr := sp.run.peer(ctx, p.given.Key.Address); lerr == nil && a == nil {
+		if aerr := sp.add(ctx, p, p.given); aerr != nil {
+			p.given = nil
+			return fmt.Errorf("%w; and the old peer cannot be added again: %w", err, aerr)
+		}
+	}
+	return err
+}
+
+// takeDown ends the session of a peer with a Cease of the subcode and takes
+// the peer and its MD5 key out of GoBGP.
+func (b *Backend) takeDown(ctx context.Context, sp *speaker, p *peer, subcode uint8) error {
+	if p.given == nil {
+		return nil
+	}
+	addr := p.given.Key.Address
+	b.ending(sp, addr, subcode)
+	a := parked(apiPeer(sp.spec, p.given, p.gen), subcode)
+	if _, err := sp.run.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: a}); err != nil {
+		return b.restore(sp, p, err)
+	}
+	if err := sp.run.DeletePeer(ctx, &api.DeletePeerRequest{Address: addr.String()}); err != nil {
+		return err
+	}
+	p.given, p.renew, p.resetting = nil, false, ""
+	return nil
+}
+
+func (b *Backend) deletePeer(ctx context.Context, sp *speaker, addr netip.Addr) error {
+	if err := b.takeDown(ctx, sp, sp.peers[addr], bgp.CeasePeerDeconfigured); err != nil {
+		return err
+	}
+	b.queue.push(item{kind: itemGone, at: time.Now(), instance: sp.spec.Key, run: sp.run, addr: addr, last: sp.peers[addr]})
+	delete(sp.peers, addr)
+	return nil
+}

@@ -1,0 +1,49 @@
+// Package gobgp is the embedded BGP speaker: GoBGP v4.8, one BgpServer for
+// each VPN instance of a BGP instance, because a BgpServer keys its peers by
+// address alone and the same neighbour address may stand in several VPNs.
+//
+//	Apply, Reset ──► speaker (one an instance) ──► server.BgpServer ══ peers
+//	                    ▲                               │ watch, log
+//	     Run ◄── queue ─┴───────────────────────────────┘
+//	      └─► sink
+//
+// It owns the BgpServers, from the step that creates an instance to the end
+// of Run, and what of a PeerSpec they have been told. It never opens a gRPC
+// port, never uses peer groups or VRFs of GoBGP, and never lets GoBGP resolve
+// a name or a default: the specification is complete.
+//
+// What GoBGP does, and what is done about it:
+//
+//   - A configured peer is changed with UpdatePeer, never with ResetPeer: a new
+//     state machine has no idle time. Every change that GoBGP resets on gives
+//     one Cease 6/6 (6/3 for the AS). Where the model wants a reset and GoBGP
+//     would give none (hold time), the peer's description, which no remote ever
+//     sees, gets a new number: one Cease 6/6, and the new values in its OPEN.
+//   - Settings that GoBGP would reset on but the model would not are withheld
+//     while the session is up and handed over when it next ends, in the idle
+//     time of the old state machine.
+//   - UpdatePeer deletes and adds: if adding fails, the old peer is added again.
+//   - A peer that is held down is not in GoBGP at all: it is first changed into
+//     one that can neither dial nor accept, which ends the session with 6/2
+//     (disabled), 6/3 (deleted) or 6/6 (the rest) and takes its MD5 key off the
+//     listener, and is then deleted.
+//   - ResetPeer, the only way to 6/4 and a text, is called only where ListPeer
+//     says established. If the session ends by itself in that moment GoBGP
+//     keeps the reset for the next one, so the state machine is replaced
+//     when the session has ended, which also saves its idle time.
+//   - Dial errors and shutdown texts are in no event: they are taken from the
+//     log records of the state machine (tap.go).
+//   - The route distinguisher and route targets are accepted and kept: the table
+//     of the BgpServer is the VPN's own, and nothing is exported from it to
+//     others.
+//   - All four families are enabled in each BgpServer (about 1.6 MB; all that GoBGP
+//     knows would be 10 MB), because adding one later would restart it.
+//   - StartBgp writes package variables of GoBGP that sessions of other servers
+//     read when they handle routes. It writes the same value each time, so
+//     nothing can go wrong, but the race detector cannot know: a test under
+//     -race that sends routes must create its instances first. Starts are
+//     serialised here, so that they at least do not race with each other.
+//
+// A session comes back 1.5 to 2 s after a reset if the remote does not dial:
+// GoBGP waits that long before it dials. The remote may dial at once.
+package gobgp

@@ -1,0 +1,159 @@
+package gobgp
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"mooring/backend/backendtest"
+	"mooring/bgp"
+	"mooring/engine/plan"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a block of loopback addresses, 127.x.y.0/24, in which a test has
+// its instances (.1, .2 and so on, two each) and its peers (from .100).
+type world struct {
+	b          *Backend
+	x, y       byte
+	listenPort uint16
+	remotePort uint16
+}
+
+var worlds atomic.Uint32
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	// Tests of other processes on this machine have other blocks: most likely.
+	n := worlds.Add(1)
+	w := &world{x: byte(16 + os.Getpid()%200), y: byte(n), listenPort: 17900, remotePort: 17901}
+	if n > 255 {
+		t.Fatal("no block of addresses left")
+	}
+	w.b = New(Options{Log: testLog(t)})
+	return w
+}
+
+func (w *world) addr(last int) netip.Addr { return netip.AddrFrom4([4]byte{127, w.x, w.y, byte(last)}) }
+
+func (w *world) instance(i int) *bgp.InstanceSpec {
+	return &bgp.InstanceSpec{
+		Key: bgp.InstanceKey{Instance: "default", VPN: fmt.Sprintf("vpn%d", i)},
+		AS:  64500, RouterID: netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}),
+		Listen: []netip.Addr{w.addr(1 + 2*i), w.addr(2 + 2*i)}, Port: w.listenPort,
+	}
+}
+
+func (w *world) peer(i, n int) *bgp.PeerSpec {
+	in := w.instance(i)
+	return &bgp.PeerSpec{
+		Key:      bgp.PeerKey{Instance: in.Key.Instance, VPN: in.Key.VPN, Address: w.addr(100 + n)},
+		RemoteAS: 64600, LocalAS: in.AS, RouterID: in.RouterID,
+		Source: in.Listen[0], RemotePort: w.remotePort, TTL: 1,
+		HoldTime: 90 * time.Second, Keepalive: 30 * time.Second, ConnectRetry: 2 * time.Second,
+		RestartTime: 120 * time.Second, StaleTime: 300 * time.Second,
+		Families: []bgp.Family{bgp.IPv4Unicast},
+	}
+}
+
+// dialling is a remote that dials the instance at all its addresses, so that
+// a session comes back in milliseconds.
+func (w *world) dialling(t *testing.T, p *bgp.PeerSpec) *backendtest.TCPRemote {
+	var i int
+	fmt.Sscanf(p.Key.VPN, "vpn%d", &i)
+	var dial []netip.AddrPort
+	for _, a := range w.instance(i).Listen {
+		dial = append(dial, netip.AddrPortFrom(a, w.listenPort))
+	}
+	return backendtest.NewTCPRemote(t, backendtest.RemoteConfig{Address: p.Key.Address, Dial: dial}, p)
+}
+
+// passive is a remote that only listens: GoBGP must dial.
+func (w *world) passive(t *testing.T, p *bgp.PeerSpec) *backendtest.TCPRemote {
+	return backendtest.NewTCPRemote(t, backendtest.RemoteConfig{
+		Address: p.Key.Address, Listen: w.remotePort, From: []netip.Addr{w.addr(1), w.addr(2), w.addr(3), w.addr(4)},
+	}, p)
+}
+
+// testLog writes to the test's log until the test is over.
+func testLog(t *testing.T) *slog.Logger {
+	l := &logWriter{t: t}
+	t.Cleanup(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.t = nil
+	})
+	level := slog.LevelWarn
+	if os.Getenv("MOORING_TEST_DEBUG") != "" {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: level}))
+}
+
+type logWriter struct {
+	mu sync.Mutex
+	t  *testing.T
+}
+
+func (l *logWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.t != nil {
+		l.t.Log(string(bytes.TrimSpace(b)))
+	}
+	return len(b), nil
+}
+
+func TestContract(t *testing.T) {
+	backendtest.Run(t, func(t *testing.T) backendtest.Harness {
+		w := newWorld(t)
+		return backendtest.Harness{
+			Backend:     w.b,
+			Instance:    w.instance,
+			Peer:        w.peer,
+			OtherSource: func(p *bgp.PeerSpec) { p.Source = p.Source.Next() },
+			Remote: func(t *testing.T, p *bgp.PeerSpec) backendtest.Remote {
+				return w.dialling(t, p)
+			},
+			InForce: w.b.inForce,
+			Unsupported: func(p *bgp.PeerSpec) *bgp.PeerSpec {
+				p.PathMTU = bgp.ToggleOn
+				return p
+			},
+			FailingStep: func(t *testing.T) plan.Step {
+				in := w.instance(7)
+				busy(t, netip.AddrPortFrom(in.Listen[1], in.Port))
+				return plan.Step{Op: plan.PutInstance, Instance: in.Key, NewInstance: in}
+			},
+			Return: 15 * time.Second,
+			Quiet:  300 * time.Millisecond,
+		}
+	})
+}
+
+// inForce returns what GoBGP works by for a peer.
+func (b *Backend) inForce(key bgp.PeerKey) *bgp.PeerSpec {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.speakers[key.InstanceKey()].peers[key.Address].given
+}
+
+// busy listens at an address so that nobody else can.
+func busy(t *testing.T, at netip.AddrPort) {
+	t.Helper()
+	l, err := net.Listen("tcp4", at.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+}

@@ -1,0 +1,68 @@
+package gobgp
+
+import (
+	"mooring/backend"
+	"mooring/bgp"
+)
+
+// quiet are the settings that GoBGP takes without a reset (backends.md 1.3).
+// The last is not handed over at all.
+var quiet = map[string]bgp.Impact{
+	"timers/config/hold-time":                   bgp.ImpactNextSession,
+	"timers/config/keepalive-interval":          bgp.ImpactNextSession,
+	"timers/config/connect-retry":               bgp.ImpactNone,
+	"graceful-restart/config/stale-routes-time": bgp.ImpactNone,
+}
+
+// notes are the limits that are GoBGP's state machine's, not its dialer's.
+var notes = map[string]backend.Capability{
+	"timers/config/hold-time": {Support: backend.Partial,
+		Note: "0 is refused: GoBGP takes it for its own default"},
+	"graceful-restart/config/stale-routes-time": {Support: backend.Partial,
+		Note: "has no effect: GoBGP keeps stale routes for the restart time that the remote announces"},
+}
+
+// Capabilities returns what GoBGP and its dialer do with each setting.
+func (b *Backend) Capabilities() []backend.Capability {
+	limits := b.dialer.Limits()
+	var cs []backend.Capability
+	for _, leaf := range bgp.PeerLeaves() {
+		c := notes[leaf]
+		if l, ok := limits[leaf]; ok {
+			c.Support, c.Note = backend.Partial, l.Note
+			if l.Refused {
+				c.Support = backend.Refused
+			}
+		}
+		c.Leaf = leaf
+		cs = append(cs, c)
+	}
+	return cs
+}
+
+// Native says reset for everything but the timers.
+func (b *Backend) Native(old, new *bgp.PeerSpec) bgp.Impact { return native(old, new) }
+
+func native(old, new *bgp.PeerSpec) bgp.Impact {
+	impact := bgp.ImpactNone
+	for _, c := range bgp.DiffPeers(old, new) {
+		i, ok := quiet[c.Leaf]
+		if !ok {
+			return bgp.ImpactReset
+		}
+		impact = max(impact, i)
+	}
+	return impact
+}
+
+// NativeInstance says reset unless only the VPN's own settings change: AS,
+// router ID and sockets of a BgpServer are fixed when it starts.
+func (b *Backend) NativeInstance(old, new *bgp.InstanceSpec) bgp.Impact {
+	was := *new
+	was.RD4, was.RD6 = old.RD4, old.RD6
+	was.Import4, was.Export4, was.Import6, was.Export6 = old.Import4, old.Export4, old.Import6, old.Export6
+	if was.Equal(old) {
+		return bgp.ImpactNone
+	}
+	return bgp.ImpactReset
+}

@@ -1,0 +1,298 @@
+package gobgp
+
+import (
+	"context"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/osrg/gobgp/v4/api"
+	gobgp "github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
+	"mooring/backend"
+	"mooring/bgp"
+)
+
+// Run turns what GoBGP tells into events until ctx ends, and then stops all
+// servers: their sessions end with Cease 6/2.
+func (b *Backend) Run(ctx context.Context, sink func(backend.Event)) error {
+	defer b.stopAll()
+	poll := time.NewTicker(b.poll)
+	defer poll.Stop()
+	for {
+		var events []backend.Event
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-b.queue.wake:
+			events = b.look(ctx)
+		case <-poll.C:
+			events = b.count(ctx)
+		}
+		for _, e := range events {
+			if ctx.Err() != nil {
+				return nil
+			}
+			sink(e)
+		}
+	}
+}
+
+func (b *Backend) stopAll() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	var wg sync.WaitGroup
+	for _, sp := range b.speakers {
+		wg.Go(func() {
+			var peers []*api.Peer
+			for _, p := range sp.peers {
+				if p.given != nil {
+					peers = append(peers, apiPeer(sp.spec, p.given, p.gen))
+				}
+			}
+			sp.run.stop(peers, bgp.CeaseAdminShutdown)
+		})
+	}
+	wg.Wait()
+	clear(b.speakers)
+	b.queue.take()
+}
+
+// look turns the queued items into events.
+func (b *Backend) look(ctx context.Context) []backend.Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var events []backend.Event
+	for _, it := range b.queue.take() {
+		if it.kind == itemGone {
+			events = append(events, gone(&it)...)
+			continue
+		}
+		sp := b.speakers[it.instance]
+		if sp == nil || !it.addr.IsValid() { // END_OF_INIT has no address (backends.md 1.5)
+			continue
+		}
+		p := sp.peers[it.addr]
+		if p == nil || it.run != sp.run && it.kind != itemEnding {
+			continue
+		}
+		if e := b.show(ctx, sp, p, &it); e != nil {
+			p.shown = *e
+			events = append(events, *e)
+		}
+	}
+	return events
+}
+
+// gone tells the end of a deleted peer, and of its session if it had one.
+func gone(it *item) []backend.Event {
+	last := it.last.shown
+	var events []backend.Event
+	if last.Session == bgp.StateEstablished {
+		e := blank(it.last, it.at)
+		e.Ended = sent(bgp.CeasePeerDeconfigured, "")
+		events = append(events, e)
+	}
+	return append(events, backend.Event{Kind: backend.PeerGone, Time: it.at, Peer: it.last.want.Key})
+}
+
+// blank is a peer without a session.
+func blank(p *peer, at time.Time) backend.Event {
+	return backend.Event{Kind: backend.PeerChanged, Time: at, Peer: p.want.Key, ConnectError: p.shown.ConnectError}
+}
+
+func sent(subcode uint8, text string) *backend.Ended {
+	return &backend.Ended{Notification: &bgp.Notification{
+		Code: bgp.CodeCease, Subcode: subcode, Sent: true, Text: text,
+	}}
+}
+
+// show returns the event that an item makes, nil for none.
+func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item) *backend.Event {
+	was := p.shown.Session
+	switch it.kind {
+	case itemCreated:
+		e := blank(p, it.at)
+		return &e
+	case itemEnding:
+		if was != bgp.StateEstablished {
+			return nil
+		}
+		e := blank(p, it.at)
+		e.Ended = sent(it.subcode, "")
+		return &e
+	case itemDialFailed:
+		if p.shown.ConnectError == it.text || was == bgp.StateEstablished {
+			return nil
+		}
+		e := p.shown
+		e.Time, e.ConnectError, e.Ended = it.at, it.text, nil
+		return &e
+	}
+	state := bgp.SessionState(it.event.Peer.State.SessionState)
+	if p.given == nil || state == was {
+		return nil
+	}
+	a, err := sp.run.peer(ctx, it.addr)
+	if err != nil {
+		b.log.Warn("cannot look at a peer", "peer", p.want.Key.String(), "err", err)
+		return nil
+	}
+	up := a.GetState().GetSessionState() == api.PeerState_SESSION_STATE_ESTABLISHED
+	switch {
+	case state == bgp.StateEstablished && !up, was == bgp.StateEstablished && up:
+		return nil // the last word of a state machine that has been replaced
+	case state == bgp.StateEstablished:
+		return b.established(ctx, sp, p, it, a)
+	}
+	e := blank(p, it.at)
+	e.Session = state
+	if was == bgp.StateEstablished {
+		e.Ended = b.left(ctx, sp, p, it)
+	}
+	return &e
+}
+
+// established tells a new session with the truth of its socket: the event has
+// the ports, ListPeer the address (backends.md 1.5).
+func (b *Backend) established(ctx context.Context, sp *speaker, p *peer, it *item, a *api.Peer) *backend.Event {
+	t := it.event.Peer.Transport
+	local, _ := netip.ParseAddr(a.GetTransport().GetLocalAddress())
+	local = local.Unmap()
+	e := &backend.Event{
+		Kind: backend.PeerChanged, Time: it.at, Peer: p.want.Key, Session: bgp.StateEstablished,
+		RemoteRouterID: it.event.Peer.State.RouterID,
+		Socket: bgp.Socket{
+			Local:  netip.AddrPortFrom(local, uint16(t.LocalPort)),
+			Remote: netip.AddrPortFrom(it.addr, uint16(t.RemotePort)),
+		},
+		HoldTime: time.Duration(a.GetTimers().GetState().GetNegotiatedHoldTime()) * time.Second,
+		Families: familyStates(a),
+	}
+	if local == p.given.Source {
+		e.Socket.Interface = p.given.Interface
+	}
+	if sp.spec.Device != "" && p.given.Source.IsValid() && local != source(p.given).WithZone("") {
+		// GoBGP does not check the address of a connection that it accepts
+		// from a device (backends.md 1.2): such a session must not stay.
+		b.log.Warn("a session at another address than the source is ended",
+			"peer", p.want.Key.String(), "source", p.given.Source.String(), "address", local.String())
+		b.ending(sp, it.addr, bgp.CeaseOtherConfiguration)
+		b.replace(ctx, sp, p)
+	}
+	return e
+}
+
+// left explains the end of a session and hands over what waited for it.
+func (b *Backend) left(ctx context.Context, sp *speaker, p *peer, it *item) *backend.Ended {
+	ended := b.explain(sp, p, it)
+	if p.renew || len(bgp.DiffPeers(p.given, p.want)) > 0 {
+		b.replace(ctx, sp, p)
+	}
+	p.renew, p.resetting = false, ""
+	return ended
+}
+
+// replace gives a peer a new state machine, by what is wanted now. An old one
+// stays idle for a second at least after its session has ended, so there is
+// no session that this could end.
+func (b *Backend) replace(ctx context.Context, sp *speaker, p *peer) {
+	p.gen++
+	if err := b.update(ctx, sp, p, p.want); err != nil {
+		b.log.Error("settings that waited for the next session are not in force",
+			"peer", p.want.Key.String(), "err", err)
+	}
+}
+
+// explain says why GoBGP's state machine left established.
+func (b *Backend) explain(sp *speaker, p *peer, it *item) *backend.Ended {
+	state := it.event.Peer.State
+	text := sp.run.tap.takeText(it.addr)
+	n := parseNotification(state.DisconnectMessage)
+	switch state.DisconnectReason {
+	case api.PeerState_DISCONNECT_REASON_NOTIFICATION_RECEIVED:
+		if n != nil {
+			n.Text = text
+		}
+		return &backend.Ended{Cause: bgp.CauseRemote, Notification: n}
+	case api.PeerState_DISCONNECT_REASON_HARD_RESET:
+		return &backend.Ended{Cause: bgp.CauseRemote, Notification: &bgp.Notification{
+			Code: bgp.CodeCease, Subcode: bgp.CeaseHardReset, Text: text,
+		}}
+	case api.PeerState_DISCONNECT_REASON_HOLD_TIMER_EXPIRED:
+		return &backend.Ended{Cause: bgp.CauseRemote, Text: "nothing was received for the hold time",
+			Notification: &bgp.Notification{Code: bgp.CodeHoldTimerExpired, Sent: true}}
+	case api.PeerState_DISCONNECT_REASON_READ_FAILED, api.PeerState_DISCONNECT_REASON_WRITE_FAILED,
+		api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART:
+		return &backend.Ended{Cause: bgp.CauseRemote, Text: "the connection was lost: " + state.DisconnectMessage}
+	case api.PeerState_DISCONNECT_REASON_NOTIFICATION_SENT:
+		if p.renew && n != nil && n.Code == bgp.CodeCease && n.Subcode == bgp.CeaseAdminReset {
+			return sent(bgp.CeaseAdminReset, p.resetting)
+		}
+		if n != nil {
+			n.Sent = true
+		}
+		return &backend.Ended{Cause: bgp.CauseBackend, Notification: n}
+	case api.PeerState_DISCONNECT_REASON_UNSPECIFIED, api.PeerState_DISCONNECT_REASON_DECONFIGURED:
+		return &backend.Ended{} // by UpdatePeer or DeletePeer
+	}
+	return &backend.Ended{Cause: bgp.CauseBackend, Notification: n, Text: state.DisconnectMessage}
+}
+
+// notificationText matches a reason such as
+// "notification-received code 6(cease) subcode 2(administrative shutdown)".
+var notificationText = regexp.MustCompile(`code (\d+)\(.*\) subcode (\d+)\(`)
+
+func parseNotification(s string) *bgp.Notification {
+	m := notificationText.FindStringSubmatch(s)
+	if m == nil {
+		return nil
+	}
+	code, err := strconv.ParseUint(m[1], 10, 8)
+	subcode, err2 := strconv.ParseUint(m[2], 10, 8)
+	if err != nil || err2 != nil {
+		return nil
+	}
+	return &bgp.Notification{Code: uint8(code), Subcode: uint8(subcode)}
+}
+
+// count tells the prefix counters that have changed.
+func (b *Backend) count(ctx context.Context) []backend.Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var events []backend.Event
+	for _, sp := range b.speakers {
+		req := &api.ListPeerRequest{EnableAdvertised: true}
+		err := sp.run.ListPeer(ctx, req, func(a *api.Peer) {
+			addr, err := netip.ParseAddr(a.GetState().GetNeighborAddress())
+			p := sp.peers[addr]
+			if err != nil || p == nil || p.shown.Session != bgp.StateEstablished ||
+				a.GetState().GetSessionState() != api.PeerState_SESSION_STATE_ESTABLISHED {
+				return
+			}
+			if now := familyStates(a); !slices.Equal(now, p.shown.Families) {
+				p.shown.Families, p.shown.Time, p.shown.Ended = now, time.Now(), nil
+				events = append(events, p.shown)
+			}
+		})
+		if err != nil && ctx.Err() == nil {
+			b.log.Warn("cannot look at the counters", "instance", sp.spec.Key.String(), "err", err)
+		}
+	}
+	return events
+}
+
+// The states of GoBGP and of RFC 4271 are numbered alike: these do not compile
+// otherwise.
+var (
+	_ = [1]struct{}{}[int(gobgp.BGP_FSM_IDLE)-int(bgp.StateIdle)]
+	_ = [1]struct{}{}[int(gobgp.BGP_FSM_CONNECT)-int(bgp.StateConnect)]
+	_ = [1]struct{}{}[int(gobgp.BGP_FSM_ACTIVE)-int(bgp.StateActive)]
+	_ = [1]struct{}{}[int(gobgp.BGP_FSM_OPENSENT)-int(bgp.StateOpenSent)]
+	_ = [1]struct{}{}[int(gobgp.BGP_FSM_OPENCONFIRM)-int(bgp.StateOpenConfirm)]
+	_ = [1]struct{}{}[int(gobgp.BGP_FSM_ESTABLISHED)-int(bgp.StateEstablished)]
+)

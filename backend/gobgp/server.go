@@ -1,0 +1,123 @@
+package gobgp
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/server"
+
+	"mooring/bgp"
+)
+
+// bgpServer is what is used of server.BgpServer for peers: the seam at which
+// a test lets GoBGP fail.
+type bgpServer interface {
+	AddPeer(context.Context, *api.AddPeerRequest) error
+	UpdatePeer(context.Context, *api.UpdatePeerRequest) (*api.UpdatePeerResponse, error)
+	DeletePeer(context.Context, *api.DeletePeerRequest) error
+	ListPeer(context.Context, *api.ListPeerRequest, func(*api.Peer)) error
+	ResetPeer(context.Context, *api.ResetPeerRequest) error
+}
+
+// running is a started BgpServer. GoBGP cannot start one again, so a speaker
+// that restarts gets a new one.
+type running struct {
+	bgpServer
+	tap       *tap
+	stopWatch context.CancelFunc
+	end       func() // stops the server and waits for it
+}
+
+// ceaseTimeout is how long a server that stops waits for a session's Cease to
+// be written: GoBGP itself gives the write a second.
+const ceaseTimeout = 1500 * time.Millisecond
+
+// start starts a server for in. events and dialFailed are called from
+// GoBGP's goroutines and must not block.
+func start(ctx context.Context, log *slog.Logger, in *bgp.InstanceSpec,
+	events func(*running, *apiutil.WatchEventMessage_PeerEvent, time.Time),
+	dialFailed func(*running, netip.Addr, string),
+) (*running, error) {
+	r := &running{}
+	r.tap = newTap(log.With("instance", in.Key.String()).Handler(), func(peer netip.Addr, reason string) {
+		dialFailed(r, peer, reason)
+	})
+	srv := server.NewBgpServer(server.LoggerOption(slog.New(r.tap), &slog.LevelVar{}))
+	r.bgpServer = srv
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		srv.Serve()
+	}()
+	watch, stopWatch := context.WithCancel(context.Background()) // ends with the server, not with the request that started it
+	r.stopWatch = stopWatch
+	r.end = func() {
+		stopWatch()
+		srv.Stop()
+		<-served
+	}
+	err := srv.StartBgp(ctx, &api.StartBgpRequest{Global: global(in, listenAddresses(in))})
+	if err != nil {
+		r.end()
+		return nil, listenError(in, err)
+	}
+	err = srv.WatchEvent(watch, server.WatchEventMessageCallbacks{
+		OnPeerUpdate: func(e *apiutil.WatchEventMessage_PeerEvent, at time.Time) { events(r, e, at) },
+	}, server.WatchPeer())
+	if err != nil {
+		r.end()
+		return nil, fmt.Errorf("watch events: %w", err)
+	}
+	return r, nil
+}
+
+// stop ends all sessions with a Cease of the subcode and then the server.
+// StopBgp alone closes accepted connections before their Cease is written.
+func (r *running) stop(peers []*api.Peer, subcode uint8) {
+	ctx := context.Background() // a stop that has begun is finished
+	up := map[netip.Addr]bool{}
+	// A failure leaves sessions without a Cease, which is all that it can do.
+	_ = r.ListPeer(ctx, &api.ListPeerRequest{}, func(a *api.Peer) {
+		if addr, err := netip.ParseAddr(a.GetState().GetNeighborAddress()); err == nil {
+			up[addr] = a.GetState().GetSessionState() == api.PeerState_SESSION_STATE_ESTABLISHED
+		}
+	})
+	var downs []<-chan struct{}
+	for _, a := range peers {
+		addr := netip.MustParseAddr(a.Conf.NeighborAddress)
+		if !up[addr] {
+			continue
+		}
+		downs = append(downs, r.tap.expectDown(addr))
+		_, _ = r.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: parked(a, subcode)})
+	}
+	timeout := time.NewTimer(ceaseTimeout)
+	defer timeout.Stop()
+	for _, down := range downs {
+		select {
+		case <-down:
+			continue
+		case <-timeout.C:
+		}
+		break
+	}
+	r.end()
+}
+
+// peer returns what GoBGP has of a peer, nil where it has none.
+func (r *running) peer(ctx context.Context, addr netip.Addr) (*api.Peer, error) {
+	var found *api.Peer
+	err := r.ListPeer(ctx, &api.ListPeerRequest{Address: addr.String()}, func(a *api.Peer) { found = a })
+	return found, err
+}
+
+// established says whether a peer has a session at this moment.
+func (r *running) established(ctx context.Context, addr netip.Addr) (bool, error) {
+	a, err := r.peer(ctx, addr)
+	return a.GetState().GetSessionState() == api.PeerState_SESSION_STATE_ESTABLISHED, err
+}

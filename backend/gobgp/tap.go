@@ -1,0 +1,125 @@
+package gobgp
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+)
+
+// What GoBGP logs and tells nowhere else. A test of each pins the words.
+const (
+	logDialFailed = "failed to connect"     // Debug; attribute Error
+	logReceived   = "received notification" // Info; attribute Communicated-Reason
+	logPeerDown   = "Peer Down"             // Info; after the last octet has been written
+)
+
+// tap is the slog.Handler of one BgpServer. It picks out the records above
+// by the address of their peer and passes the rest on: warnings and worse as
+// they are, the rest as debugging.
+type tap struct {
+	next slog.Handler
+	peer string // value of the attribute Key
+	*tapped
+}
+
+// tapped is what all handlers derived from one share.
+type tapped struct {
+	dialFailed func(peer netip.Addr, reason string)
+
+	mu      sync.Mutex                   // guards all below
+	texts   map[netip.Addr]string        // shutdown communication received last
+	waiting map[netip.Addr]chan struct{} // closed when the peer's session is down
+}
+
+func newTap(next slog.Handler, dialFailed func(netip.Addr, string)) *tap {
+	return &tap{next: next, tapped: &tapped{
+		dialFailed: dialFailed,
+		texts:      map[netip.Addr]string{},
+		waiting:    map[netip.Addr]chan struct{}{},
+	}}
+}
+
+// takeText returns the shutdown communication received from a peer, once.
+func (t *tapped) takeText(peer netip.Addr) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s := t.texts[peer]
+	delete(t.texts, peer)
+	return s
+}
+
+// expectDown returns a channel that is closed when the session of peer is
+// down and its Cease has been written.
+func (t *tapped) expectDown(peer netip.Addr) <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	ch := make(chan struct{})
+	t.waiting[peer] = ch
+	return ch
+}
+
+// Enabled implements slog.Handler. Debug records are needed for dial errors.
+func (t *tap) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle implements slog.Handler. GoBGP calls it from its state machines.
+func (t *tap) Handle(ctx context.Context, r slog.Record) error {
+	if addr, err := netip.ParseAddr(t.peer); err == nil {
+		t.pick(addr, &r)
+	}
+	if r.Level < slog.LevelWarn {
+		r.Level = slog.LevelDebug
+	}
+	if !t.next.Enabled(ctx, r.Level) {
+		return nil
+	}
+	return t.next.Handle(ctx, r)
+}
+
+func (t *tapped) pick(peer netip.Addr, r *slog.Record) {
+	switch r.Message {
+	case logDialFailed:
+		t.dialFailed(peer, attr(r, "Error"))
+	case logReceived:
+		t.mu.Lock()
+		t.texts[peer] = attr(r, "Communicated-Reason")
+		t.mu.Unlock()
+	case logPeerDown:
+		t.mu.Lock()
+		if ch, ok := t.waiting[peer]; ok {
+			close(ch)
+			delete(t.waiting, peer)
+		}
+		t.mu.Unlock()
+	}
+}
+
+func attr(r *slog.Record, key string) (value string) {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key != key {
+			return true
+		}
+		value = a.Value.String()
+		return false
+	})
+	return value
+}
+
+// WithAttrs implements slog.Handler.
+func (t *tap) WithAttrs(attrs []slog.Attr) slog.Handler {
+	c := *t
+	c.next = t.next.WithAttrs(attrs)
+	for _, a := range attrs {
+		if a.Key == "Key" {
+			c.peer = a.Value.String()
+		}
+	}
+	return &c
+}
+
+// WithGroup implements slog.Handler.
+func (t *tap) WithGroup(name string) slog.Handler {
+	c := *t
+	c.next = t.next.WithGroup(name)
+	return &c
+}
