@@ -1,0 +1,275 @@
+package schema
+
+import (
+	"io"
+	"reflect"
+
+	"github.com/openconfig/ygot/ygot"
+
+	"mooring/internal/xmltok"
+)
+
+// DefaultsMode says which leaves with a default are reported (RFC 6243 3). The
+// agent's basic mode is explicit: a default is what nobody set.
+type DefaultsMode uint8
+
+// The modes.
+const (
+	Explicit        DefaultsMode = iota // what was set
+	ReportAll                           // also defaults in use
+	Trim                                // what was set to something else than its default
+	ReportAllTagged                     // as ReportAll; defaults in use are marked
+)
+
+var defaultsModes = [...]string{"explicit", "report-all", "trim", "report-all-tagged"}
+
+// String returns the name of RFC 6243 3.
+func (m DefaultsMode) String() string { return defaultsModes[m] }
+
+// ParseDefaultsMode is the inverse of String.
+func ParseDefaultsMode(s string) (DefaultsMode, bool) {
+	for i, name := range defaultsModes {
+		if name == s {
+			return DefaultsMode(i), true
+		}
+	}
+	return 0, false
+}
+
+// DefaultsNamespace is the namespace of the attribute that marks defaults
+// (RFC 6243 6).
+const DefaultsNamespace = "urn:ietf:params:xml:ns:netconf:default:1.0"
+
+// XMLOptions choose what EncodeXML writes.
+type XMLOptions struct {
+	Content  Content
+	Defaults DefaultsMode
+}
+
+// EncodeXML writes what a filter selects, nil for everything, as the children
+// of a <data> element, without the element itself. Nodes are in the order of
+// the model, entries sorted by key, keys first; each top-level node declares
+// its namespace. The output is ASCII. Secrets are left out, and so are empty
+// containers. Memory does not grow with the data. The error is that of w.
+func EncodeXML(w io.Writer, v View, f *Filter, o XMLOptions) error {
+	e := &xmlEncoder{w: w, view: v, content: o.Content, defaults: o.Defaults, buf: make([]byte, 0, xmlBuffer+4096)}
+	sel := selection{all: f == nil}
+	if f != nil {
+		sel.nodes = []*filterNode{f.root}
+		sel = sel.matching(place{}, false)
+	}
+	e.members(Root(), place{}, sel)
+	e.flush()
+	return e.err
+}
+
+// xmlBuffer is how much is collected before it is written.
+const xmlBuffer = 32 << 10
+
+// xmlEncoder writes XML. A start tag after which nothing came is taken back:
+// the buffer is only flushed after a record that stays, so that everything
+// before it stays too.
+type xmlEncoder struct {
+	w        io.Writer
+	buf      []byte
+	flushed  int // bytes written to w
+	err      error
+	view     View
+	content  Content
+	defaults DefaultsMode
+}
+
+func (e *xmlEncoder) flush() {
+	if e.err == nil && len(e.buf) > 0 {
+		_, e.err = e.w.Write(e.buf)
+	}
+	e.flushed += len(e.buf)
+	e.buf = e.buf[:0]
+}
+
+// at returns how much was produced so far.
+func (e *xmlEncoder) at() int { return e.flushed + len(e.buf) }
+
+// rewind takes back everything from pos on.
+func (e *xmlEncoder) rewind(pos int) { e.buf = e.buf[:pos-e.flushed] }
+
+func (e *xmlEncoder) reportAll() bool {
+	return e.defaults == ReportAll || e.defaults == ReportAllTagged
+}
+
+// members writes the children of n that are selected. Keys are written by
+// entry.
+func (e *xmlEncoder) members(n *Node, at place, sel selection) {
+	for _, c := range n.Children {
+		s := sel
+		if !sel.all {
+			s = sel.child(c)
+		}
+		switch {
+		case c.isKey || !s.any():
+		case c.kind != nil && !c.kind.Singleton:
+			e.records(c, at.key, s)
+		case c.kind != nil:
+			e.container(c, recordAt(e.view, MakeKey(at.key, c.kind), e.content), s)
+			e.recordDone()
+		case c.spine:
+			e.container(c, place{key: at.key}, s)
+		case c.IsLeaf():
+			e.leaf(c, at, s)
+		case c.Kind == Container:
+			if sub := at.sub(c); sub.valid() || c.Config && e.reportAll() && e.content.config() {
+				e.container(c, sub, s)
+			}
+		case c.isSet(at.cfg) || c.isSet(at.st):
+			for _, entry := range at.entries(c) {
+				e.entry(c, entry.place, s)
+			}
+		}
+	}
+}
+
+// start writes a start tag. A namespace is declared where it changes.
+func (e *xmlEncoder) start(n *Node) {
+	e.buf = append(append(e.buf, '<'), n.Name...)
+	if n.Parent != nil && n.Module != n.Parent.Module {
+		e.buf = append(e.buf, ` xmlns="`...)
+		e.buf = append(append(e.buf, n.Namespace...), '"')
+		if n.Parent.Parent == nil && e.defaults == ReportAllTagged {
+			e.buf = append(e.buf, ` xmlns:wd="`+DefaultsNamespace+`"`...)
+		}
+	}
+	e.buf = append(e.buf, '>')
+}
+
+func (e *xmlEncoder) end(n *Node) {
+	e.buf = append(append(append(e.buf, '<', '/'), n.Name...), '>')
+}
+
+func (e *xmlEncoder) container(n *Node, at place, sel selection) {
+	if sel = sel.matching(at, e.reportAll()); !sel.any() {
+		return
+	}
+	before := e.at()
+	e.start(n)
+	open := e.at()
+	e.members(n, at, sel)
+	if e.at() == open && !(n.Presence && at.cfg.IsValid() && e.content.config()) {
+		e.rewind(before)
+		return
+	}
+	e.end(n)
+}
+
+// records writes the entries of a list that are records. Where each part of
+// the selection names the key, no other entry is looked at.
+func (e *xmlEncoder) records(n *Node, parent Key, sel selection) {
+	prefix := parent.childPrefix(n.kind)
+	if keys, ok := sel.keys(n); ok {
+		for _, entry := range keys {
+			k := prefix + Key(entry.key)
+			if rec := e.view.Get(k); rec != nil {
+				e.entry(n, recordOf(e.view, k, rec, e.content), entry.sel)
+				e.recordDone()
+			}
+		}
+		return
+	}
+	e.view.Scan(prefix, func(k Key, rec ygot.GoStruct) bool {
+		if k.direct(prefix) {
+			e.entry(n, recordOf(e.view, k, rec, e.content), sel)
+			e.recordDone()
+		}
+		return e.err == nil
+	})
+}
+
+// recordDone flushes a full buffer.
+func (e *xmlEncoder) recordDone() {
+	if len(e.buf) > xmlBuffer {
+		e.flush()
+	}
+}
+
+// entry writes a list entry with its keys. An entry of which only the keys
+// would be written is left out unless they were asked for.
+func (e *xmlEncoder) entry(n *Node, at place, sel selection) {
+	if sel = sel.matching(at, e.reportAll()); !sel.any() {
+		return
+	}
+	before := e.at()
+	e.start(n)
+	for _, key := range n.Keys {
+		sv := at.holder(key)
+		if key.isSet(sv) {
+			e.element(key, sv.Field(key.field))
+		}
+	}
+	keysOnly := e.at()
+	e.members(n, at, sel)
+	if e.at() == keysOnly && !(e.content.takes(n) && sel.takesKey(n)) {
+		e.rewind(before)
+		return
+	}
+	e.end(n)
+}
+
+// leaf writes a leaf, or each entry of a leaf-list.
+func (e *xmlEncoder) leaf(n *Node, at place, sel selection) {
+	if n.Secret || !e.content.takes(n) {
+		return
+	}
+	sv := at.holder(n)
+	if !n.isSet(sv) {
+		e.unset(n)
+		return
+	}
+	f := sv.Field(n.field)
+	if n.Kind == Leaf {
+		if e.defaults != Trim || len(n.Default) == 0 || n.valueAt(f).String() != n.Default[0] {
+			e.element(n, f)
+		}
+		return
+	}
+	for i := range f.Len() {
+		if v := f.Index(i); sel.takesValue(n, v) {
+			e.element(n, v)
+		}
+	}
+}
+
+// unset writes the default of a leaf that is in use, where that is asked for.
+// The state is what somebody reported: it has no defaults.
+func (e *xmlEncoder) unset(n *Node) {
+	if !e.reportAll() || !n.Config || n.Choice != "" || n.Meta.When != "" {
+		return
+	}
+	mark := ""
+	if e.defaults == ReportAllTagged {
+		mark = ` wd:default="true"`
+	}
+	for _, v := range n.Default {
+		e.buf = append(append(append(append(e.buf, '<'), n.Name...), mark...), '>')
+		e.buf = xmltok.AppendEscaped(e.buf, v)
+		e.end(n)
+	}
+}
+
+// element writes a leaf, or one entry of a leaf-list, whose value is f.
+func (e *xmlEncoder) element(n *Node, f reflect.Value) {
+	e.start(n)
+	switch v := n.valueAt(f); v.kind {
+	case ValueString:
+		e.buf = xmltok.AppendEscaped(e.buf, v.s)
+	default:
+		e.buf = v.Append(e.buf)
+	}
+	e.end(n)
+}
+
+// valueAt reads a leaf from its field, or an entry of a leaf-list.
+func (n *Node) valueAt(f reflect.Value) Value {
+	if f.Kind() == reflect.Pointer {
+		f = f.Elem()
+	}
+	return n.Type.valueOf(f)
+}
