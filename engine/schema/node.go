@@ -62,9 +62,12 @@ type plan struct {
 	kind   *RecordKind   // of a boundary
 	spine  bool          // not a boundary, but above one
 	below  []*RecordKind // the boundaries below, none of them below another
+	nested []*Node       // children with structs of their own within the record
 	isKey  bool          // a key leaf of its parent
 	twin   *Node         // of a key leaf: config/<key>; and the reverse
 	mirror bool          // a state leaf that repeats a config leaf
+
+	defaultValues []Value // of Default
 
 	member, qualified string // `"name":` and `"module:name":`
 }

@@ -45,6 +45,8 @@ var compiled = sync.OnceValue(func() *tree {
 		n.setRecord()
 		n.setTwin()
 		n.setMirror()
+		n.setNested()
+		n.setDefaults()
 	}
 	for _, r := range gen.RPCs {
 		op := &Operation{Name: r.Name, Module: r.Module, Namespace: t.namespaces[r.Module]}
@@ -163,4 +165,26 @@ func (n *Node) setMirror() {
 	}
 	config := n.Parent.Parent.Child("config")
 	n.mirror = config != nil && config.Child(n.Name) != nil
+}
+
+// setNested lists n with its parent. What is only above records holds no data
+// of its own.
+func (n *Node) setNested() {
+	switch {
+	case n.kind != nil || n.spine:
+	case n.Parent.spine && n.Parent.kind == nil:
+		panic("schema: " + n.Path() + " is in no record: add a boundary")
+	case !n.IsLeaf():
+		n.Parent.nested = append(n.Parent.nested, n)
+	}
+}
+
+func (n *Node) setDefaults() {
+	for _, d := range n.Default {
+		v, err := n.Type.Parse(d)
+		if err != nil {
+			panic(fmt.Sprintf("schema: default of %s: %v", n.Path(), err))
+		}
+		n.defaultValues = append(n.defaultValues, v)
+	}
 }
