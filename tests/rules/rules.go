@@ -1,0 +1,117 @@
+// Package rules holds the import rules of the house: server -> engine ->
+// backend, and nobody around it. It owns the table of who may import whom;
+// the test compares it with what `go list` says of every package, so a new
+// package must be given its place here first.
+package rules
+
+// place is where a package stands.
+type place struct {
+	// may are the packages of this module that it may import. A package that
+	// is not listed must not be imported.
+	may []string
+	// tests are those that its tests may import besides.
+	tests []string
+}
+
+// places has a row for each package of the module, front to back.
+var places = map[string]place{
+	"": {}, // the directive of go generate
+
+	"cmd/agent": {may: []string{
+		"backend", "backend/fake", "backend/gobgp", "backend/srcaddr", "bgp",
+		"engine/commit", "engine/datastore", "engine/schema",
+		"server", "server/gnmi", "server/netconf",
+	}},
+
+	"server":      {},
+	"server/gnmi": {may: []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "server"}, tests: fixture},
+	"server/netconf": {
+		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "internal/xmltok", "server", "server/netconf/frame", "server/netconf/rpc"},
+		tests: fixture,
+	},
+	"server/netconf/frame": {},
+	"server/netconf/rpc": {
+		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "gen", "internal/xmltok", "server"},
+		tests: fixture,
+	},
+
+	"engine/commit": {
+		may:   []string{"backend", "backend/srcaddr", "bgp", "engine/datastore", "engine/operstate", "engine/plan", "engine/schema", "gen"},
+		tests: []string{"backend/fake"},
+	},
+	"engine/datastore": {may: []string{"engine/schema"}, tests: []string{"bgp", "gen"}},
+	"engine/operstate": {may: []string{"bgp"}},
+	"engine/plan":      {may: []string{"bgp"}, tests: []string{"backend/fake"}},
+	"engine/schema":    {may: []string{"bgp", "gen", "internal/xmltok"}, tests: []string{"yang"}},
+
+	"backend":             {may: []string{"bgp", "engine/plan"}},
+	"backend/backendtest": {may: []string{"backend", "bgp", "engine/plan"}},
+	"backend/fake":        {may: []string{"backend", "backend/transport", "bgp", "engine/plan"}, tests: []string{"backend/backendtest"}},
+	"backend/gobgp":       {may: []string{"backend", "backend/transport", "bgp", "engine/plan"}, tests: []string{"backend/backendtest"}},
+	"backend/srcaddr":     {may: []string{"bgp"}},
+	"backend/transport":   {may: []string{"bgp"}},
+
+	"bgp": {},
+	// The generator's output and what it is made from.
+	"gen":              {},
+	"yang":             {},
+	"internal/xmltok":  {},
+	"internal/yanggen": {may: []string{"yang"}, tests: []string{"gen"}},
+
+	"tests/rules":  {},
+	"tests/netlab": {},
+	"tests/runner": {may: []string{"tests/netlab"}},
+	"tests/e2e":    {tests: []string{"tests/netlab", "tests/runner"}},
+}
+
+// fixture is what the test of a front end puts behind it: a real engine with
+// the fake backend.
+var fixture = []string{"backend", "backend/fake", "backend/srcaddr", "engine/plan", "gen"}
+
+// seal keeps packages from reaching others on any way, however long.
+type seal struct {
+	who, what []string // prefixes of packages; of the module, or import paths
+	why       string
+}
+
+var seals = []seal{
+	{
+		who: []string{"backend", "bgp", "engine/plan", "engine/operstate"}, what: []string{"gen", "yang", "engine/schema", "engine/datastore", "engine/commit", "server", "github.com/openconfig"},
+		why: "backends, planner and domain words never see YANG, the datastore or a front end",
+	},
+	{
+		who: []string{"engine", "server"}, what: []string{"backend/gobgp", "backend/frr", "backend/fake", "github.com/osrg/gobgp"},
+		why: "engine and front ends never see a BGP speaker",
+	},
+	{
+		who: []string{"engine"}, what: []string{"server"},
+		why: "the engine never sees a front end",
+	},
+	{
+		who: []string{"bgp"}, what: []string{"mooring/engine", "golang.org", "github.com", "google.golang.org", "go.yaml.in", "go.etcd.io", "go.uber.org"},
+		why: "package bgp imports the standard library only",
+	},
+}
+
+// holders are the modules that only some packages may import themselves: each
+// of them is one package's business, or the wiring's.
+var holders = map[string][]string{
+	"github.com/osrg/gobgp/v4":          {"backend/gobgp", "cmd/agent"}, // the demo's remote is one
+	"go.etcd.io/bbolt":                  {"engine/datastore"},
+	"github.com/tidwall/btree":          {"engine/datastore"},
+	"github.com/vishvananda/netlink":    {"backend/srcaddr", "tests/netlab"},
+	"github.com/vishvananda/netns":      {"backend/srcaddr", "tests/netlab"},
+	"google.golang.org/grpc":            {"server/gnmi", "cmd/agent", "tests/runner", "tests/e2e"},
+	"github.com/openconfig/gnmi":        {"server/gnmi", "cmd/agent", "tests/runner", "tests/e2e"},
+	"github.com/openconfig/goyang":      {"internal/yanggen"},
+	"github.com/Juniper/go-netconf":     {"tests/runner", "tests/e2e"},
+	"go.yaml.in/yaml/v3":                {"cmd/agent", "server"},
+	"github.com/rogpeppe/go-internal":   {"cmd/agent"},
+	"github.com/google/go-cmp":          {testsOnly, "backend/backendtest"},
+	"go.uber.org/goleak":                {testsOnly},
+	"github.com/scrapli/scrapligo":      {},
+	"github.com/openconfig/ygot/ytypes": {},
+}
+
+// testsOnly lets every package's tests import a module.
+const testsOnly = "tests only"
