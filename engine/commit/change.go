@@ -1,0 +1,245 @@
+package commit
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"mooring/backend/srcaddr"
+	"mooring/bgp"
+	"mooring/engine/datastore"
+	"mooring/engine/plan"
+	"mooring/engine/schema"
+	"mooring/gen"
+
+	"github.com/openconfig/ygot/ygot"
+)
+
+// change is a planned change.
+type change struct {
+	plan    plan.Plan
+	queries map[bgp.PeerKey]srcaddr.Query // of the peers whose specification was resolved
+}
+
+// planner collects what a set of dirty records changes.
+type planner struct {
+	c         *Coordinator
+	r         schema.Reader
+	instances map[bgp.InstanceKey]*bgp.InstanceSpec // new ones, as far as asked for
+	pairs     []plan.Pair[bgp.InstanceSpec]
+	peers     []plan.PeerPair
+	queries   map[bgp.PeerKey]srcaddr.Query
+	errs      schema.Errors
+}
+
+// planChange resolves the affected specifications, old and new, and plans
+// them. Only what the dirty records reach is looked at: a peer, the members of
+// a group, all peers of an instance whose own specification changed.
+func (c *Coordinator) planChange(r schema.Reader, dirty []schema.Dirty, touched []datastore.Touched) (*change, error) {
+	p := &planner{
+		c: c, r: r,
+		instances: map[bgp.InstanceKey]*bgp.InstanceSpec{},
+		queries:   make(map[bgp.PeerKey]srcaddr.Query, len(dirty)),
+	}
+	insts, peers := p.affected(dirty)
+	for _, key := range insts {
+		peers = p.instance(key, peers)
+	}
+	forced := p.forced(touched)
+	for k := range forced {
+		peers = append(peers, k)
+	}
+	slices.Sort(peers)
+	for _, k := range slices.Compact(peers) {
+		p.peer(k, forced[k])
+	}
+	if len(p.errs) > 0 {
+		return nil, p.errs
+	}
+	return &change{plan: plan.Compute(p.pairs, p.peers, c.costs), queries: p.queries}, nil
+}
+
+// affected returns the instances and peers that the dirty records reach.
+func (p *planner) affected(dirty []schema.Dirty) (insts []bgp.InstanceKey, peers []schema.Key) {
+	peers = make([]schema.Key, 0, len(dirty))
+	for _, d := range dirty {
+		v := d.Key.Values()
+		switch d.Key.Kind().Letter {
+		case schema.KindPeer:
+			peers = append(peers, d.Key)
+		case schema.KindPeerGroup:
+			p.r.Referrers(d.Key, func(k schema.Key) bool {
+				peers = append(peers, k)
+				return true
+			})
+		case schema.KindBGPVPNInstance:
+			insts = append(insts, bgp.InstanceKey{Instance: v[0], VPN: v[1]})
+		case schema.KindInstance:
+			for key := range p.c.instances {
+				if key.Instance == v[0] {
+					insts = append(insts, key)
+				}
+			}
+		case schema.KindVPNInstance:
+			for key := range p.c.instances {
+				if key.VPN == v[0] {
+					insts = append(insts, key)
+				}
+			}
+		}
+	}
+	slices.SortFunc(insts, bgp.InstanceKey.Compare)
+	return slices.Compact(insts), peers
+}
+
+// instance pairs the old and new specification of an instance, and adds all
+// its peers to the affected ones where their own specifications follow.
+func (p *planner) instance(key bgp.InstanceKey, peers []schema.Key) []schema.Key {
+	old, new := p.c.instances[key], p.instanceSpec(key)
+	if old.Equal(new) {
+		return peers
+	}
+	p.pairs = append(p.pairs, plan.Pair[bgp.InstanceSpec]{Old: old, New: new})
+	if old == nil || new == nil || !concernsPeers(old, new, p.c.costs) {
+		return peers // the peers of a new or deleted instance are dirty themselves
+	}
+	p.r.Scan(instanceRecordKey(key)+below, func(k schema.Key, _ ygot.GoStruct) bool {
+		if k.Kind().Letter == schema.KindPeer {
+			peers = append(peers, k)
+		}
+		return true
+	})
+	return peers
+}
+
+func concernsPeers(old, new *bgp.InstanceSpec, costs plan.Costs) bool {
+	return old.AS != new.AS || old.RouterID != new.RouterID || old.Device != new.Device ||
+		old.Namespace != new.Namespace || costs.NativeInstance(old, new) != bgp.ImpactNone
+}
+
+// instanceSpec returns the new specification of an instance, nil for none.
+func (p *planner) instanceSpec(key bgp.InstanceKey) *bgp.InstanceSpec {
+	if s, ok := p.instances[key]; ok {
+		return s
+	}
+	var s *bgp.InstanceSpec
+	in, _ := p.r.Get(instanceKey(key.Instance)).(*instanceRec)
+	bv, _ := p.r.Get(instanceRecordKey(key)).(*bgpVPNRec)
+	if in != nil && bv != nil {
+		vpn, _ := p.r.Get(vpnKey(key.VPN)).(*vpnRec)
+		s = instanceSpec(key, in, bv, vpn, p.c.cfg.RouterID)
+	}
+	p.instances[key] = s
+	return s
+}
+
+// resolve returns the new specification of a peer without its source.
+func (p *planner) resolve(k schema.Key, withOrigins bool) (resolved, bool) {
+	rec, _ := p.r.Get(k).(*peerRec)
+	if rec == nil {
+		return resolved{}, false
+	}
+	key := peerKeyOf(k)
+	in := p.instanceSpec(key.InstanceKey())
+	if in == nil {
+		return resolved{}, false
+	}
+	var group *groupRec
+	if c := rec.GetConfig(); c != nil && c.PeerGroup != nil {
+		group, _ = p.r.Get(groupKey(key.InstanceKey(), *c.PeerGroup)).(*groupRec)
+	}
+	return peerSpec(key, in, rec, group, withOrigins), true
+}
+
+// peer pairs the old and new specification of a peer and refuses what cannot
+// be meant.
+func (p *planner) peer(k schema.Key, forced []string) {
+	key := peerKeyOf(k)
+	old := p.c.oper.Get(key).Applied
+	res, ok := p.resolve(k, false)
+	if !ok {
+		p.peers = append(p.peers, plan.PeerPair{Old: old})
+		return
+	}
+	answer := p.c.cfg.Sources.Resolve(res.query)
+	if err := check(k, &res, answer, old, p.c.queries.byPeer[key]); err != nil {
+		p.errs = append(p.errs, err)
+		return
+	}
+	spec := res.spec
+	setSource(&spec, answer)
+	p.queries[key] = res.query
+	p.peers = append(p.peers, plan.PeerPair{Old: old, New: &spec, Forced: forced})
+}
+
+// check refuses a peer that cannot work whatever the network does. A source
+// that is only not there yet is accepted: the peer waits for it.
+func check(k schema.Key, res *resolved, answer srcaddr.Answer, old *bgp.PeerSpec, asked srcaddr.Query) *schema.Error {
+	a := res.spec.Key.Address
+	fail := func(leaf, format string, args ...any) *schema.Error {
+		return &schema.Error{
+			Tag: schema.InvalidValue, Path: append(slices.Clone(k.Path()), leafPath(leaf)...),
+			Message: fmt.Sprintf(format, args...),
+		}
+	}
+	const source = "transport/connect-interface/config/source-address"
+	switch {
+	case a.IsUnspecified(), a.IsMulticast(), a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return fail("config/address", "%s is not the address of a host", a)
+	case res.query.Source.IsValid() && res.query.Source.Is4() != a.Is4():
+		return fail(source, "source address %s is not of the same address family as the peer %s", res.query.Source, a)
+	case res.query.Source.IsValid() && res.query.Source == a:
+		return fail(source, "the source address is the peer's own address %s", a)
+	case answer.Status == srcaddr.Ambiguous && (old == nil || old.Down != bgp.DownAmbiguousSource || asked != res.query):
+		// The command wants the source address then. Where the interface got
+		// its second address later, the peer is down with that reason, and
+		// unrelated changes of it must not be refused.
+		names := make([]string, len(answer.Candidates))
+		for i, c := range answer.Candidates {
+			names[i] = c.String()
+		}
+		return fail(source, "interface %s has several addresses, set source-address to one of: %s",
+			res.query.Interface, strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// forced returns the peers that reset-policy "always" resets although nothing
+// changed, with the written leaves.
+func (p *planner) forced(touched []datastore.Touched) map[schema.Key][]string {
+	var out map[schema.Key][]string
+	add := func(k schema.Key, leaf string) {
+		if out == nil {
+			out = map[schema.Key][]string{}
+		}
+		if !slices.Contains(out[k], leaf) {
+			out[k] = append(out[k], leaf)
+		}
+	}
+	for _, t := range touched {
+		tag := t.Key.Kind().Letter
+		if t.Leaf.Impact != bgp.ImpactReset || (tag != schema.KindPeer && tag != schema.KindPeerGroup) {
+			continue
+		}
+		in, _ := p.r.Get(instanceKey(t.Key.Values()[0])).(*instanceRec)
+		if c := in.GetConfig(); c == nil || c.ResetPolicy != policyAlways {
+			continue
+		}
+		leaf, ok := specLeaf(t.Leaf)
+		if !ok {
+			continue
+		}
+		if tag == schema.KindPeer {
+			add(t.Key, leaf)
+			continue
+		}
+		p.r.Referrers(t.Key, func(k schema.Key) bool {
+			add(k, leaf)
+			return true
+		})
+	}
+	return out
+}
+
+const policyAlways = gen.MooringBgp_Bgp_Instances_Instance_Config_ResetPolicy_always

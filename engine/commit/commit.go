@@ -1,0 +1,196 @@
+// Package commit is the one write path. Every change, whatever its protocol,
+// becomes an edit of a private copy, is validated, planned, handed to the
+// backend, made durable, published and told, in this order:
+//
+//	Edit, Commit ─► validate ─► plan ─► prepare ─► apply ─► persist ─► publish ─► tell
+//	                schema      plan    backend    backend  datastore  datastore  feed
+//	source change ────────────► plan ─────────────► apply ────────────────────────► tell
+//	boot, backend up ─ compare ─► plan ───────────► apply ────────────────────────► tell
+//
+// Invariants:
+//   - one mutex serialises everything that talks to the backend; readers never
+//     take it;
+//   - a change answered without error is durable; one answered with an error
+//     has left the configuration as it was;
+//   - what is published as applied is what the backend accepted;
+//   - the session state comes from the backend's events only.
+package commit
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mooring/backend"
+	"mooring/backend/srcaddr"
+	"mooring/bgp"
+	"mooring/engine/datastore"
+	"mooring/engine/operstate"
+	"mooring/engine/plan"
+	"mooring/engine/schema"
+)
+
+// Sources answers which source address a peer's connect-interface means now.
+// *srcaddr.Resolver is the real one.
+type Sources interface {
+	Resolve(srcaddr.Query) srcaddr.Answer
+	// Changes tells the namespaces in which an answer may have changed.
+	Changes() <-chan srcaddr.Change
+}
+
+// Config is what a Coordinator needs. Every field but Now is required.
+type Config struct {
+	Store   *datastore.Store
+	Backend backend.Backend
+	Sources Sources
+	// RouterID is the BGP identifier of instances that configure none.
+	RouterID netip.Addr
+	// Version is the agent's, for its state.
+	Version string
+	Log     *slog.Logger
+	Now     func() time.Time // nil: time.Now
+}
+
+// Actor is who asks for a change.
+type Actor struct {
+	User     string
+	Protocol string // gnmi, netconf, boot
+	Source   string // host that the request came from
+	Session  uint32 // NETCONF session, 0 for none
+}
+
+func (a Actor) holder() datastore.Holder {
+	return datastore.Holder{Session: a.Session, Protocol: a.Protocol}
+}
+
+// Options of a change.
+type Options struct {
+	Comment string
+	DryRun  bool // stop after planning: nothing happens
+}
+
+// Result is what a change did.
+type Result struct {
+	CommitID string // "" where nothing changed
+	Revision uint64 // of the running configuration afterwards
+	Time     time.Time
+	Changed  bool
+	Plan     plan.Plan
+}
+
+// Coordinator carries changes out. Create it with New, call Boot once, then
+// Run; Edit and Commit may be called from any goroutine after Boot.
+type Coordinator struct {
+	cfg    Config
+	log    *slog.Logger
+	start  time.Time
+	costs  plan.Costs
+	oper   operstate.Store
+	feed   operstate.Feed[schema.Key, Entry]
+	resets expectations
+	online atomic.Bool // the backend answers
+
+	// tell keeps one order between changing oper and publishing in feed. It is
+	// held for a moment only, never while calling out.
+	tell sync.Mutex
+
+	// mu serialises everything that talks to the backend and guards what
+	// follows.
+	mu        sync.Mutex
+	instances map[bgp.InstanceKey]*bgp.InstanceSpec // as the backend accepted them
+	queries   sourceIndex
+	repair    bool // something could not be applied: reconcile again
+}
+
+// New returns a Coordinator. It starts nothing.
+func New(cfg Config) *Coordinator {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	c := &Coordinator{
+		cfg: cfg, log: cfg.Log, start: cfg.Now(),
+		instances: map[bgp.InstanceKey]*bgp.InstanceSpec{},
+		queries:   sourceIndex{byPeer: map[bgp.PeerKey]srcaddr.Query{}, byNamespace: map[string]map[bgp.PeerKey]struct{}{}},
+	}
+	c.resets.byPeer = map[bgp.PeerKey]bgp.Reset{}
+	c.costs = plan.Costs{
+		Impact: leafImpact, Native: cfg.Backend.Native, NativeInstance: cfg.Backend.NativeInstance,
+	}
+	return c
+}
+
+// Store returns the datastore, for reading, candidates and locks.
+func (c *Coordinator) Store() *datastore.Store { return c.cfg.Store }
+
+// Edit lets fn change a private copy of the running configuration and commits
+// it. An error of fn is returned as it is, and nothing has changed. The other
+// errors are schema.Errors, *datastore.LockedError, *PrepareError, *ApplyError
+// and the context's where it ended before the change began.
+func (c *Coordinator) Edit(ctx context.Context, actor Actor, opt Options, fn func(schema.Tx) error) (*Result, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.cfg.Store.CheckWrite(datastore.DatastoreRunning, actor.holder()); err != nil {
+		return nil, err
+	}
+	txn := c.cfg.Store.Begin()
+	defer txn.Discard()
+	if err := fn(txn); err != nil {
+		return nil, err
+	}
+	return c.commit(ctx, actor, opt, txn)
+}
+
+// EditCandidate lets fn change a candidate. Nothing is validated across
+// records until Validate or Commit (RFC 6241 8.3.1).
+func (c *Coordinator) EditCandidate(_ context.Context, actor Actor, cand *datastore.Candidate, fn func(schema.Tx) error) error {
+	return cand.Edit(func(txn *datastore.Txn) error {
+		if cand == c.cfg.Store.Shared() { // a private candidate knows no locks
+			if err := c.cfg.Store.CheckWrite(datastore.DatastoreCandidate, actor.holder()); err != nil {
+				return err
+			}
+		}
+		return fn(txn)
+	})
+}
+
+// Commit makes a candidate the running configuration. On an error the
+// candidate is kept.
+func (c *Coordinator) Commit(ctx context.Context, actor Actor, cand *datastore.Candidate, opt Options) (*Result, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	locks := []datastore.Datastore{datastore.DatastoreRunning}
+	if cand == c.cfg.Store.Shared() {
+		locks = append(locks, datastore.DatastoreCandidate)
+	}
+	for _, ds := range locks {
+		if err := c.cfg.Store.CheckWrite(ds, actor.holder()); err != nil {
+			return nil, err
+		}
+	}
+	txn, err := cand.Begin()
+	if err != nil {
+		return nil, err
+	}
+	defer txn.Discard()
+	res, err := c.commit(ctx, actor, opt, txn)
+	if err == nil && !opt.DryRun {
+		cand.Committed(txn)
+	}
+	return res, err
+}
+
+// Validate checks a candidate as Commit would, without planning it.
+func (c *Coordinator) Validate(_ context.Context, cand *datastore.Candidate) error {
+	txn, err := cand.Begin()
+	if err != nil {
+		return err
+	}
+	defer txn.Discard()
+	if errs := schema.Validate(txn, txn.Dirty()); len(errs) > 0 {
+		return errs
+	}
+	return nil
+}

@@ -1,0 +1,197 @@
+package commit
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"mooring/backend"
+	"mooring/bgp"
+	"mooring/engine/operstate"
+	"mooring/engine/plan"
+)
+
+// How often what could not be applied is tried again.
+const repairInterval = 5 * time.Second
+
+// Run serves until ctx ends: it takes the backend's events, follows the
+// source addresses and repairs what could not be applied. It returns when the
+// backend has ended.
+func (c *Coordinator) Run(ctx context.Context) error {
+	var followers sync.WaitGroup
+	up := make(chan struct{}, 1) // the backend came back; one signal is enough
+	inner, cancel := context.WithCancel(ctx)
+	followers.Go(func() { c.follow(inner, up) })
+	err := c.cfg.Backend.Run(ctx, func(e backend.Event) { c.event(e, up) })
+	cancel()
+	followers.Wait()
+	return err
+}
+
+// follow is the loop that calls the backend on the agent's own account.
+func (c *Coordinator) follow(ctx context.Context, up <-chan struct{}) {
+	tick := time.NewTicker(repairInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case ch := <-c.cfg.Sources.Changes():
+			c.sourcesChanged(ctx, ch.NetNS)
+		case <-up:
+			c.repairNow(ctx, true)
+		case <-tick.C:
+			c.repairNow(ctx, false)
+		}
+	}
+}
+
+// repairNow reconciles where something is known to differ, or always.
+func (c *Coordinator) repairNow(ctx context.Context, always bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.repair && !always {
+		return
+	}
+	if err := c.reconcile(ctx); err != nil {
+		c.repair = true
+		c.log.Warn("repair failed, will be tried again", "err", err)
+	}
+}
+
+// event takes what the backend told. It is called from the backend's own
+// goroutine and must not wait for a commit, which may be waiting for the
+// backend.
+func (c *Coordinator) event(e backend.Event, up chan<- struct{}) {
+	switch e.Kind {
+	case backend.BackendUp:
+		c.online.Store(true)
+		select {
+		case up <- struct{}{}:
+		default:
+		}
+	case backend.BackendDown:
+		c.online.Store(false)
+		c.log.Error("the BGP speaker does not answer", "err", e.Err)
+	case backend.PeerGone:
+		c.observe(e.Peer, e.Time, func(st *bgp.PeerState) { gone(st) })
+	case backend.PeerChanged:
+		c.observe(e.Peer, e.Time, func(st *bgp.PeerState) { c.changed(st, e) })
+	}
+}
+
+// observe changes the state of a peer and tells it. The state of a peer that
+// is no longer configured is dropped: its session may outlive it by a moment.
+func (c *Coordinator) observe(key bgp.PeerKey, at time.Time, fn func(*bgp.PeerState)) {
+	c.tell.Lock()
+	defer c.tell.Unlock()
+	o := c.oper.Get(key)
+	var st bgp.PeerState
+	if o.State != nil {
+		st = *o.State
+	}
+	fn(&st)
+	k := peerRecordKey(key)
+	snap := c.cfg.Store.Running()
+	c.oper.Set(key, operstate.Entry{State: &st, Applied: o.Applied})
+	if c.feed.Idle() || snap.Get(k) == nil {
+		return
+	}
+	change := Change{Key: k, Old: c.entry(snap, k, time.Time{}, ""), New: c.entry(snap, k, at, "")}
+	change.Old.oper = o
+	c.feed.Publish([]Change{change})
+}
+
+// gone is what remains of a session that the speaker has forgotten.
+func gone(st *bgp.PeerState) {
+	st.Session, st.Socket, st.Families, st.HoldTime = bgp.StateIdle, bgp.Socket{}, nil, 0
+}
+
+func (c *Coordinator) changed(st *bgp.PeerState, e backend.Event) {
+	was := st.Session
+	st.Session, st.Socket, st.Families, st.HoldTime = e.Session, e.Socket, e.Families, e.HoldTime
+	if e.RemoteRouterID.IsValid() {
+		st.RemoteRouterID = e.RemoteRouterID
+	}
+	st.ConnectError = e.ConnectError
+	if e.Session == bgp.StateEstablished && was != bgp.StateEstablished {
+		st.Transitions++
+		st.LastEstablished = e.Time
+	}
+	if e.Ended == nil {
+		return
+	}
+	r := bgp.Reset{Cause: e.Ended.Cause}
+	if e.Ended.Cause == bgp.CauseNone {
+		r = c.resets.explain(e.Peer)
+	}
+	r.Time, r.Notification = e.Time, e.Ended.Notification
+	if r.Text == "" {
+		r.Text = e.Ended.Text
+	}
+	st.LastReset = &r
+	st.Resets[r.Cause]++
+	c.log.Info("session ended", "peer", e.Peer.String(), "cause", r.Cause.String(), "commit", r.CommitID, "text", r.Text)
+}
+
+// expectations remembers why the engine asked for a reset, until the backend
+// tells that the session ended. A backend marks the ends that the engine asked
+// for, so an expectation that was not met (no session was up) does no harm.
+type expectations struct {
+	mu     sync.Mutex // guards byPeer
+	byPeer map[bgp.PeerKey]bgp.Reset
+}
+
+// expect notes the peers whose sessions the steps end, before the backend is
+// asked.
+func (x *expectations) expect(steps []plan.Step, cause bgp.Cause, commitID string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := range steps {
+		if s := &steps[i]; s.EndsSession() && s.Peer.Address.IsValid() {
+			r := bgp.Reset{Cause: cause, CommitID: commitID, Leaves: s.Leaves}
+			if s.New != nil {
+				r.Text = s.New.DownDetail
+			}
+			x.byPeer[s.Peer] = r
+		}
+	}
+}
+
+func (x *expectations) explain(key bgp.PeerKey) bgp.Reset {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	r, ok := x.byPeer[key]
+	delete(x.byPeer, key)
+	if !ok {
+		r.Cause = bgp.CauseBackend
+	}
+	return r
+}
+
+// tellApplied records steps that changed no configuration and tells them.
+func (c *Coordinator) tellApplied(steps []plan.Step) {
+	if len(steps) == 0 {
+		return
+	}
+	c.tell.Lock()
+	defer c.tell.Unlock()
+	snap := c.cfg.Store.Running()
+	changes := c.before(snap, nil, steps)
+	c.applied(steps, nil)
+	now := c.cfg.Now()
+	for i := range changes {
+		changes[i].New = c.entry(snap, changes[i].Key, now, "")
+	}
+	c.feed.Publish(changes)
+}
+
+// tellFailed notes at the peers of a step why it could not be applied.
+func (c *Coordinator) tellFailed(s plan.Step, err error) {
+	if !s.Peer.Address.IsValid() {
+		return // the steps of its peers fail too, each with the reason
+	}
+	c.observe(s.Peer, c.cfg.Now(), func(st *bgp.PeerState) {
+		st.Down, st.DownDetail = bgp.DownBackend, reason(err)
+	})
+}

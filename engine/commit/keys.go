@@ -1,0 +1,111 @@
+package commit
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"mooring/bgp"
+	"mooring/engine/schema"
+)
+
+// below, appended to a key, is the prefix of the keys of all records below it.
+const below = "\x00"
+
+func agentKey() schema.Key { return schema.MakeKey("", schema.KindOf(schema.KindAgent)) }
+
+func vpnKey(name string) schema.Key {
+	return schema.MakeKey("", schema.KindOf(schema.KindVPNInstance), name)
+}
+
+func instanceKey(name string) schema.Key {
+	return schema.MakeKey("", schema.KindOf(schema.KindInstance), name)
+}
+
+func instanceRecordKey(k bgp.InstanceKey) schema.Key {
+	return schema.MakeKey(instanceKey(k.Instance), schema.KindOf(schema.KindBGPVPNInstance), k.VPN)
+}
+
+func groupKey(k bgp.InstanceKey, name string) schema.Key {
+	return schema.MakeKey(instanceRecordKey(k), schema.KindOf(schema.KindPeerGroup), name)
+}
+
+func peerRecordKey(k bgp.PeerKey) schema.Key {
+	return schema.MakeKey(instanceRecordKey(k.InstanceKey()), schema.KindOf(schema.KindPeer), k.Address.String())
+}
+
+// peerKeyOf is the inverse of peerRecordKey. The schema keeps the addresses in
+// keys canonical.
+func peerKeyOf(k schema.Key) bgp.PeerKey {
+	v := k.Values()
+	return bgp.PeerKey{Instance: v[0], VPN: v[1], Address: netip.MustParseAddr(v[2])}
+}
+
+func instanceKeyOf(k schema.Key) bgp.InstanceKey {
+	v := k.Values()
+	return bgp.InstanceKey{Instance: v[0], VPN: v[1]}
+}
+
+// Settings of bgp.PeerSpec that stand for more than one leaf of the model, or
+// for none below a peer.
+const (
+	leafSource   = "transport/connect-interface/config/source-address"
+	leafKeys     = "transport/authentication/keys"
+	leafFamilies = "afi-safis"
+	leafRouterID = "router-id"
+)
+
+// specLeaf returns the setting of bgp.PeerSpec that a leaf below a peer or a
+// peer group decides, false for one that decides none.
+func specLeaf(n *schema.Node) (string, bool) {
+	var names []string
+	for ; n != nil && !n.IsRecord(); n = n.Parent {
+		names = append(names, n.Name)
+	}
+	slices.Reverse(names)
+	leaf := strings.Join(names, "/")
+	switch {
+	case strings.HasPrefix(leaf, "transport/connect-interface/"):
+		leaf = leafSource
+	case strings.HasPrefix(leaf, leafKeys+"/"):
+		leaf = leafKeys
+	case strings.HasPrefix(leaf, leafFamilies+"/"):
+		leaf = leafFamilies
+	}
+	return leaf, slices.Contains(bgp.PeerLeaves(), leaf)
+}
+
+// impacts is what each setting costs: the strongest session-impact of the
+// leaves of a peer that decide it.
+var impacts = func() map[string]bgp.Impact {
+	m := map[string]bgp.Impact{leafRouterID: bgp.ImpactReset} // it stands in the OPEN
+	var walk func(n *schema.Node)
+	walk = func(n *schema.Node) {
+		for _, ch := range n.Children {
+			if !ch.Config {
+				continue
+			}
+			if leaf, ok := specLeaf(ch); ok {
+				m[leaf] = max(m[leaf], ch.Impact)
+			}
+			walk(ch)
+		}
+	}
+	walk(schema.KindOf(schema.KindPeer).Node)
+	return m
+}()
+
+func leafImpact(leaf string) bgp.Impact { return impacts[leaf] }
+
+// leafPath is the path of a leaf below its record, for messages.
+func leafPath(leaf string) schema.Path {
+	n := schema.KindOf(schema.KindPeer).Node
+	var p schema.Path
+	for name := range strings.SplitSeq(leaf, "/") {
+		if n = n.Child(name); n == nil {
+			break // router-id: the peer itself is the best place to point at
+		}
+		p = append(p, schema.Step{Node: n})
+	}
+	return p
+}

@@ -1,0 +1,105 @@
+package commit
+
+import (
+	"maps"
+	"slices"
+
+	"mooring/bgp"
+	"mooring/gen"
+)
+
+// Short names for the generated structs of the records.
+type (
+	agentRec    = gen.MooringAgent_Agent
+	vpnRec      = gen.MooringVpnInstance_VpnInstances_VpnInstance
+	instanceRec = gen.MooringBgp_Bgp_Instances_Instance
+	bgpVPNRec   = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance
+	groupRec    = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup
+	peerRec     = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer
+
+	transportConfig = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Transport_Config
+	sourceConfig    = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Transport_ConnectInterface_Config
+	authConfig      = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Transport_Authentication_Config
+	keyConfig       = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Transport_Authentication_Keys_Key_Config
+	timersConfig    = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Timers_Config
+	restartConfig   = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_GracefulRestart_Config
+)
+
+// settings is what a peer and a peer group share, in one type: the generated
+// structs of both differ in name only. No pointer to a struct is nil.
+type settings struct {
+	as, localAS *uint32
+	transport   *transportConfig
+	source      *sourceConfig
+	auth        *authConfig
+	keys        []*keyConfig // sorted by key-id
+	timers      *timersConfig
+	restart     *restartConfig
+	families    map[bgp.Family]bool // configured families and whether they are enabled
+}
+
+func settingsOfPeer(p *peerRec) settings {
+	t := p.GetTransport()
+	s := settings{
+		transport: orEmpty(t.GetConfig()),
+		source:    orEmpty(t.GetConnectInterface().GetConfig()),
+		auth:      orEmpty(t.GetAuthentication().GetConfig()),
+		timers:    orEmpty(p.GetTimers().GetConfig()),
+		restart:   orEmpty(p.GetGracefulRestart().GetConfig()),
+	}
+	if c := p.GetConfig(); c != nil {
+		s.as, s.localAS = c.As, c.LocalAs
+	}
+	if keys := t.GetAuthentication().GetKeys(); keys != nil {
+		for _, id := range slices.Sorted(maps.Keys(keys.Key)) {
+			s.keys = append(s.keys, orEmpty(keys.Key[id].GetConfig()))
+		}
+	}
+	if a := p.GetAfiSafis(); a != nil {
+		s.families = make(map[bgp.Family]bool, len(a.AfiSafi))
+		for n, f := range a.AfiSafi {
+			s.families[familyOf(n)] = f.GetConfig() == nil || f.Config.Enabled == nil || *f.Config.Enabled
+		}
+	}
+	return s
+}
+
+func settingsOfGroup(g *groupRec) settings {
+	t := g.GetTransport()
+	s := settings{
+		transport: orEmpty((*transportConfig)(t.GetConfig())),
+		source:    orEmpty((*sourceConfig)(t.GetConnectInterface().GetConfig())),
+		auth:      orEmpty((*authConfig)(t.GetAuthentication().GetConfig())),
+		timers:    orEmpty((*timersConfig)(g.GetTimers().GetConfig())),
+		restart:   orEmpty((*restartConfig)(g.GetGracefulRestart().GetConfig())),
+	}
+	if c := g.GetConfig(); c != nil {
+		s.as, s.localAS = c.As, c.LocalAs
+	}
+	if keys := t.GetAuthentication().GetKeys(); keys != nil {
+		for _, id := range slices.Sorted(maps.Keys(keys.Key)) {
+			s.keys = append(s.keys, orEmpty((*keyConfig)(keys.Key[id].GetConfig())))
+		}
+	}
+	if a := g.GetAfiSafis(); a != nil {
+		s.families = make(map[bgp.Family]bool, len(a.AfiSafi))
+		for n, f := range a.AfiSafi {
+			s.families[familyOf(n)] = f.GetConfig() == nil || f.Config.Enabled == nil || *f.Config.Enabled
+		}
+	}
+	return s
+}
+
+func orEmpty[T any](p *T) *T {
+	if p == nil {
+		return new(T)
+	}
+	return p
+}
+
+// The enums of the model and those of package bgp stand in the same order;
+// ygot numbers from 1 and keeps 0 for unset. A test compares the names.
+
+func familyOf(e gen.E_MooringTypes_AfiSafiName) bgp.Family { return bgp.Family(e - 1) }
+
+func enumOf[E ~int64, W ~uint8](w W) E { return E(w) + 1 }

@@ -1,0 +1,76 @@
+package commit
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"mooring/backend/srcaddr"
+	"mooring/bgp"
+	"mooring/engine/plan"
+)
+
+// sourceIndex holds what peers ask the resolver, as far as the answer can
+// change, and finds the peers of a namespace.
+type sourceIndex struct {
+	byPeer      map[bgp.PeerKey]srcaddr.Query
+	byNamespace map[string]map[bgp.PeerKey]struct{}
+}
+
+func (x sourceIndex) set(key bgp.PeerKey, q srcaddr.Query) {
+	x.remove(key)
+	if q.Interface == "" && !q.Source.IsValid() && q.NetNS == "" {
+		return // the kernel's route lookup chooses at each connect
+	}
+	x.byPeer[key] = q
+	peers := x.byNamespace[q.NetNS]
+	if peers == nil {
+		peers = map[bgp.PeerKey]struct{}{}
+		x.byNamespace[q.NetNS] = peers
+	}
+	peers[key] = struct{}{}
+}
+
+func (x sourceIndex) remove(key bgp.PeerKey) {
+	q, ok := x.byPeer[key]
+	if !ok {
+		return
+	}
+	delete(x.byPeer, key)
+	peers := x.byNamespace[q.NetNS]
+	if delete(peers, key); len(peers) == 0 {
+		delete(x.byNamespace, q.NetNS)
+	}
+}
+
+// sourcesChanged resolves the sources of a namespace's peers again and resets
+// those whose answer is another one. It changes no configuration: applied
+// follows the network, intended stays.
+func (c *Coordinator) sourcesChanged(ctx context.Context, namespace string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	peers := slices.SortedFunc(maps.Keys(c.queries.byNamespace[namespace]), bgp.PeerKey.Compare)
+	var pairs []plan.PeerPair
+	for _, key := range peers {
+		old := c.oper.Get(key).Applied
+		if old == nil {
+			continue // could not be applied; the repair resolves it anew
+		}
+		spec := *old
+		if spec.Down != bgp.DownDisabled {
+			spec.Down, spec.DownDetail = bgp.DownNone, ""
+		}
+		setSource(&spec, c.cfg.Sources.Resolve(c.queries.byPeer[key]))
+		if spec.Source == old.Source && spec.Interface == old.Interface && spec.Down == old.Down && spec.DownDetail == old.DownDetail {
+			continue
+		}
+		pairs = append(pairs, plan.PeerPair{Old: old, New: &spec})
+	}
+	if len(pairs) == 0 {
+		return
+	}
+	p := plan.Compute(nil, pairs, c.costs)
+	c.log.Info("source addresses changed", "namespace", namespace, "peers", len(pairs), "resets", p.Resets())
+	c.resets.expect(p.Steps, bgp.CauseSource, "")
+	c.applyEach(ctx, p.Steps)
+}

@@ -1,0 +1,146 @@
+package commit
+
+import (
+	"mooring/engine/schema"
+	"mooring/gen"
+
+	"github.com/openconfig/ygot/ygot"
+)
+
+// Records other than peers: what is applied mirrors what is configured,
+// because only peers wait for something.
+
+func (r *renderer) group(k schema.Key) ygot.GoStruct {
+	rec, _ := r.r.Get(k).(*groupRec)
+	if rec == nil {
+		return nil
+	}
+	st := &gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_State{Name: rec.Name}
+	if c := rec.GetConfig(); c != nil {
+		st.Description, st.As, st.LocalAs = c.Description, c.As, c.LocalAs
+	}
+	var members uint32
+	r.r.Referrers(k, func(schema.Key) bool {
+		members++
+		return true
+	})
+	st.Members = &members
+	return &groupRec{Name: rec.Name, State: st}
+}
+
+func (r *renderer) bgpVPN(k schema.Key) ygot.GoStruct {
+	rec, _ := r.r.Get(k).(*bgpVPNRec)
+	spec := r.instanceSpec(instanceKeyOf(k))
+	if rec == nil || spec == nil {
+		return nil
+	}
+	st := &gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_State{
+		Name: rec.Name, RouterId: ygot.String(spec.RouterID.String()), ListenPort: &spec.Port,
+		EstablishedPeers: ygot.Uint32(uint32(r.c.oper.Established(spec.Key))),
+	}
+	for _, a := range spec.Listen {
+		st.ListenAddress = append(st.ListenAddress, a.String())
+	}
+	var peers uint32
+	r.r.Scan(k+below, func(k schema.Key, _ ygot.GoStruct) bool {
+		if k.Kind().Letter == schema.KindPeer {
+			peers++
+		}
+		return true
+	})
+	st.Peers = &peers
+	return &bgpVPNRec{Name: rec.Name, State: st}
+}
+
+func (r *renderer) instance(k schema.Key) ygot.GoStruct {
+	rec, _ := r.r.Get(k).(*instanceRec)
+	if rec == nil {
+		return nil
+	}
+	st := &gen.MooringBgp_Bgp_Instances_Instance_State{
+		Name: rec.Name, RouterId: ygot.String(r.c.cfg.RouterID.String()),
+		ResetPolicy: gen.MooringBgp_Bgp_Instances_Instance_Config_ResetPolicy_minimal,
+	}
+	if c := rec.GetConfig(); c != nil {
+		st.As = c.As
+		if c.RouterId != nil {
+			st.RouterId = c.RouterId
+		}
+		if c.ResetPolicy != 0 {
+			st.ResetPolicy = c.ResetPolicy
+		}
+	}
+	return &instanceRec{Name: rec.Name, State: st}
+}
+
+func (r *renderer) vpn(k schema.Key) ygot.GoStruct {
+	rec, _ := r.r.Get(k).(*vpnRec)
+	if rec == nil {
+		return nil
+	}
+	out := &vpnRec{Name: rec.Name, State: &gen.MooringVpnInstance_VpnInstances_VpnInstance_State{Name: rec.Name}}
+	if c := rec.GetConfig(); c != nil {
+		*out.State = gen.MooringVpnInstance_VpnInstances_VpnInstance_State(*c)
+	}
+	if c := rec.GetIpv4Family().GetConfig(); c != nil {
+		st := gen.MooringVpnInstance_VpnInstances_VpnInstance_Ipv4Family_State(*c)
+		out.Ipv4Family = &gen.MooringVpnInstance_VpnInstances_VpnInstance_Ipv4Family{State: &st}
+	}
+	if c := rec.GetIpv6Family().GetConfig(); c != nil {
+		st := gen.MooringVpnInstance_VpnInstances_VpnInstance_Ipv6Family_State(*c)
+		out.Ipv6Family = &gen.MooringVpnInstance_VpnInstances_VpnInstance_Ipv6Family{State: &st}
+	}
+	return out
+}
+
+func (r *renderer) agent() ygot.GoStruct {
+	c := r.c
+	info := c.cfg.Backend.Info()
+	out := &agentRec{
+		State: &gen.MooringAgent_Agent_State{
+			Version: &c.cfg.Version, StartTime: stamp(c.start), Revision: ygot.Uint64(c.cfg.Store.Running().Revision()),
+		},
+		Backend: &gen.MooringAgent_Agent_Backend{State: &gen.MooringAgent_Agent_Backend_State{
+			Name: &info.Name, Version: &info.Version, Connected: ygot.Bool(c.online.Load()),
+			Capability: map[string]*gen.MooringAgent_Agent_Backend_State_Capability{},
+		}},
+		History: &gen.MooringAgent_Agent_History{State: &gen.MooringAgent_Agent_History_State{
+			Size: ygot.Uint16(c.historySize()),
+		}},
+		Commits: &gen.MooringAgent_Agent_Commits{Commit: map[string]*gen.MooringAgent_Agent_Commits_Commit{}},
+	}
+	for _, k := range c.cfg.Backend.Capabilities() {
+		entry := &gen.MooringAgent_Agent_Backend_State_Capability{
+			Leaf: &k.Leaf, Support: enumOf[gen.E_MooringAgent_Agent_Backend_State_Capability_Support](k.Support),
+		}
+		if k.Note != "" {
+			entry.Note = &k.Note
+		}
+		out.Backend.State.Capability[k.Leaf] = entry
+	}
+	for _, h := range c.cfg.Store.History() {
+		entry := &gen.MooringAgent_Agent_Commits_Commit{
+			Id: &h.CommitID, Revision: &h.Revision, Time: stamp(h.Time), User: &h.User, Protocol: &h.Protocol,
+			Result: ygot.String("ok"), Change: h.Changes, Reset: h.Resets,
+		}
+		if h.SourceHost != "" {
+			entry.SourceHost = &h.SourceHost
+		}
+		if h.Comment != "" {
+			entry.Comment = &h.Comment
+		}
+		out.Commits.Commit[h.CommitID] = entry
+	}
+	return out
+}
+
+// The model's default of /agent/history/config/size.
+const defaultHistorySize = 100
+
+func (c *Coordinator) historySize() uint16 {
+	rec, _ := c.cfg.Store.Running().Get(agentKey()).(*agentRec)
+	if cfg := rec.GetHistory().GetConfig(); cfg != nil && cfg.Size != nil {
+		return *cfg.Size
+	}
+	return defaultHistorySize
+}

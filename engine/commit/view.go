@@ -1,0 +1,44 @@
+package commit
+
+import (
+	"mooring/engine/operstate"
+	"mooring/engine/schema"
+
+	"github.com/openconfig/ygot/ygot"
+)
+
+// Change is a record that changed: in its configuration, in what the backend
+// accepted, or in what the backend told.
+type Change = operstate.Change[schema.Key, Entry]
+
+// Subscription receives changes. A slow reader finds the changes of a record
+// merged into one.
+type Subscription = operstate.Subscription[schema.Key, Entry]
+
+// Subscribe returns a Subscription to all changes from now on. Read the
+// current values after it: a change may then be told twice, but none is lost.
+func (c *Coordinator) Subscribe() *Subscription { return c.feed.Subscribe() }
+
+// view is a schema.View. It caches instances, so it belongs to one goroutine.
+type view struct {
+	schema.Reader
+	r *renderer
+}
+
+// View returns the running configuration of this instant with the current
+// state. A View belongs to one goroutine.
+func (c *Coordinator) View() schema.View {
+	snap := c.cfg.Store.Running()
+	return view{Reader: snap, r: c.renderer(snap)}
+}
+
+// ConfigView returns the configuration that r reads, without state.
+func (c *Coordinator) ConfigView(r schema.Reader) schema.View { return view{Reader: r} }
+
+// State renders the config-false part of a record, nil for none.
+func (v view) State(k schema.Key) ygot.GoStruct {
+	if v.r == nil {
+		return nil
+	}
+	return v.r.state(k)
+}
