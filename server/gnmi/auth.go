@@ -1,0 +1,128 @@
+package gnmi
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"mooring/engine/commit"
+	"mooring/server"
+)
+
+const protocol = "gnmi"
+
+type identityKey struct{}
+
+// authenticated lets an RPC through when its caller has proved who it is
+// (gnmi.md 43, 101). It guards every service of the server.
+func (s *Server) authenticated(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	id, err := s.identify(stream.Context())
+	if err != nil {
+		s.log.Info("request refused", "method", info.FullMethod, "err", err)
+		return err
+	}
+	return next(srv, &identifiedStream{ServerStream: stream, ctx: context.WithValue(stream.Context(), identityKey{}, id)})
+}
+
+// identifiedStream is a stream whose context carries the caller.
+type identifiedStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+// Context implements grpc.ServerStream.
+func (s *identifiedStream) Context() context.Context { return s.ctx }
+
+// identify finds out who calls: a name and its password, else the client
+// certificate that TLS has verified. A name without a password is believed
+// only when the certificate says the same.
+func (s *Server) identify(ctx context.Context) (*server.Identity, error) {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil, status.Error(codes.Internal, "the connection has no address")
+	}
+	source := server.SourceOf(p.Addr)
+	name, password, given := credentialsOf(ctx)
+	if given {
+		id, err := s.cfg.Users.Authenticate(ctx, name, password, source)
+		if err != nil {
+			return nil, authError(err)
+		}
+		id.Protocol = protocol
+		return id, nil
+	}
+	cert := certificateName(p)
+	switch {
+	case cert == "" && name == "":
+		return nil, status.Error(codes.Unauthenticated, "authentication failed: send the metadata username and password, or a client certificate")
+	case cert == "":
+		return nil, status.Error(codes.Unauthenticated, "authentication failed: the metadata has a username but no password")
+	case name != "" && name != cert:
+		return nil, status.Error(codes.Unauthenticated, "authentication failed: the username is not that of the client certificate, and there is no password")
+	}
+	return &server.Identity{User: cert, Source: source, Protocol: protocol}, nil
+}
+
+func authError(err error) error {
+	if errors.Is(err, server.ErrUnauthenticated) {
+		return status.Error(codes.Unauthenticated, err.Error())
+	}
+	return statusOf(err)
+}
+
+// credentialsOf returns what the metadata says: username and password, or the
+// header of HTTP basic authentication (RFC 7617). given tells that there is a
+// password to check.
+func credentialsOf(ctx context.Context) (name, password string, given bool) {
+	md, _ := metadata.FromIncomingContext(ctx)
+	if scheme, encoded, ok := strings.Cut(one(md, "authorization"), " "); ok && strings.EqualFold(scheme, "basic") {
+		text, err := base64.StdEncoding.DecodeString(encoded)
+		name, password, found := strings.Cut(string(text), ":")
+		if err == nil && found {
+			return name, password, true
+		}
+	}
+	return one(md, "username"), one(md, "password"), len(md.Get("password")) > 0
+}
+
+// one returns the value of a key that is there exactly once.
+func one(md metadata.MD, key string) string {
+	if v := md.Get(key); len(v) == 1 {
+		return v[0]
+	}
+	return ""
+}
+
+// certificateName returns whom a verified client certificate names: its
+// SPIFFE ID, else its common name; "" without one.
+func certificateName(p *peer.Peer) string {
+	info, ok := p.AuthInfo.(credentials.TLSInfo)
+	if !ok || len(info.State.VerifiedChains) == 0 {
+		return ""
+	}
+	if info.SPIFFEID != nil {
+		return info.SPIFFEID.String()
+	}
+	return info.State.PeerCertificates[0].Subject.CommonName
+}
+
+// actor is the caller as the commit engine records it.
+func actor(ctx context.Context) commit.Actor {
+	id, ok := ctx.Value(identityKey{}).(*server.Identity)
+	if !ok {
+		return commit.Actor{Protocol: protocol}
+	}
+	a := commit.Actor{User: id.User, Protocol: id.Protocol}
+	if id.Source.IsValid() {
+		a.Source = id.Source.Addr().String()
+	}
+	return a
+}

@@ -1,0 +1,17 @@
+// Package gnmi is the gNMI front end: Capabilities, Get, Set and Subscribe of
+// specification 0.10.0 over gRPC with TLS.
+//
+// It owns how a request is read and answered: prefixes, targets, origins and
+// wildcards, encodings, the order of operations, the streams of changes, and
+// which canonical code an error gets. It must never know a backend or a BGP
+// session, decide what a value means (that is engine/schema's), or change
+// configuration other than through the Engine.
+//
+//	path.go   gNMI path ─► schema path        errors.go  error ─► code, text, details
+//	get.go    View ─► Notification            set.go     operations ─► one transaction
+//	subscribe.go  first message ─► patterns   stream.go  initial values, then changes
+//
+// Refused until they are built, never ignored: SAMPLE, heartbeats,
+// union_replace, the origins openconfig and cli, and every extension that
+// would change the meaning of a request.
+package gnmi

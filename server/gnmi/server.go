@@ -1,0 +1,206 @@
+package gnmi
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	_ "google.golang.org/grpc/encoding/gzip" // clients may compress (gnmi.md 105)
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+
+	"mooring/engine/commit"
+	"mooring/engine/schema"
+	"mooring/server"
+)
+
+// Engine is what the front end needs of the agent; *commit.Coordinator is the
+// real one. Its methods are called by any goroutine.
+type Engine interface {
+	// View returns the running configuration and the state to read: one
+	// instant of the configuration, however long it is read.
+	View() schema.View
+	// Edit lets fn change a private copy of the running configuration and
+	// commits it; it blocks until the change is durable or refused. An error
+	// of fn is returned as it is.
+	Edit(ctx context.Context, actor commit.Actor, opt commit.Options, fn func(schema.Tx) error) (*commit.Result, error)
+	// Subscribe starts a feed of all changes from now on. The caller closes it.
+	Subscribe() *commit.Subscription
+}
+
+// Authenticator checks a password; *server.Users is the real one. It may block
+// for the time of a password hash, and ends with ctx.
+type Authenticator interface {
+	Authenticate(ctx context.Context, name, password string, source netip.AddrPort) (*server.Identity, error)
+}
+
+// Config is what a Server needs. Engine, Users and Log are required.
+type Config struct {
+	Engine Engine
+	Users  Authenticator
+	Log    *slog.Logger
+	// TLS is the listener's configuration (server.TLSConfig). Nil serves in
+	// the clear, which Serve refuses off loopback.
+	TLS *tls.Config
+
+	MaxMessage       int // octets of a request; 0: 64 MiB
+	MaxConnections   int // 0: 1024
+	MaxSubscriptions int // open Subscribe RPCs; 0: 1024
+}
+
+const (
+	defaultMaxMessage = 64 << 20 // gnmi.md 106: 100,000 peers in one Set are 43 MB of JSON
+	defaultMaxOpen    = 1024
+	maxStreams        = 256 // RPCs at a time on one connection
+	maxHeaders        = 32 << 10
+
+	handshakeTime = 10 * time.Second
+	stopTime      = 2 * time.Second
+
+	// gnmi.md 107: grpc-go's own limit of 5 minutes would throw collectors out.
+	minClientPing = 5 * time.Second
+	// A client that is gone without a word is noticed after both.
+	serverPing     = 30 * time.Second
+	serverPingWait = 20 * time.Second
+)
+
+// Server is the gNMI service. Its methods Capabilities, Get, Set and Subscribe
+// are those of gnmi.proto; Serve puts them on a listener.
+type Server struct {
+	cfg      Config
+	log      *slog.Logger
+	stopping context.Context // ends when the server stops
+	stop     context.CancelFunc
+	readers  sync.WaitGroup // goroutines that read from a stream
+	open     atomic.Int64   // Subscribe RPCs
+	fullSize atomic.Int64   // octets of the last answer for the root
+}
+
+var _ gpb.GNMIServer = (*Server)(nil)
+
+// New returns a Server. It starts nothing.
+func New(cfg Config) *Server {
+	orElse := func(v *int, def int) {
+		if *v <= 0 {
+			*v = def
+		}
+	}
+	orElse(&cfg.MaxMessage, defaultMaxMessage)
+	orElse(&cfg.MaxConnections, defaultMaxOpen)
+	orElse(&cfg.MaxSubscriptions, defaultMaxOpen)
+	s := &Server{cfg: cfg, log: cfg.Log}
+	s.stopping, s.stop = context.WithCancel(context.Background()) // Serve stops it; requests have contexts of their own
+	return s
+}
+
+// Subscriptions returns how many Subscribe RPCs are open.
+func (s *Server) Subscriptions() int { return int(s.open.Load()) }
+
+// Serve answers on ln until ctx ends, and closes it. Subscriptions then end
+// with UNAVAILABLE (gnmi.md 83), other RPCs may finish for two seconds; a Set
+// that is being committed is always waited for. On return nothing of the
+// server runs any more. Serve is called once.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	defer s.stop()
+	if s.cfg.TLS == nil && !local(ln.Addr()) {
+		err := fmt.Errorf("serve gNMI on %s without TLS: only loopback and unix sockets are served in the clear", ln.Addr())
+		return errors.Join(err, ln.Close())
+	}
+	limited := server.LimitListener(ln, s.cfg.MaxConnections)
+	g, alive := s.grpcServer()
+	served := make(chan error, 1)
+	go func() { served <- g.Serve(limited) }()
+	var err error
+	select {
+	case err = <-served:
+		err = fmt.Errorf("serve gNMI on %s: %w", ln.Addr(), err)
+	case <-ctx.Done():
+	}
+	alive.Shutdown()
+	s.stop()
+	drained := make(chan struct{})
+	go func() {
+		g.GracefulStop()
+		close(drained)
+	}()
+	late := time.AfterFunc(stopTime, g.Stop)
+	<-drained
+	late.Stop()
+	if err == nil {
+		<-served // ended by the stop, which is no error
+	}
+	s.readers.Wait()
+	return err
+}
+
+func local(addr net.Addr) bool {
+	return addr.Network() == "unix" || server.IsLoopback(addr.String())
+}
+
+func (s *Server) grpcServer() (*grpc.Server, *health.Server) {
+	opts := []grpc.ServerOption{
+		grpc.StreamInterceptor(s.authenticated),
+		grpc.MaxRecvMsgSize(s.cfg.MaxMessage),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxHeaderListSize(maxHeaders),
+		grpc.ConnectionTimeout(handshakeTime),
+		grpc.SharedWriteBuffer(true),
+		grpc.WaitForHandlers(true),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minClientPing, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: serverPing, Timeout: serverPingWait}),
+	}
+	if s.cfg.TLS != nil {
+		opts = append(opts, grpc.Creds(credentials.NewTLS(s.cfg.TLS)))
+	}
+	g := grpc.NewServer(opts...)
+	alive := health.NewServer()
+	alive.SetServingStatus(gpb.GNMI_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_SERVING)
+	g.RegisterService(service(&gpb.GNMI_ServiceDesc, map[string]grpc.StreamHandler{
+		"Capabilities": unary(s.Capabilities), "Get": unary(s.Get), "Set": unary(s.Set),
+	}), s)
+	g.RegisterService(service(&healthpb.Health_ServiceDesc, map[string]grpc.StreamHandler{
+		"Check": unary(alive.Check), "List": unary(alive.List),
+	}), alive)
+	reflection.Register(g) // gnmi.md 104
+	return g, alive
+}
+
+// service returns desc with its unary methods turned into streams of one
+// message each way. On the wire both are the same, but gRPC reads the message
+// of a unary method, up to MaxMessage, before any interceptor could refuse
+// the caller; a stream's message is read by its handler, after the
+// interceptor.
+func service(desc *grpc.ServiceDesc, methods map[string]grpc.StreamHandler) *grpc.ServiceDesc {
+	d := &grpc.ServiceDesc{ServiceName: desc.ServiceName, HandlerType: desc.HandlerType, Metadata: desc.Metadata}
+	d.Streams = append(d.Streams, desc.Streams...)
+	for _, m := range desc.Methods {
+		d.Streams = append(d.Streams, grpc.StreamDesc{StreamName: m.MethodName, Handler: methods[m.MethodName]})
+	}
+	return d
+}
+
+func unary[Req, Resp any](call func(context.Context, *Req) (*Resp, error)) grpc.StreamHandler {
+	return func(_ any, stream grpc.ServerStream) error {
+		req := new(Req)
+		if err := stream.RecvMsg(req); err != nil {
+			return err
+		}
+		resp, err := call(stream.Context(), req)
+		if err != nil {
+			return err
+		}
+		return stream.SendMsg(resp)
+	}
+}

@@ -1,0 +1,212 @@
+package gnmi
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"google.golang.org/grpc/codes"
+
+	"github.com/openconfig/ygot/ygot"
+
+	"mooring/engine/commit"
+	"mooring/engine/schema"
+)
+
+// maxFaults bounds how many faults of one Set are collected.
+const maxFaults = 64
+
+// operation is one operation of a Set, ready to be applied.
+type operation struct {
+	name  string // "update[2]", for messages
+	kind  gpb.UpdateResult_Operation
+	path  *gpb.Path     // as given
+	nodes []schema.Path // what it names; one but for a delete
+	data  []byte        // JSON, for a replace or update
+}
+
+// Set applies all operations as one transaction: deletes, then replaces, then
+// updates, each in order (gnmi.md 29, 31). It returns when the change is
+// durable, not when sessions are up again (gnmi.md 109).
+func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse, error) {
+	if err := checkExtensions(rpcSet, req.GetExtension()); err != nil {
+		return nil, err
+	}
+	if n := len(req.GetUnionReplace()); n > 0 {
+		if len(req.GetDelete())+len(req.GetReplace())+len(req.GetUpdate()) > 0 { // gnmi.md 48
+			return nil, fault{code: codes.InvalidArgument, path: "union_replace", reason: "union_replace goes with no other operation"}.err()
+		}
+		return nil, fault{code: codes.Unimplemented, path: "union_replace", reason: "union_replace is not supported: use replace"}.err()
+	}
+	ops, err := operations(req)
+	if err != nil {
+		return nil, err
+	}
+	resp := &gpb.SetResponse{Prefix: req.GetPrefix(), Response: make([]*gpb.UpdateResult, len(ops))}
+	for i := range ops {
+		resp.Response[i] = &gpb.UpdateResult{Path: ops[i].path, Op: ops[i].kind}
+	}
+	if len(ops) == 0 { // gnmi.md 30
+		resp.Timestamp = time.Now().UnixNano()
+		return resp, nil
+	}
+	res, err := s.cfg.Engine.Edit(ctx, actor(ctx), commit.Options{}, func(tx schema.Tx) error {
+		return apply(ctx, tx, ops)
+	})
+	if err != nil {
+		return nil, statusOf(err)
+	}
+	resp.Timestamp = res.Time.UnixNano()
+	return resp, nil
+}
+
+// operations reads the operations in the order in which they are applied. All
+// that is wrong with their paths and values' forms is told at once.
+func operations(req *gpb.SetRequest) ([]operation, error) {
+	sc, err := newScope(rpcSet, req.GetPrefix())
+	if err != nil {
+		return nil, err
+	}
+	ops := make([]operation, 0, len(req.GetDelete())+len(req.GetReplace())+len(req.GetUpdate()))
+	var bad faults
+	add := func(o operation, f *fault) {
+		if f != nil && len(bad) < maxFaults {
+			bad = append(bad, *f)
+		}
+		ops = append(ops, o)
+	}
+	for i, p := range req.GetDelete() {
+		add(deletion(sc, fmt.Sprintf("delete[%d]", i), p))
+	}
+	for i, u := range req.GetReplace() {
+		add(writing(sc, fmt.Sprintf("replace[%d]", i), gpb.UpdateResult_REPLACE, u))
+	}
+	for i, u := range req.GetUpdate() {
+		add(writing(sc, fmt.Sprintf("update[%d]", i), gpb.UpdateResult_UPDATE, u))
+	}
+	if len(bad) > 0 {
+		return nil, bad.err()
+	}
+	return ops, nil
+}
+
+// deletion reads a delete. Of what a wildcard names, only configuration is
+// meant; state that is named itself is refused (gnmi.md 37, 42).
+func deletion(sc *scope, name string, p *gpb.Path) (operation, *fault) {
+	o := operation{name: name, kind: gpb.UpdateResult_DELETE, path: p}
+	_, paths, f := sc.expand(name, p)
+	if f != nil {
+		return o, f
+	}
+	for _, path := range paths {
+		if path.Node().Config {
+			o.nodes = append(o.nodes, path)
+		}
+	}
+	if len(o.nodes) == 0 {
+		return o, &fault{code: codes.InvalidArgument, op: name, path: paths[0].String(), reason: "it is state (config false) and cannot be deleted"}
+	}
+	return o, nil
+}
+
+// writing reads a replace or update.
+func writing(sc *scope, name string, kind gpb.UpdateResult_Operation, u *gpb.Update) (operation, *fault) {
+	o := operation{name: name, kind: kind, path: u.GetPath()}
+	_, path, f := sc.resolve(name, u.GetPath())
+	if f != nil {
+		return o, f
+	}
+	o.nodes = []schema.Path{path}
+	if o.data, f = payload(path.Node(), u); f != nil {
+		f.op, f.path = name, path.String()
+	}
+	return o, f
+}
+
+// apply carries the operations out on a transaction. It goes on after a fault,
+// so that the answer names all of them (gnmi.md 44); the transaction is
+// dropped then.
+func apply(ctx context.Context, tx schema.Tx, ops []operation) error {
+	var bad faults
+	for i := range ops {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := ops[i].apply(tx)
+		if err == nil {
+			continue
+		}
+		fs := schemaFaults(ops[i].name, err)
+		if fs == nil {
+			return fmt.Errorf("%s: %w", ops[i].name, err)
+		}
+		if bad = append(bad, fs...); len(bad) >= maxFaults {
+			break
+		}
+	}
+	if len(bad) > 0 {
+		return bad
+	}
+	return nil
+}
+
+func (o *operation) apply(tx schema.Tx) error {
+	switch o.kind {
+	case gpb.UpdateResult_DELETE:
+		for _, p := range o.nodes {
+			if err := remove(tx, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	case gpb.UpdateResult_REPLACE:
+		return decode(tx, o.nodes[0], o.data, schema.OpReplace)
+	}
+	return decode(tx, o.nodes[0], o.data, schema.OpMerge)
+}
+
+func decode(tx schema.Tx, at schema.Path, data []byte, op schema.Op) error {
+	return schema.DecodeJSON(at, data, op, func(base schema.Path, e *schema.Edit) error {
+		return schema.Apply(tx, base, e)
+	})
+}
+
+// remove deletes what a pattern names; what is not there is no error (gnmi.md
+// 37). The matches are collected first: an edit must not change what is being
+// walked through. A leaf is found by what holds it, since a walk shows no
+// secrets.
+func remove(tx schema.Tx, pattern schema.Path) error {
+	last := schema.Step{Node: pattern.Node()}
+	holder := pattern
+	if last.Node.IsLeaf() {
+		holder = pattern.Parent()
+	}
+	paths := []schema.Path{holder}
+	if holder.Wildcard() {
+		paths = nil
+		schema.Match(configView{tx}, holder, schema.LeafOptions{Content: schema.ConfigOnly}, func(p schema.Path) bool {
+			paths = append(paths, p)
+			return true
+		})
+	}
+	for _, p := range paths {
+		if last.Node.IsLeaf() {
+			p = p.Append(last.Node)
+		}
+		e := &schema.Edit{Node: p.Node(), Op: schema.OpRemove}
+		if len(p) > 0 {
+			e.Keys = p[len(p)-1].Keys
+		}
+		if err := schema.Apply(tx, p.Parent(), e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// configView is the configuration of a transaction to walk through.
+type configView struct{ schema.Reader }
+
+// State returns nil: a transaction has no state.
+func (configView) State(schema.Key) ygot.GoStruct { return nil }
