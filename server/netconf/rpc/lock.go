@@ -1,0 +1,24 @@
+package rpc
+
+import (
+	"errors"
+
+	"mooring/engine/datastore"
+)
+
+// lock is RFC 6241 7.5. A lock that the session itself holds is in the way
+// too, and so are changes in the candidate (8.3.5.2).
+var lockOperation = operation{
+	params: []spec{{name: "target", mandatory: true}},
+	run: func(c *call) (body, error) {
+		at, err := c.place("target", running, candidate)
+		if err != nil {
+			return nil, err
+		}
+		err = c.store().Lock(at.datastore(), c.sess.holder())
+		if locked, ok := errors.AsType[*datastore.LockedError](err); ok {
+			return nil, lockDenied(locked)
+		}
+		return nil, err
+	},
+}

@@ -1,0 +1,66 @@
+package rpc
+
+import (
+	"slices"
+
+	"mooring/engine/datastore"
+	"mooring/engine/schema"
+)
+
+// place is what a source or target names.
+type place string
+
+// The places (RFC 6241 7). startup and url are not served.
+const (
+	running   place = "running"
+	candidate place = "candidate"
+	startup   place = "startup"
+	inline    place = "config"
+	url       place = "url"
+)
+
+// place reads the parameter source or target, which must name one of those
+// allowed.
+func (c *call) place(param string, allowed ...place) (place, error) {
+	p := c.req.find(param)
+	at := requestPath(c.req.op.local, param)
+	switch {
+	case p.child == nil:
+		return "", protocolError(schema.MissingElement, param+" names no datastore").element(param).at(at)
+	case p.more != nil:
+		return "", protocolError(schema.BadElement, param+" names more than one datastore").element(p.more.local).at(at)
+	case !knownNamespace(p.child.namespace):
+		return "", protocolError(schema.UnknownNamespace, "unknown namespace").element(p.child.local).namespace(p.child.namespace).at(at)
+	}
+	at = requestPath(c.req.op.local, param, p.child.local)
+	got := place(p.child.local)
+	switch {
+	case p.child.namespace != BaseNamespace:
+	case slices.Contains(allowed, got):
+		return got, nil
+	case got == url:
+		return "", protocolError(schema.OperationNotSupported, "no URL is supported").at(at)
+	}
+	return "", protocolError(schema.UnknownElement, param+" of "+c.req.op.local+" cannot be "+p.child.local).element(p.child.local).at(at)
+}
+
+// datastore is the place as the lock table knows it.
+func (p place) datastore() datastore.Datastore {
+	if p == candidate {
+		return datastore.DatastoreCandidate
+	}
+	return datastore.DatastoreRunning
+}
+
+// choice reads a parameter that is one of some words; without it, the first.
+func (c *call) choice(param string, words ...string) (string, error) {
+	p := c.req.find(param)
+	if p == nil {
+		return words[0], nil
+	}
+	if p.child != nil || !slices.Contains(words, p.text) {
+		e := protocolError(schema.InvalidValue, param+" must be one of the words that RFC 6241 7.2 lists")
+		return "", e.at(requestPath(c.req.op.local, param))
+	}
+	return p.text, nil
+}

@@ -1,0 +1,249 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"mooring/engine/commit"
+	"mooring/engine/datastore"
+	"mooring/engine/schema"
+	"mooring/gen"
+	"mooring/internal/xmltok"
+	"mooring/server"
+)
+
+// Engine is what the operations need of the commit engine.
+// *commit.Coordinator is the real one. Its methods are called from many
+// sessions at once. Their errors are the ones that wireErrors knows.
+type Engine interface {
+	// Edit changes running in one commit. It may wait for other commits.
+	Edit(context.Context, commit.Actor, commit.Options, func(schema.Tx) error) (*commit.Result, error)
+	// EditCandidate changes a candidate, all or nothing, without validation.
+	EditCandidate(context.Context, commit.Actor, *datastore.Candidate, func(schema.Tx) error) error
+	// Commit makes a candidate running. It may wait for other commits.
+	Commit(context.Context, commit.Actor, *datastore.Candidate, commit.Options) (*commit.Result, error)
+	// Validate checks a candidate as Commit would.
+	Validate(context.Context, *datastore.Candidate) error
+	// View is running and the state of this instant. It never waits.
+	View() schema.View
+	// ConfigView is what a Reader reads, without state.
+	ConfigView(schema.Reader) schema.View
+	// Store has the locks, the snapshots and the candidates.
+	Store() *datastore.Store
+}
+
+// Sessions is what kill-session needs of the other sessions.
+type Sessions interface {
+	// Kill ends a session and waits until its locks are free and nothing of it
+	// runs any more, or until ctx ends. It says whether there was one.
+	Kill(ctx context.Context, id, by uint32) bool
+}
+
+// Output takes one reply: Begin, any number of Write, End. An error is final.
+type Output interface {
+	Begin()
+	io.Writer
+	End() error
+}
+
+// Session is one NETCONF session as the operations see it.
+type Session struct {
+	ID       uint32
+	Identity *server.Identity
+	Base11   bool // base:1.1 was agreed on: a malformed message can be answered
+}
+
+// protocol is the name of this front end in locks, history and identities.
+const protocol = "netconf"
+
+func (s *Session) actor() commit.Actor {
+	a := commit.Actor{User: s.Identity.User, Protocol: protocol, Session: s.ID}
+	if src := s.Identity.Source; src.IsValid() {
+		a.Source = src.Addr().String()
+	}
+	return a
+}
+
+func (s *Session) holder() datastore.Holder {
+	return datastore.Holder{Session: s.ID, Protocol: protocol}
+}
+
+// Outcome is what the caller must do after a message.
+type Outcome int
+
+const (
+	// Continue with the next message.
+	Continue Outcome = iota
+	// Close the session in order: the client asked for it and has its answer.
+	Close
+	// Abort the session: there is no answer that the peer could read.
+	Abort
+)
+
+// Server runs operations for any number of sessions at once.
+type Server struct {
+	engine   Engine
+	sessions Sessions
+	log      *slog.Logger
+	decoders sync.Pool // of *xmltok.Decoder, so that idle sessions have none
+}
+
+// New returns a Server. maxDepth is how deep the elements of a message may be
+// nested, 0 is xmltok's own limit.
+func New(e Engine, sessions Sessions, log *slog.Logger, maxDepth int) *Server {
+	return &Server{
+		engine: e, sessions: sessions, log: log,
+		decoders: sync.Pool{New: func() any { return xmltok.NewDecoder(nil, xmltok.Options{MaxDepth: maxDepth}) }},
+	}
+}
+
+// Capabilities are what hello announces: what works, nothing more.
+func Capabilities() []string {
+	caps := []string{
+		"urn:ietf:params:netconf:base:1.0",
+		"urn:ietf:params:netconf:base:1.1",
+		"urn:ietf:params:netconf:capability:writable-running:1.0",
+		"urn:ietf:params:netconf:capability:candidate:1.0",
+		"urn:ietf:params:netconf:capability:rollback-on-error:1.0",
+		"urn:ietf:params:netconf:capability:validate:1.0",
+		"urn:ietf:params:netconf:capability:validate:1.1",
+	}
+	for _, m := range schema.Modules() {
+		caps = append(caps, m.Namespace+"?module="+m.Name+"&revision="+m.Revision)
+	}
+	return caps
+}
+
+// Release gives up what a session holds: to be called at its end, whatever
+// ended it (RFC 6241 7.5). It may be called twice.
+func (s *Server) Release(sess *Session) { s.engine.Store().ReleaseAll(sess.holder()) }
+
+// Handle runs the operation in msg and writes the reply. The error is that of
+// out, or of a reply that broke off: the connection is of no use any more.
+// ctx ends with the session; an edit that has not begun to be carried out is
+// then given up.
+func (s *Server) Handle(ctx context.Context, sess *Session, msg []byte, out Output) (Outcome, error) {
+	dec := s.decoders.Get().(*xmltok.Decoder)
+	defer func() {
+		dec.Reset(nil) // let go of the message
+		s.decoders.Put(dec)
+	}()
+	req, err := parse(dec, msg)
+	if err != nil && !sess.Base11 && malformed(err) {
+		return Abort, nil // RFC 6241 App. A: a base:1.0 peer does not know malformed-message
+	}
+	c := &call{ctx: ctx, srv: s, sess: sess, req: req}
+	var content body
+	if err == nil {
+		content, err = c.run()
+	}
+	if err != nil {
+		content, c.closing = errorsBody(wireErrors(err)), false
+		s.log.Debug("netconf request refused", "session", sess.ID, "operation", req.op.local, "err", err)
+	}
+	if err := req.reply(out, content); err != nil {
+		return Abort, err
+	}
+	if c.closing {
+		return Close, nil
+	}
+	return Continue, nil
+}
+
+// RefuseTooBig answers a message above the limit, of which only the beginning
+// is there. The caller closes the session afterwards.
+func (s *Server) RefuseTooBig(beginning []byte, out Output) error {
+	req, _ := parse(xmltok.NewDecoder(nil, xmltok.Options{}), beginning) // cut off, so it always fails
+	e := &Error{Type: typeRPC, Tag: schema.TooBig, Message: "the message is longer than this server takes"}
+	return req.reply(out, errorsBody([]*Error{e}))
+}
+
+// call is one operation being run.
+type call struct {
+	ctx     context.Context
+	srv     *Server
+	sess    *Session
+	req     *request
+	closing bool
+}
+
+// body writes what stands inside rpc-reply. A nil body is <ok/>.
+type body func(w io.Writer, prefix string) error
+
+// operation is one entry of the table in operations.go.
+type operation struct {
+	params []spec
+	run    func(*call) (body, error)
+}
+
+// spec is a parameter that an operation takes.
+type spec struct {
+	name      string
+	mandatory bool
+}
+
+// run checks the envelope and runs the operation.
+func (c *call) run() (body, error) {
+	r := c.req
+	switch {
+	case !r.messageID():
+		e := &Error{Type: typeRPC, Tag: schema.MissingAttribute, Message: "rpc needs a message-id"}
+		return nil, e.attribute("message-id", "rpc")
+	case r.empty:
+		return nil, protocolError(schema.MissingElement, "rpc holds no operation").element("rpc").at(requestPath())
+	case r.extra != nil:
+		return nil, protocolError(schema.UnknownElement, "rpc holds more than one operation").element(r.extra.local).at(requestPath())
+	case r.stray != "":
+		return nil, protocolError(schema.BadElement, "text where only elements may be").element(r.stray)
+	case !knownNamespace(r.op.namespace):
+		return nil, protocolError(schema.UnknownNamespace, "unknown namespace").element(r.op.local).namespace(r.op.namespace).at(requestPath())
+	}
+	op, ok := operations[r.op.local]
+	if !ok || r.op.namespace != BaseNamespace {
+		return nil, protocolError(schema.OperationNotSupported, "operation "+r.op.local+" is not supported")
+	}
+	if err := c.checkParams(op.params); err != nil {
+		return nil, err
+	}
+	return op.run(c)
+}
+
+// checkParams refuses unknown, repeated and missing parameters.
+func (c *call) checkParams(specs []spec) error {
+	here := requestPath(c.req.op.local)
+	for i := range c.req.params {
+		p := &c.req.params[i]
+		known := p.namespace == BaseNamespace && slices.ContainsFunc(specs, func(s spec) bool { return s.name == p.local })
+		switch {
+		case !knownNamespace(p.namespace):
+			return protocolError(schema.UnknownNamespace, "unknown namespace").element(p.local).namespace(p.namespace).at(here)
+		case !known:
+			return protocolError(schema.UnknownElement, c.req.op.local+" has no parameter "+p.local).element(p.local).at(here)
+		case c.req.find(p.local) != p:
+			return protocolError(schema.BadElement, "parameter "+p.local+" is given twice").element(p.local).at(here)
+		}
+	}
+	for _, s := range specs {
+		if s.mandatory && c.req.find(s.name) == nil {
+			return protocolError(schema.MissingElement, "parameter "+s.name+" is missing").element(s.name).at(here)
+		}
+	}
+	return nil
+}
+
+func knownNamespace(ns string) bool {
+	return ns == BaseNamespace || slices.ContainsFunc(schema.Modules(), func(m gen.Module) bool { return m.Namespace == ns })
+}
+
+// malformed says whether an error means that a message could not be read at all.
+func malformed(err error) bool {
+	if errors.Is(err, errNotRPC) {
+		return true
+	}
+	_, syntax := errors.AsType[*xmltok.SyntaxError](err)
+	return syntax && !errors.Is(err, xmltok.ErrTooDeep)
+}

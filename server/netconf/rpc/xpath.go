@@ -1,0 +1,90 @@
+package rpc
+
+import (
+	"strings"
+
+	"mooring/engine/schema"
+	"mooring/gen"
+	"mooring/internal/xmltok"
+)
+
+// basePrefix is what paths into the request itself use.
+const basePrefix = "nc"
+
+// xpath is the text of an error-path, with the prefixes that it uses.
+type xpath struct {
+	text     string
+	prefixes []prefixOf // in the order of first use
+}
+
+type prefixOf struct{ prefix, namespace string }
+
+// modulePrefixes are the prefixes of our modules by module name.
+var modulePrefixes = func() map[string]prefixOf {
+	m := make(map[string]prefixOf, len(gen.Modules))
+	for _, mod := range gen.Modules {
+		m[mod.Name] = prefixOf{mod.Prefix, mod.Namespace}
+	}
+	return m
+}()
+
+// dataPath is the absolute path of a data node: every step with its prefix,
+// every list with its keys (RFC 6241 4.3, RFC 7950 9.13).
+func dataPath(p schema.Path) xpath {
+	var x xpath
+	var b strings.Builder
+	for _, step := range p {
+		prefix := x.use(modulePrefixes[step.Node.Module])
+		b.WriteString("/" + prefix + ":" + step.Node.Name)
+		for i, key := range step.Keys {
+			if key == "*" || i >= len(step.Node.Keys) {
+				continue
+			}
+			b.WriteString("[" + prefix + ":" + step.Node.Keys[i].Name + "=" + literal(key) + "]")
+		}
+	}
+	x.text = b.String()
+	return x
+}
+
+// requestPath is the path of a parameter of the request.
+func requestPath(steps ...string) xpath {
+	x := xpath{text: "/" + basePrefix + ":rpc"}
+	x.use(prefixOf{basePrefix, BaseNamespace})
+	for _, s := range steps {
+		x.text += "/" + basePrefix + ":" + s
+	}
+	return x
+}
+
+// use declares a prefix and returns it.
+func (x *xpath) use(p prefixOf) string {
+	for _, have := range x.prefixes {
+		if have == p {
+			return p.prefix
+		}
+	}
+	x.prefixes = append(x.prefixes, p)
+	return p.prefix
+}
+
+func (x *xpath) appendDeclarations(b []byte) []byte {
+	for _, p := range x.prefixes {
+		b = append(b, ` xmlns:`+p.prefix+`="`...)
+		b = xmltok.AppendEscapedAttr(b, p.namespace)
+		b = append(b, '"')
+	}
+	return b
+}
+
+// literal is a string in XPath 1.0, which has no escapes: a value with both
+// quotes is put together.
+func literal(s string) string {
+	switch {
+	case !strings.Contains(s, "'"):
+		return "'" + s + "'"
+	case !strings.Contains(s, `"`):
+		return `"` + s + `"`
+	}
+	return `concat('` + strings.ReplaceAll(s, `'`, `',"'",'`) + `')`
+}

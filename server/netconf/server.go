@@ -1,0 +1,132 @@
+package netconf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mooring/server/netconf/rpc"
+)
+
+// Server is the NETCONF front end. Make it with New and call Serve once.
+type Server struct {
+	cfg      Config
+	limits   Limits
+	log      *slog.Logger
+	registry *registry
+	rpc      *rpc.Server
+
+	connections atomic.Int64 // open, logged in or not
+	preAuth     atomic.Int64 // of them, not logged in
+	refusing    atomic.Int64 // refused, waiting for the client to notice
+}
+
+// New returns a Server. It starts nothing.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	limits := cfg.Limits.withDefaults()
+	r := newRegistry(limits)
+	return &Server{
+		cfg: cfg, limits: limits, log: cfg.Log, registry: r,
+		rpc: rpc.New(cfg.Engine, r, cfg.Log, limits.MaxDepth),
+	}, nil
+}
+
+// Serve accepts connections on ln until ctx ends, then ends all sessions and
+// returns nil within about two seconds, with no goroutine left. It closes ln.
+// Any other return is an error of ln.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// Connections outlive ctx by what stop takes.
+	connCtx, closeAll := context.WithCancel(context.WithoutCancel(ctx))
+	defer closeAll()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		<-ctx.Done()
+		_ = ln.Close() // ends Accept; there is nobody to tell
+	})
+	err := s.accept(ctx, ln, func(conn net.Conn) { wg.Go(func() { s.serveConn(connCtx, conn) }) })
+	cancel()
+	s.registry.stop()
+	closeAll()
+	wg.Wait()
+	return err
+}
+
+// acceptRetry is how long to wait where a connection cannot be accepted, as
+// when the process has no file descriptors left.
+const acceptRetry = 100 * time.Millisecond
+
+func (s *Server) accept(ctx context.Context, ln net.Listener, serve func(net.Conn)) error {
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				_ = conn.Close() // came too late
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("netconf: accept on %s: %w", ln.Addr(), err)
+		case err != nil:
+			s.log.Warn("netconf connection not accepted", "err", err)
+			select {
+			case <-time.After(acceptRetry):
+			case <-ctx.Done():
+			}
+		default:
+			serve(conn)
+		}
+	}
+}
+
+// admit counts a connection that has not logged in. Without room for it, it
+// says why.
+func (s *Server) admit() error {
+	if n := s.connections.Add(1); n > int64(s.limits.MaxSessions+s.limits.MaxPreAuth) {
+		s.connections.Add(-1)
+		return errors.New("too many connections")
+	}
+	if n := s.preAuth.Add(1); n > int64(s.limits.MaxPreAuth) {
+		s.preAuth.Add(-1)
+		s.connections.Add(-1)
+		return errors.New("too many connections that have not logged in")
+	}
+	return nil
+}
+
+const (
+	// refuseTime is how long a refused client may take to notice.
+	refuseTime = time.Second
+	// maxRefusing bounds the refused connections that wait for that.
+	maxRefusing = 64
+)
+
+// refuse closes a connection so that the client reads an end of file and not
+// a reset, which a close with its bytes unread would be (RFC 1122 4.2.2.13).
+func (s *Server) refuse(ctx context.Context, conn net.Conn, why error) {
+	s.log.Warn("netconf connection refused", "source", conn.RemoteAddr().String(), "reason", why.Error())
+	defer conn.Close()
+	half, ok := conn.(interface{ CloseWrite() error })
+	if !ok || s.refusing.Add(1) > maxRefusing || conn.SetDeadline(time.Now().Add(refuseTime)) != nil {
+		if ok {
+			s.refusing.Add(-1)
+		}
+		return
+	}
+	defer s.refusing.Add(-1)
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	// Lines before the version are allowed and shown by clients (RFC 4253 4.2).
+	if _, err := fmt.Fprintf(conn, "%s, try again later\r\n", why); err == nil && half.CloseWrite() == nil {
+		drain(conn)
+	}
+}

@@ -1,0 +1,230 @@
+package netconf
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"mooring/server"
+	"mooring/server/netconf/frame"
+	"mooring/server/netconf/rpc"
+)
+
+// stream is the connection of one session. Close may be called from any
+// goroutine and more than once; a Read and a Write that block then return soon,
+// whatever the peer does.
+type stream = io.ReadWriteCloser
+
+// Why sessions end, for the log.
+var (
+	errClosed   = errors.New("closed by the client")
+	errEOF      = errors.New("end of the client's input")
+	errHello    = errors.New("no hello in time")
+	errStalled  = errors.New("the client does not read")
+	errShutdown = errors.New("server shutdown")
+	errNoReply  = errors.New("malformed message on a base:1.0 session")
+	errLost     = errors.New("connection lost")
+)
+
+// session is one NETCONF session. Its owner calls run, once; all other methods
+// may be called from any goroutine.
+type session struct {
+	srv    *Server
+	peer   rpc.Session
+	stream stream
+	in     *frame.Reader
+	out    *frame.Writer
+	done   chan struct{} // closed when nothing of the session is left
+
+	mu     sync.Mutex              // guards what follows
+	cancel context.CancelCauseFunc // ends the running operation; nil before run
+	why    error                   // not nil: no operation begins any more
+	active chan struct{}           // closed when the running operation ends; nil: none runs
+}
+
+// open gives a session its place among the others, which run gives back. The
+// error is for the client.
+func (s *Server) open(id *server.Identity, st stream) (*session, error) {
+	own := *id
+	own.Protocol = "netconf"
+	se := &session{
+		srv: s, peer: rpc.Session{Identity: &own}, stream: st, done: make(chan struct{}),
+		in: frame.NewReader(st, frame.Options{MaxMessage: s.limits.MaxMessage, Strict: s.limits.StrictFraming}),
+	}
+	se.out = frame.NewWriter(&guard{to: st, limit: s.limits.WriteTimeout, expired: func() { se.abort(errStalled) }})
+	if err := s.registry.add(se); err != nil {
+		return nil, err
+	}
+	return se, nil
+}
+
+// run serves the session to its end and says why it ended. It returns when
+// the locks are free and no operation runs. The stream is not closed where the
+// end was in order, so that the owner can say goodbye.
+func (s *session) run(ctx context.Context) (why error) {
+	log := s.srv.log.With("session", s.peer.ID, "user", s.peer.Identity.User)
+	log.Info("netconf session started", "source", s.peer.Identity.Source.String())
+	// The server's end lets a running operation finish: see shutdown.
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	s.mu.Lock()
+	s.cancel = cancel
+	s.mu.Unlock()
+	defer func() {
+		why = s.end(why)
+		s.srv.rpc.Release(&s.peer)
+		s.srv.registry.remove(s)
+		close(s.done)
+		log.Info("netconf session ended", "reason", why.Error())
+	}()
+	if err := s.hello(); err != nil {
+		return err
+	}
+	for {
+		msg, err := s.in.Next()
+		if err != nil {
+			return s.readFailed(msg, err)
+		}
+		if !s.begin() {
+			return errLost // the reason why it may not begin came first and stays
+		}
+		outcome, err := s.srv.rpc.Handle(ctx, &s.peer, msg, s.out)
+		ended := s.finish()
+		switch {
+		case err != nil:
+			return fmt.Errorf("%w: %w", errLost, err)
+		case outcome == rpc.Close:
+			return errClosed
+		case outcome == rpc.Abort:
+			return errNoReply
+		case ended != nil:
+			return ended
+		}
+	}
+}
+
+// hello exchanges hellos and settles the framing. Ours does not wait for the
+// client's (RFC 6241 8.1), and both are framed by end-of-message (RFC 6242 3).
+func (s *session) hello() error {
+	late := time.AfterFunc(s.srv.limits.HelloTimeout, func() { s.abort(errHello) })
+	defer late.Stop()
+	s.out.Begin()
+	if _, err := s.out.Write(appendHello(nil, s.peer.ID)); err != nil {
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	if err := s.out.End(); err != nil {
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	msg, err := s.in.Next()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	chunked, err := parseHello(msg, s.srv.limits.MaxDepth)
+	if err != nil {
+		return fmt.Errorf("bad hello: %w", err)
+	}
+	if chunked {
+		s.peer.Base11 = true
+		s.in.SetMode(frame.Chunked)
+		s.out.SetMode(frame.Chunked)
+	}
+	return nil
+}
+
+// readFailed says why there is no next message. One that is too big is
+// answered first.
+func (s *session) readFailed(msg []byte, err error) error {
+	switch {
+	case errors.Is(err, io.EOF):
+		return errEOF
+	case errors.Is(err, frame.ErrTooBig):
+		if s.begin() {
+			werr := s.srv.rpc.RefuseTooBig(msg, s.out)
+			_ = s.finish()
+			if werr != nil {
+				return fmt.Errorf("%w: %w", errLost, werr)
+			}
+		}
+		return err
+	case errors.Is(err, frame.ErrFraming):
+		return err
+	}
+	return fmt.Errorf("%w: %w", errLost, err)
+}
+
+// begin says whether an operation may begin. If so, finish must follow.
+func (s *session) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why != nil {
+		return false
+	}
+	s.active = make(chan struct{})
+	return true
+}
+
+// finish ends an operation and returns why the session is to end, if it is.
+func (s *session) finish() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.active)
+	s.active = nil
+	return s.why
+}
+
+// end keeps further operations from beginning. The first reason stays, and is
+// returned.
+func (s *session) end(why error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.why == nil {
+		s.why = why
+	}
+	return s.why
+}
+
+// running returns a channel that is closed when the operation that runs now
+// has ended, nil where none runs.
+func (s *session) running() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.active
+}
+
+// abort ends the session at once.
+func (s *session) abort(why error) {
+	_ = s.end(why)
+	s.mu.Lock()
+	cancel := s.cancel
+	s.mu.Unlock()
+	if cancel != nil {
+		cancel(why)
+	}
+	_ = s.stream.Close() // the reader and the writer see its effect
+}
+
+// kill ends the session for another one. When it returns, the locks are free
+// and no operation runs, unless ctx ended. It does not wait for the peer.
+func (s *session) kill(ctx context.Context, by uint32) {
+	s.abort(fmt.Errorf("killed by session %d", by))
+	if active := s.running(); active != nil {
+		select {
+		case <-active:
+		case <-ctx.Done():
+			return
+		}
+	}
+	s.srv.rpc.Release(&s.peer) // run does so too, but only when the stream lets it
+}
+
+// shutdown ends the session with the server. An operation that runs may finish
+// and be answered.
+func (s *session) shutdown() {
+	_ = s.end(errShutdown)
+	if s.running() == nil {
+		s.abort(errShutdown)
+	}
+}
