@@ -1,0 +1,145 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"mooring/server"
+)
+
+// Config is what the agent was told, checked. Nothing below cmd/agent sees a
+// flag, a file or the environment.
+type Config struct {
+	StateDir      string
+	GNMI          string // "": not started
+	NETCONF       string // "": not started
+	Backend       string
+	TLSCert       string // "": the agent's own pair
+	TLSKey        string
+	TLSClientCA   string
+	TLSClientAuth server.ClientAuth
+	Plaintext     bool // gNMI without TLS
+	LogLevel      slog.Level
+	LogFormat     string
+
+	// AdminPassword is that of the admin of a first start; "": generate one.
+	AdminPassword string
+}
+
+const fromDefault = "default"
+
+// given is a value and where it was given, for messages: "--gnmi",
+// "MOORING_GNMI", "agent.yaml:3", "default".
+type given struct {
+	value, origin string
+}
+
+// choices holds the value in force of each setting, by key.
+type choices map[string]given
+
+// choose lets a flag win over the environment, that over the file, and that
+// over the default (12factor order). An empty environment variable is none.
+func choose(flags, file choices, getenv func(string) string) choices {
+	all := make(choices, len(settings))
+	for i := range settings {
+		s := &settings[i]
+		if g, ok := flags[s.key]; ok {
+			all[s.key] = g
+		} else if v := getenv(s.env()); v != "" {
+			all[s.key] = given{v, s.env()}
+		} else if g, ok := file[s.key]; ok {
+			all[s.key] = g
+		} else {
+			all[s.key] = given{s.def, fromDefault}
+		}
+	}
+	return all
+}
+
+// config checks the choices, each and together, and tells all that is wrong.
+func (c choices) config() (Config, error) {
+	var cfg Config
+	var errs []error
+	for i := range settings {
+		s := &settings[i]
+		g := c[s.key]
+		if err := s.set(&cfg, g.value); err != nil {
+			errs = append(errs, c.errorf(s.key, "%w", err))
+		}
+	}
+	if len(errs) == 0 {
+		errs = c.together(&cfg)
+	}
+	return cfg, errors.Join(errs...)
+}
+
+// check refuses flags whose value is wrong by itself, which is a mistake in
+// the command line.
+func (c choices) check() error {
+	var wrong []string
+	for i := range settings {
+		s := &settings[i]
+		if g, ok := c[s.key]; ok {
+			if err := s.set(new(Config), g.value); err != nil {
+				wrong = append(wrong, c.errorf(s.key, "%w", err).Error())
+			}
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return &usageError{strings.Join(wrong, "\n")}
+}
+
+// together checks what no setting can check alone.
+func (c choices) together(cfg *Config) (errs []error) {
+	fail := func(key, format string, args ...any) { errs = append(errs, c.errorf(key, format, args...)) }
+	if cfg.GNMI == "" && cfg.NETCONF == "" {
+		fail("gnmi", "and netconf are both off, so nobody could reach the agent: give one of them an address")
+	}
+	if cfg.GNMI != "" && cfg.GNMI == cfg.NETCONF && !anyPort(cfg.GNMI) {
+		fail("netconf", "is the address of gnmi too: choose another")
+	}
+	if cfg.Plaintext && cfg.GNMI != "" && !server.IsLoopback(cfg.GNMI) {
+		fail("insecure-plaintext", "would send passwords in the clear, because gnmi listens on %s: "+
+			"set gnmi to a loopback address or unix:PATH, or leave TLS on", cfg.GNMI)
+	}
+	if cfg.Plaintext && (cfg.TLSCert != "" || cfg.TLSKey != "" || cfg.TLSClientAuth != server.ClientCertNone) {
+		fail("insecure-plaintext", "contradicts the settings tls-...: remove one or the other")
+	}
+	switch {
+	case cfg.TLSCert != "" && cfg.TLSKey == "":
+		fail("tls-cert", "has no key: set tls-key too")
+	case cfg.TLSCert == "" && cfg.TLSKey != "":
+		fail("tls-key", "has no certificate: set tls-cert too")
+	}
+	switch {
+	case cfg.TLSClientAuth != server.ClientCertNone && cfg.TLSClientCA == "":
+		fail("tls-client-auth", "needs certificate authorities: set tls-client-ca to a PEM file")
+	case cfg.TLSClientAuth == server.ClientCertNone && cfg.TLSClientCA != "":
+		fail("tls-client-ca", "has no effect while tls-client-auth is none: set that to if-given or required")
+	}
+	return errs
+}
+
+// anyPort says whether the kernel chooses the port, so that two listeners on
+// one address do not meet.
+func anyPort(addr string) bool { return strings.HasSuffix(addr, ":0") }
+
+// errorf names the setting, its value and where it was given.
+func (c choices) errorf(key, format string, args ...any) error {
+	return fmt.Errorf("%s %q %w", c[key].name(key), c[key].value, fmt.Errorf(format, args...))
+}
+
+// name is what the user called the setting.
+func (g given) name(key string) string {
+	switch {
+	case g.origin == fromDefault:
+		return key
+	case strings.HasPrefix(g.origin, "--"), strings.HasPrefix(g.origin, envPrefix):
+		return g.origin
+	}
+	return g.origin + ": " + key
+}

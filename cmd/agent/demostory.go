@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
+)
+
+// errNotBack is returned by demo --once when the session did not come back
+// as it should.
+var errNotBack = errors.New("demo: the session did not come back from the new source in time")
+
+// story tells resets and returns of the demo's session from notifications.
+// The counters of the peer are what it goes by: a slow reader may get several
+// changes merged into one.
+type story struct {
+	out     io.Writer
+	leaves  map[string]string // below the peer
+	ups     int               // established-transitions told
+	reset   string            // time of the last reset told
+	changed time.Time         // when demo --once changed the source
+	onUp    func(n int, source string) (done bool, err error)
+}
+
+// tell takes a notification.
+func (s *story) tell(n *gpb.Notification) (done bool, err error) {
+	if s.leaves == nil {
+		s.leaves = map[string]string{}
+	}
+	for _, p := range n.GetDelete() {
+		gone := leafOf(n.GetPrefix(), p)
+		for leaf := range s.leaves {
+			if gone == "" || leaf == gone || strings.HasPrefix(leaf, gone+"/") {
+				delete(s.leaves, leaf)
+			}
+		}
+	}
+	for _, u := range n.GetUpdate() {
+		s.leaves[leafOf(n.GetPrefix(), u.GetPath())] = textOf(u.GetVal())
+	}
+	s.tellReset()
+	return s.tellUp()
+}
+
+func (s *story) tellReset() {
+	const last = "state/last-reset/"
+	at := s.leaves[last+"time"]
+	if at == "" || at == s.reset {
+		return
+	}
+	s.reset = at
+	line := fmt.Sprintf("%s  RESET  cause %s", clock(parseTime(at)), s.leaves[last+"cause"])
+	if code := s.leaves[last+"notification-code"]; code != "" {
+		line += fmt.Sprintf(", NOTIFICATION %s/%s %s", code, s.leaves[last+"notification-subcode"], s.leaves[last+"notification-direction"])
+	}
+	for _, more := range []string{"leaf", "text"} {
+		if v := s.leaves[last+more]; v != "" {
+			line += ", " + v
+		}
+	}
+	fmt.Fprintln(s.out, line)
+}
+
+func (s *story) tellUp() (bool, error) {
+	ups, _ := strconv.Atoi(s.leaves["state/established-transitions"])
+	source := s.leaves["transport/state/local-address"]
+	if ups == s.ups || s.leaves["state/session-state"] != "established" || source == "" {
+		return false, nil
+	}
+	s.ups = ups
+	at := parseTime(s.leaves["state/last-established"])
+	line := fmt.Sprintf("%s  UP     established from %s to %s", clock(at), source, s.leaves["transport/state/remote-address"])
+	if s.reset != "" {
+		line += fmt.Sprintf(", %v after the reset", at.Sub(parseTime(s.reset)).Round(time.Millisecond))
+	}
+	fmt.Fprintln(s.out, line)
+	return s.onUp(ups, source)
+}
+
+// verdict is that of demo --once: back from the new source, by one reset, and
+// that one caused by the commit.
+func (s *story) verdict(source string) error {
+	if s.changed.IsZero() {
+		return nil // not --once: no judge
+	}
+	cause := s.leaves["state/last-reset/cause"]
+	switch {
+	case source != demoSources[1]:
+		return fmt.Errorf("demo: the session came back from %s, not from %s", source, demoSources[1])
+	case s.ups != 2 || cause != "commit":
+		return fmt.Errorf("demo: want one reset by the commit, found %d sessions and the cause %q", s.ups, cause)
+	}
+	reset, up := parseTime(s.reset), parseTime(s.leaves["state/last-established"])
+	fmt.Fprintf(s.out, "\nOne change, one reset: %v from the request to the reset, %v from the reset to the session from %s.\n",
+		reset.Sub(s.changed).Round(100*time.Microsecond), up.Sub(reset).Round(time.Millisecond), source)
+	return nil
+}
+
+// parseTime reads a date-and-time; what is none is now.
+func parseTime(text string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return time.Now()
+	}
+	return t
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/crypto/ssh"
+
+	"mooring/engine/datastore"
+	"mooring/server"
+)
+
+const usersFile = "users.yaml"
+
+// identity is who the agent is towards its clients.
+type identity struct {
+	hostKey  ssh.Signer
+	file     string // of the users
+	password string // of admin, where this start generated it
+}
+
+// openState makes the state directory, or takes an existing one, and locks it.
+func openState(dir string, log *slog.Logger) (*datastore.Store, error) {
+	if err := makeStateDir(dir); err != nil {
+		return nil, fmt.Errorf("state-dir: %w", err)
+	}
+	return datastore.Open(datastore.Options{Dir: dir, Log: log.With("part", "datastore")})
+}
+
+// makeStateDir leaves an existing directory as it is, but for one that others
+// may write: they could put a file of theirs in the place of ours.
+func makeStateDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("%w: make it as root for the agent's user (install -d -m 700 -o USER %s), or choose another with --state-dir", err, dir)
+		}
+		return err
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("%s may be written by others: run chmod 700 %s", dir, dir)
+	}
+	probe, err := os.CreateTemp(dir, ".writable.*")
+	if err != nil {
+		return fmt.Errorf("%w: the agent's user must be able to write there: chown the directory, or choose another with --state-dir", err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+// firstStart opens the users and the keys, and makes what is missing.
+func firstStart(cfg Config, log *slog.Logger) (*server.Users, identity, error) {
+	id := identity{file: filepath.Join(cfg.StateDir, usersFile)}
+	users, err := server.OpenUsers(id.file)
+	if err != nil {
+		return nil, id, err
+	}
+	if cfg.NETCONF != "" {
+		key, created, err := server.LoadOrCreateHostKey(cfg.StateDir)
+		if err != nil {
+			return nil, id, err
+		}
+		id.hostKey = key
+		log.Info("ssh host key", "created", created, "fingerprint", server.HostKeyFingerprint(key))
+	}
+	if cfg.GNMI != "" && !cfg.Plaintext && cfg.TLSCert == "" {
+		cert, created, err := server.LoadOrCreateCertificate(cfg.StateDir)
+		if err != nil {
+			return nil, id, err
+		}
+		log.Info("tls certificate", "created", created, "fingerprint", server.Fingerprint(cert.Leaf), "not-after", cert.Leaf.NotAfter)
+	}
+	password, created, err := users.EnsureAdmin(cfg.AdminPassword)
+	if err != nil {
+		return nil, id, err
+	}
+	if created {
+		log.Info("user admin created", "file", id.file)
+	}
+	id.password = password
+	return users, id, nil
+}
+
+// printPassword shows the generated password, the only time that it is seen.
+func printPassword(w io.Writer, id identity) {
+	fmt.Fprintf(w, `
+========================================================================
+  First start: the user admin was created.
+
+      user      admin
+      password  %s
+
+  This is the only time that the password is shown. To get a new one,
+  delete %s and start the agent again.
+========================================================================
+
+`, id.password, id.file)
+}
+
+// gnmiTLS returns the TLS configuration of gNMI, nil for plaintext.
+func gnmiTLS(cfg Config, log *slog.Logger) (*tls.Config, error) {
+	if cfg.Plaintext {
+		log.Warn("gNMI is served in the clear, passwords too: for tests on this machine only")
+		return nil, nil
+	}
+	certPath, keyPath := certificateFiles(cfg)
+	source, err := server.NewCertificateSource(certPath, keyPath, log)
+	if err != nil {
+		return nil, fmt.Errorf("gnmi: %w", err)
+	}
+	pool, err := clientCAs(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return server.TLSConfig(source, cfg.TLSClientAuth, pool)
+}
+
+func certificateFiles(cfg Config) (certPath, keyPath string) {
+	if cfg.TLSCert != "" {
+		return cfg.TLSCert, cfg.TLSKey
+	}
+	return filepath.Join(cfg.StateDir, server.CertificateFile), filepath.Join(cfg.StateDir, server.KeyFile)
+}
+
+func clientCAs(cfg Config) (*x509.CertPool, error) {
+	if cfg.TLSClientCA == "" {
+		return nil, nil
+	}
+	pool, err := server.LoadCertPool(cfg.TLSClientCA)
+	if err != nil {
+		return nil, fmt.Errorf("tls-client-ca: %w", err)
+	}
+	return pool, nil
+}
+
+// checkTLSFiles reads the TLS files that the configuration names.
+func checkTLSFiles(cfg *Config) error {
+	if _, err := clientCAs(*cfg); err != nil {
+		return err
+	}
+	if cfg.TLSCert == "" {
+		return nil
+	}
+	if _, err := server.NewCertificateSource(cfg.TLSCert, cfg.TLSKey, slog.New(slog.DiscardHandler)); err != nil {
+		return fmt.Errorf("tls-cert: %w", err)
+	}
+	return nil
+}

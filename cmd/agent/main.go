@@ -1,0 +1,129 @@
+// Command agent is Mooring: a management agent for BGP peers in VPN instances.
+//
+// It owns what only a program has: flags, configuration file, environment,
+// signals, exit codes and the first start. It turns them into one checked
+// Config and wires the parts together; it must never decide anything about
+// YANG, BGP or a protocol.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// The exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is a mistake in the command line; its text ends with what to do.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+// command is a subcommand.
+type command struct {
+	name, args, summary string
+	run                 func(ctx context.Context, p *program, args []string) error
+}
+
+// program is the outside world of a command.
+type program struct {
+	out, errOut io.Writer
+	getenv      func(string) string
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "[flags]", "run the agent", serve},
+		{"demo", "[flags]", "run the agent with a BGP peer on loopback, and show what a change does", demo},
+		{"check-config", "FILE", "check a configuration file and show what would be used", checkConfig},
+		{"version", "", "show the version", version},
+		{"help", "[command]", "show help", help},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	context.AfterFunc(ctx, stop) // the second signal ends the process at once
+	p := &program{out: os.Stdout, errOut: os.Stderr, getenv: os.Getenv}
+	os.Exit(p.agent(ctx, os.Args[1:]))
+}
+
+// agent runs a command line and returns the exit code.
+func (p *program) agent(ctx context.Context, args []string) int {
+	err := p.dispatch(ctx, args)
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return exitOK
+	default:
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintln(p.errOut, "agent: "+strings.TrimSuffix(line, "\n"))
+		}
+	}
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func (p *program) dispatch(ctx context.Context, args []string) error {
+	if len(args) == 0 {
+		return &usageError{"no command given: agent serve runs the agent, agent help lists the commands"}
+	}
+	name := args[0]
+	if slices.Contains([]string{"-h", "-help", "--help"}, name) {
+		name = "help"
+	}
+	var names []string
+	for _, c := range commands() {
+		if c.name == name {
+			return c.run(ctx, p, args[1:])
+		}
+		names = append(names, c.name)
+	}
+	return &usageError{fmt.Sprintf("unknown command %q%s: agent help lists the commands", name, didYouMean(name, names))}
+}
+
+// parse parses the flags of a command and returns what is left. The flag
+// package's own messages are replaced by ours.
+func (p *program) parse(fs *flag.FlagSet, args []string, usage func(io.Writer)) ([]string, error) {
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
+	err := fs.Parse(args)
+	switch {
+	case err == nil:
+		return fs.Args(), nil
+	case errors.Is(err, flag.ErrHelp):
+		usage(p.out)
+		return nil, err
+	}
+	text := err.Error()
+	if name, ok := strings.CutPrefix(text, "flag provided but not defined: -"); ok {
+		var known []string
+		fs.VisitAll(func(f *flag.Flag) { known = append(known, f.Name) })
+		hint := didYouMean(strings.TrimPrefix(name, "-"), known)
+		text = fmt.Sprintf("unknown flag --%s%s", strings.TrimPrefix(name, "-"), strings.Replace(hint, "did you mean ", "did you mean --", 1))
+	} else if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
+		text = fmt.Sprintf("flag --%s needs a value", name)
+	}
+	return nil, &usageError{fmt.Sprintf("%s: %s: agent %s --help lists the flags", fs.Name(), text, fs.Name())}
+}
+
+// noArguments refuses what is left behind the flags.
+func noArguments(name string, rest []string) error {
+	if len(rest) == 0 {
+		return nil
+	}
+	return &usageError{fmt.Sprintf("%s: unexpected argument %q: agent %s --help lists the flags", name, rest[0], name)}
+}

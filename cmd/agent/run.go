@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/openconfig/ygot/ygot"
+	"golang.org/x/sync/errgroup"
+
+	"mooring/backend/srcaddr"
+	"mooring/engine/commit"
+	"mooring/engine/datastore"
+	"mooring/engine/schema"
+	"mooring/server"
+	"mooring/server/gnmi"
+	"mooring/server/netconf"
+)
+
+// stopTime is how long the parts may take to end. SIGTERM promises 5 seconds.
+const stopTime = 4500 * time.Millisecond
+
+// errStuck is returned when a part did not end within stopTime. Nothing is
+// lost by it: what was answered is on disk.
+var errStuck = errors.New("parts of the agent did not end in time, ended without them")
+
+// agent is a configured agent with everything opened that can fail, so that
+// running it has no reason left to fail.
+type agent struct {
+	log     *slog.Logger
+	store   *datastore.Store
+	users   *server.Users
+	sources *srcaddr.Resolver
+	engine  *commit.Coordinator
+	fronts  []front
+	secrets identity
+}
+
+// front is a front end with its listener.
+type front struct {
+	name  string
+	ln    net.Listener
+	serve func(context.Context, net.Listener) error
+}
+
+// run is agent serve: it returns when ctx has ended and all parts with it.
+func run(ctx context.Context, cfg Config, log *slog.Logger, out io.Writer) error {
+	a, err := open(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	if a.secrets.password != "" {
+		printPassword(out, a.secrets)
+	}
+	return a.run(ctx)
+}
+
+// open opens the state, the listeners and the backend, and brings the backend
+// to the stored configuration. It starts nothing that needs an owner; on an
+// error everything is closed again.
+func open(ctx context.Context, cfg Config, log *slog.Logger) (a *agent, err error) {
+	a = &agent{log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	if a.store, err = openState(cfg.StateDir, log); err != nil {
+		return nil, err
+	}
+	// Listeners before users: a start that fails for a busy port shows no
+	// password that scrolls away.
+	if err := a.listen(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if a.users, a.secrets, err = firstStart(cfg, log); err != nil {
+		return nil, err
+	}
+	speaker, err := newBackend(cfg.Backend, log)
+	if err != nil {
+		return nil, err
+	}
+	a.sources = srcaddr.New(log.With("part", "srcaddr"), srcaddr.Options{})
+	a.engine = commit.New(commit.Config{
+		Store: a.store, Backend: speaker, Sources: a.sources,
+		RouterID: chooseRouterID(log), Version: versionText(), Log: log.With("part", "engine"),
+	})
+	if err := a.serveOn(cfg); err != nil {
+		return nil, err
+	}
+	if err := a.engine.Boot(ctx); err != nil {
+		return nil, fmt.Errorf("start: %w", err)
+	}
+	info, running := speaker.Info(), a.store.Running()
+	log.Info("agent is up", "version", versionText(), "state-dir", cfg.StateDir,
+		"backend", info.Name, "backend-version", info.Version,
+		"revision", running.Revision(), "peers", countPeers(running))
+	return a, nil
+}
+
+// listen opens the listeners of the front ends that are not off.
+func (a *agent) listen(ctx context.Context, cfg Config) error {
+	for _, f := range []struct{ name, addr string }{{"gnmi", cfg.GNMI}, {"netconf", cfg.NETCONF}} {
+		if f.addr == "" {
+			continue
+		}
+		ln, err := server.Listen(ctx, f.addr)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
+		a.fronts = append(a.fronts, front{name: f.name, ln: ln})
+	}
+	return nil
+}
+
+// serveOn gives each listener its front end.
+func (a *agent) serveOn(cfg Config) error {
+	for i := range a.fronts {
+		f := &a.fronts[i]
+		log := a.log.With("part", f.name)
+		switch f.name {
+		case "gnmi":
+			tls, err := gnmiTLS(cfg, log)
+			if err != nil {
+				return err
+			}
+			f.serve = gnmi.New(gnmi.Config{Engine: a.engine, Users: a.users, TLS: tls, Log: log}).Serve
+		case "netconf":
+			s, err := netconf.New(netconf.Config{Engine: a.engine, Users: a.users, HostKey: a.secrets.hostKey, Log: log})
+			if err != nil {
+				return err
+			}
+			f.serve = s.Serve
+		}
+	}
+	return nil
+}
+
+// run serves until ctx ends. Front ends end first, so that no change reaches
+// a backend that has ended; then the engine, then the state.
+func (a *agent) run(ctx context.Context) error {
+	ended := make(chan error, 1)
+	go func() { ended <- a.serve(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	a.log.Info("ending; another signal ends the agent at once")
+	late := time.NewTimer(stopTime)
+	defer late.Stop()
+	select {
+	case err := <-ended:
+		if err == nil {
+			a.log.Info("ended")
+		}
+		return err
+	case <-late.C:
+		return errStuck
+	}
+}
+
+func (a *agent) serve(ctx context.Context) error {
+	back, stopBack := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBack()
+	engine, engineCtx := errgroup.WithContext(back)
+	engine.Go(func() error { return a.sources.Run(engineCtx) })
+	engine.Go(func() error { return a.engine.Run(engineCtx) })
+
+	fronts, frontCtx := errgroup.WithContext(ctx)
+	stop := context.AfterFunc(engineCtx, func() { a.closeListeners() }) // without engine no front end
+	for _, f := range a.fronts {
+		a.log.Info("listening", "protocol", f.name, "address", f.ln.Addr().String())
+		fronts.Go(func() error { return f.serve(frontCtx, f.ln) })
+	}
+	fronts.Go(func() error { return a.reloadUsers(frontCtx) })
+	frontErr := fronts.Wait()
+	stop()
+	stopBack()
+	return errors.Join(engine.Wait(), frontErr, a.store.Close())
+}
+
+// reloadUsers reads the users again at each SIGHUP.
+func (a *agent) reloadUsers(ctx context.Context) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-hup:
+			if err := a.users.Reload(); err != nil {
+				a.log.Error("users stay as they were", "err", err)
+				continue
+			}
+			a.log.Info("users read", "users", a.users)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// close undoes open. It is not for an agent that runs.
+func (a *agent) close() error {
+	errs := []error{a.closeListeners()}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (a *agent) closeListeners() error {
+	var errs []error
+	for _, f := range a.fronts {
+		if err := f.ln.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func countPeers(s *datastore.Snapshot) (n int) {
+	s.Scan("", func(k schema.Key, _ ygot.GoStruct) bool {
+		if k.Kind().Letter == schema.KindPeer {
+			n++
+		}
+		return true
+	})
+	return n
+}
+
+// newLogger returns the agent's log.
+func newLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"mooring/server"
+)
+
+const (
+	off       = "off" // instead of an address: the front end is not started
+	envPrefix = "MOORING_"
+)
+
+// setting is one thing that the agent can be told. The table of settings is
+// all there is: flags, keys of the file, environment variables, help and
+// examples/agent.yaml follow it.
+type setting struct {
+	key  string // of the file, and the name of the flag
+	arg  string // what stands for the value in the help; "" for a switch
+	def  string
+	help string
+	set  func(*Config, string) error
+}
+
+// env is the name of the setting's environment variable.
+func (s *setting) env() string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.key, "-", "_"))
+}
+
+var settings = []setting{
+	{"state-dir", "DIR", "/var/lib/mooring",
+		"where the agent keeps its configuration, users, certificate and host key; made at the first start",
+		func(c *Config, v string) (err error) { c.StateDir, err = nonEmptyPath(v); return err }},
+	{"gnmi", "ADDR", "127.0.0.1:9339",
+		"where gNMI listens: host:port, unix:PATH, or off",
+		func(c *Config, v string) (err error) { c.GNMI, err = listenAddress(v); return err }},
+	{"netconf", "ADDR", "127.0.0.1:1830",
+		"where NETCONF over SSH listens: host:port, unix:PATH, or off",
+		func(c *Config, v string) (err error) { c.NETCONF, err = listenAddress(v); return err }},
+	{"backend", "NAME", backendGoBGP,
+		"the BGP speaker: " + strings.Join(backendNames, ", ") + " (fake speaks with nobody, it is for trying things out)",
+		func(c *Config, v string) (err error) { c.Backend, err = oneOf(v, backendNames...); return err }},
+	{"tls-cert", "FILE", "",
+		"certificate chain of gNMI, PEM; without it the agent makes its own, self-signed",
+		func(c *Config, v string) error { c.TLSCert = v; return nil }},
+	{"tls-key", "FILE", "",
+		"key of tls-cert, PEM, readable by the agent's user only",
+		func(c *Config, v string) error { c.TLSKey = v; return nil }},
+	{"tls-client-ca", "FILE", "",
+		"certificate authorities of gNMI clients, PEM; needed by tls-client-auth",
+		func(c *Config, v string) error { c.TLSClientCA = v; return nil }},
+	{"tls-client-auth", "MODE", server.ClientCertNone.String(),
+		"certificate of gNMI clients: none (not asked for), if-given, required; a client without a password is the user that its certificate names",
+		func(c *Config, v string) (err error) { c.TLSClientAuth, err = clientAuth(v); return err }},
+	{"insecure-plaintext", "", "false",
+		"gNMI without TLS; only on a loopback address or a unix socket",
+		func(c *Config, v string) (err error) { c.Plaintext, err = boolean(v); return err }},
+	{"log-level", "LEVEL", "info",
+		"least level that is logged: debug, info, warn, error",
+		func(c *Config, v string) (err error) { c.LogLevel, err = logLevel(v); return err }},
+	{"log-format", "FORMAT", "text",
+		"form of the log on standard error: text or json",
+		func(c *Config, v string) (err error) { c.LogFormat, err = oneOf(v, "text", "json"); return err }},
+}
+
+func settingOf(key string) *setting {
+	for i := range settings {
+		if settings[i].key == key {
+			return &settings[i]
+		}
+	}
+	return nil
+}
+
+func settingKeys() []string {
+	keys := make([]string, len(settings))
+	for i := range settings {
+		keys[i] = settings[i].key
+	}
+	return keys
+}
+
+func nonEmptyPath(v string) (string, error) {
+	if v == "" {
+		return "", errors.New("is empty: give the path of a directory")
+	}
+	return filepath.Clean(v), nil
+}
+
+// listenAddress checks the form of an address; whether it can be listened on
+// is seen when it is. It returns "" for off.
+func listenAddress(v string) (string, error) {
+	if v == off {
+		return "", nil
+	}
+	if path, ok := strings.CutPrefix(v, "unix:"); ok {
+		if path == "" {
+			return "", errors.New("names no file: want unix:PATH")
+		}
+		return v, nil
+	}
+	_, port, err := net.SplitHostPort(v)
+	if err != nil {
+		return "", errors.New("is no address: want host:port, [ipv6]:port, unix:PATH or off")
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", errors.New("has no port number: want host:port with a port from 0 (any free one) to 65535")
+	}
+	return v, nil
+}
+
+func oneOf(v string, known ...string) (string, error) {
+	for _, k := range known {
+		if v == k {
+			return v, nil
+		}
+	}
+	return "", fmt.Errorf("is not known%s: want %s", didYouMean(v, known), strings.Join(known, " or "))
+}
+
+func clientAuth(v string) (server.ClientAuth, error) {
+	modes := []server.ClientAuth{server.ClientCertNone, server.ClientCertIfGiven, server.ClientCertRequired}
+	for _, m := range modes {
+		if v == m.String() {
+			return m, nil
+		}
+	}
+	return 0, errors.New("is not known: want none, if-given or required")
+}
+
+func boolean(v string) (bool, error) {
+	switch v {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, errors.New("is neither true nor false")
+}
+
+func logLevel(v string) (slog.Level, error) {
+	for _, l := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+		if v == strings.ToLower(l.String()) {
+			return l, nil
+		}
+	}
+	return 0, errors.New("is not known: want debug, info, warn or error")
+}
