@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -71,8 +72,8 @@ func StateDir(t testing.TB) string {
 	return dir
 }
 
-// Start runs `agent serve` and returns when both front ends accept
-// connections. Cleanup ends the agent, and shows its log if the test failed.
+// Start runs `agent serve` and returns when the agent serves.
+// Cleanup ends the agent, and shows its log if the test failed.
 func Start(t testing.TB, o Options) *Agent {
 	t.Helper()
 	a, err := Launch(t, o)
@@ -133,30 +134,39 @@ func (a *Agent) start(t testing.TB) error {
 	return nil
 }
 
-// waitReady returns when both listeners accept.
+// waitReady returns when the agent greets a NETCONF client. It listens earlier,
+// but greets nobody before its state is loaded and its speaker is set up.
 func (a *Agent) waitReady() error {
 	deadline := time.Now().Add(startTimeout)
-	for _, addr := range []string{a.gnmi, a.netconf} {
-		for {
-			conn, err := a.dial(addr)
-			if err == nil {
-				if err := conn.Close(); err != nil {
-					return err
-				}
-				break
-			}
-			select {
-			case <-a.exited:
-				return fmt.Errorf("agent ended at start: %v\n%s", a.waitErr, a.Log())
-			case <-time.After(poll):
-			}
-			if time.Now().After(deadline) {
-				a.Kill()
-				return fmt.Errorf("agent does not listen on %s after %v: %w\n%s", addr, startTimeout, err, a.Log())
-			}
+	for {
+		err := a.greeted(deadline)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-a.exited:
+			return fmt.Errorf("agent ended at start: %v\n%s", a.waitErr, a.Log())
+		case <-time.After(poll):
+		}
+		if time.Now().After(deadline) {
+			a.Kill()
+			return fmt.Errorf("agent does not greet on %s after %v: %w\n%s", a.netconf, startTimeout, err, a.Log())
 		}
 	}
-	return nil
+}
+
+func (a *Agent) greeted(deadline time.Time) error {
+	conn, err := a.dial(a.netconf)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if err := conn.SetReadDeadline(deadline); err != nil {
+		return err
+	}
+	greeting := make([]byte, len("SSH-2.0")) // RFC 4253 4.2
+	_, err = io.ReadFull(conn, greeting)
+	return err
 }
 
 // dial connects to the agent from within its namespace.
