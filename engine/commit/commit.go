@@ -132,6 +132,9 @@ func (c *Coordinator) Store() *datastore.Store { return c.cfg.Store }
 func (c *Coordinator) Edit(ctx context.Context, actor Actor, opt Options, fn func(schema.Tx) error) (*Result, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, err // it waited behind another commit for too long
+	}
 	if err := c.cfg.Store.CheckWrite(datastore.DatastoreRunning, actor.holder()); err != nil {
 		return nil, err
 	}

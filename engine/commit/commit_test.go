@@ -618,6 +618,43 @@ func TestSubscription(t *testing.T) {
 	}
 }
 
+// A peer whose instance cannot start says why.
+func TestFailedInstanceHoldsItsPeersDown(t *testing.T) {
+	dir, net := t.TempDir(), newNetwork()
+	old := bootRig(t, dir, fake.New(fake.Options{}), net)
+	public := bgp.InstanceKey{Instance: "default", VPN: bgp.PublicVPN}
+	other := peerOf(public, "10.1.1.2")
+	old.mustEdit(func(tx schema.Tx) {
+		example(tx)
+		vpnAt(tx, public)
+		peerAt(tx, other).GetOrCreateConfig().As = ygot.Uint32(200)
+	})
+	if err := old.c.Store().Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, fail := range map[string]func(*fake.Backend, func(plan.Step) error){
+		"prepare": (*fake.Backend).FailPrepare, "apply": (*fake.Backend).FailApply,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := fake.New(fake.Options{})
+			fail(b, func(s plan.Step) error {
+				if s.Op == plan.PutInstance && s.Instance == vpn1 {
+					return &backend.Error{Instance: vpn1, Err: errors.New("port 179 is busy")}
+				}
+				return nil
+			})
+			r := bootRig(t, dir, b, net)
+			if st := r.state(thePeer); st.Down != bgp.DownBackend || st.DownDetail != "port 179 is busy" {
+				t.Errorf("state %+v", st)
+			}
+			r.eventually("the other instance is up", func() bool { return r.state(other).Session == bgp.StateEstablished })
+			if err := r.c.Store().Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
 // Every configuration leaf of a peer decides a setting of the specification,
 // or is one of those that cost nothing.
 func TestEveryLeafHasASetting(t *testing.T) {

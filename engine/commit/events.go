@@ -185,13 +185,3 @@ func (c *Coordinator) tellApplied(steps []plan.Step) {
 	}
 	c.feed.Publish(changes)
 }
-
-// tellFailed notes at the peers of a step why it could not be applied.
-func (c *Coordinator) tellFailed(s plan.Step, err error) {
-	if !s.Peer.Address.IsValid() {
-		return // the steps of its peers fail too, each with the reason
-	}
-	c.observe(s.Peer, c.cfg.Now(), func(st *bgp.PeerState) {
-		st.Down, st.DownDetail = bgp.DownBackend, reason(err)
-	})
-}

@@ -57,6 +57,8 @@ func (c *Coordinator) commit(ctx context.Context, actor Actor, opt Options, txn 
 		res.Revision = next.Revision()
 	}
 	c.accept(running, next, dirty, ch, res)
+	c.log.Info("committed", "revision", res.Revision, "user", actor.User, "protocol", actor.Protocol,
+		"records", len(dirty), "steps", len(ch.plan.Steps), "resets", ch.plan.Resets())
 	return res, nil
 }
 

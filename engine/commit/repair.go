@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"mooring/backend"
 	"mooring/backend/srcaddr"
@@ -99,28 +100,57 @@ func (c *Coordinator) difference(have *backend.Snapshot) ([]plan.Step, *planner)
 
 // applyEach applies steps for which there is no going back, because the
 // configuration already says so or the network has changed: a step that fails
-// is noted at its peer, skipped, and tried again later.
+// is noted at its peers, skipped, and tried again later.
 func (c *Coordinator) applyEach(ctx context.Context, steps []plan.Step) {
 	for len(steps) > 0 {
-		var done int
-		var err error
-		if err = c.cfg.Backend.Prepare(ctx, steps[:1]); err == nil || errors.Is(err, backend.ErrUnsupported) {
+		done, failed := 0, 0
+		err := c.cfg.Backend.Prepare(ctx, steps)
+		if err != nil {
+			failed = blamed(steps, err)
+		} else {
 			done, err = c.cfg.Backend.Apply(ctx, steps)
+			failed = done
 		}
 		c.tellApplied(steps[:done])
-		steps = steps[done:]
 		if err == nil {
-			continue
-		}
-		if len(steps) == 0 {
 			return
 		}
-		failed := steps[0]
 		c.repair = true
-		c.log.Warn("step failed, will be tried again", "step", failed.Op.String(), "instance", failed.Instance.String(), "peer", failed.Peer.String(), "err", err)
-		c.tellFailed(failed, err)
-		steps = steps[1:]
+		steps = c.skip(steps[done:], failed-done, err)
 	}
+}
+
+// blamed returns the index of the step that an error of Prepare names.
+func blamed(steps []plan.Step, err error) int {
+	be, ok := errors.AsType[*backend.Error](err)
+	if !ok {
+		return 0
+	}
+	return max(0, slices.IndexFunc(steps, func(s plan.Step) bool {
+		if be.Peer.Address.IsValid() {
+			return s.Peer == be.Peer
+		}
+		return s.Instance == be.Instance && !s.Peer.Address.IsValid()
+	}))
+}
+
+// skip notes the reason at the peers of a failed step and returns the steps
+// that remain. Peers share the failure of their instance.
+func (c *Coordinator) skip(steps []plan.Step, failed int, err error) []plan.Step {
+	f := steps[failed]
+	c.log.Warn("step failed, will be tried again", "step", f.Op.String(), "instance", f.Instance.String(), "err", err)
+	rest := make([]plan.Step, 0, len(steps)-1)
+	for i, s := range steps {
+		switch ofFailed := s.Instance == f.Instance && f.Op == plan.PutInstance; {
+		case i != failed && !ofFailed:
+			rest = append(rest, s)
+		case s.Peer.Address.IsValid():
+			c.observe(s.Peer, c.cfg.Now(), func(st *bgp.PeerState) {
+				st.Down, st.DownDetail = bgp.DownBackend, reason(err)
+			})
+		}
+	}
+	return rest
 }
 
 // setApplied records what the backend accepted. What held the peer down
