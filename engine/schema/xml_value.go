@@ -29,13 +29,7 @@ func (d *xmlDecoder) leaf(parent *Edit, c child) error {
 		if c.op == OpReplace {
 			c.op = OpMerge // of one entry; that of the whole list is its parent's
 		}
-		e := sameLeafList(parent, c)
-		if e == nil {
-			e = d.add(parent, c, nil)
-		}
-		if e.Values, e.HasValue = append(e.Values, v), true; c.n.Meta.MaxElements > 0 && uint64(len(e.Values)) > c.n.Meta.MaxElements {
-			return tooMany(c.n, d.at(c.n))
-		}
+		return d.leafListEntry(parent, c, v)
 	case c.isDefault:
 		if !slices.Contains(c.n.Default, v.String()) {
 			return &Error{Tag: InvalidValue, Path: d.at(c.n), BadElement: c.n.Name, Message: "is marked as default, but that is not its default (RFC 6243 4.5)"}
@@ -46,6 +40,22 @@ func (d *xmlDecoder) leaf(parent *Edit, c child) error {
 		e := d.add(parent, c, nil)
 		e.Value, e.HasValue = v, true
 	}
+	return nil
+}
+
+// leafListEntry adds a value to the edit of the leaf-list.
+func (d *xmlDecoder) leafListEntry(parent *Edit, c child, v Value) error {
+	e := sameLeafList(parent, c)
+	if e == nil {
+		e = d.add(parent, c, nil)
+	}
+	switch {
+	case slices.Contains(e.Values, v):
+		return &Error{Tag: BadElement, Path: d.at(c.n), BadElement: c.n.Name, Message: clip(v.String()) + " stands twice"}
+	case c.n.Meta.MaxElements > 0 && uint64(len(e.Values)) == c.n.Meta.MaxElements:
+		return tooMany(c.n, d.at(c.n)) // here, before the comparisons get many
+	}
+	e.Values, e.HasValue = append(e.Values, v), true
 	return nil
 }
 
