@@ -54,7 +54,8 @@ type TCPRemote struct {
 	listener net.Listener
 	conn     net.Conn // of the session
 	sessions int
-	attempts int // connections that were accepted or answered
+	mute     bool // sends no more keepalives
+	attempts int  // connections that were accepted or answered
 	ceases   []uint8
 	last     *bgp.Notification
 	source   netip.AddrPort
@@ -214,7 +215,7 @@ func (r *TCPRemote) session(ctx context.Context, conn net.Conn) {
 			if !established {
 				established = true
 				r.up(conn)
-				r.wg.Go(func() { keepalives(conn, done) })
+				r.wg.Go(func() { r.keepalives(conn, done) })
 			}
 		case typeNotification:
 			r.down(conn, decodeNotification(body))
@@ -223,7 +224,7 @@ func (r *TCPRemote) session(ctx context.Context, conn net.Conn) {
 	}
 }
 
-func keepalives(conn net.Conn, done <-chan struct{}) {
+func (r *TCPRemote) keepalives(conn net.Conn, done <-chan struct{}) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
@@ -231,6 +232,12 @@ func keepalives(conn net.Conn, done <-chan struct{}) {
 		case <-done:
 			return
 		case <-tick.C:
+			r.mu.Lock()
+			mute := r.mute
+			r.mu.Unlock()
+			if mute {
+				return
+			}
 			if _, err := conn.Write(message(typeKeepalive, nil)); err != nil {
 				return
 			}
@@ -334,6 +341,22 @@ func (r *TCPRemote) Conn(f func(fd int)) bool {
 	}
 	raw, err := tcp.SyscallConn()
 	return err == nil && raw.Control(func(fd uintptr) { f(int(fd)) }) == nil
+}
+
+// Mute stops the keepalives, now and in all sessions to come.
+func (r *TCPRemote) Mute() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mute = true
+}
+
+// Announce sends an IPv4 route in the session, if there is one.
+func (r *TCPRemote) Announce(p netip.Prefix) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.conn != nil {
+		r.conn.Write(encodeUpdate(r.spec.RemoteAS, r.cfg.Address, p)) // a lost one is a route that the test misses
+	}
 }
 
 // End implements Remote.

@@ -14,6 +14,7 @@ import (
 // Message types and codes (RFC 4271 4.1, 4.2).
 const (
 	typeOpen         = 1
+	typeUpdate       = 2
 	typeNotification = 3
 	typeKeepalive    = 4
 	headerLen        = 19
@@ -135,6 +136,19 @@ func (o *Open) capabilities(b []byte) error {
 		}
 	}
 	return nil
+}
+
+// encodeUpdate announces one IPv4 prefix (RFC 4271 4.3).
+func encodeUpdate(as uint32, nextHop netip.Addr, p netip.Prefix) []byte {
+	attrs := []byte{0x40, 1, 1, 0, 0x40, 2, 6, 2, 1} // ORIGIN IGP; AS_PATH, a sequence of one
+	attrs = binary.BigEndian.AppendUint32(attrs, as)
+	attrs = append(attrs, 0x40, 3, 4) // NEXT_HOP
+	attrs = append(attrs, nextHop.AsSlice()...)
+	b := []byte{0, 0} // nothing withdrawn
+	b = binary.BigEndian.AppendUint16(b, uint16(len(attrs)))
+	b = append(b, attrs...)
+	b = append(b, byte(p.Bits()))
+	return message(typeUpdate, append(b, p.Addr().AsSlice()[:(p.Bits()+7)/8]...))
 }
 
 func encodeNotification(n *bgp.Notification) []byte {

@@ -2,11 +2,13 @@ package gobgp
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,12 +16,20 @@ import (
 
 	"go.uber.org/goleak"
 
+	"mooring/backend"
 	"mooring/backend/backendtest"
 	"mooring/bgp"
 	"mooring/engine/plan"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// GoBGP's own leak: a state machine that stops closes its outgoing queue
+		// and drains it without waiting (cleanInfiniteChannel), so the queue's
+		// goroutine stays now and then with what it could not hand on.
+		goleak.IgnoreTopFunction("github.com/eapache/channels.(*InfiniteChannel).infiniteBuffer"),
+	)
+}
 
 // world is a block of loopback addresses, 127.x.y.0/24, in which a test has
 // its instances (.1, .2 and so on, two each) and its peers (from .100).
@@ -156,4 +166,104 @@ func busy(t *testing.T, at netip.AddrPort) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
+}
+
+// rig is a world whose backend runs, for tests of one trap each.
+type rig struct {
+	*world
+	t      *testing.T
+	mu     sync.Mutex
+	events []backend.Event
+}
+
+func newRig(t *testing.T, change ...func(*Backend)) *rig {
+	t.Helper()
+	r := &rig{world: newWorld(t), t: t}
+	for _, f := range change {
+		f(r.b)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() {
+		done <- r.b.Run(ctx, func(e backend.Event) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.events = append(r.events, e)
+		})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run = %v", err)
+		}
+	})
+	return r
+}
+
+// last returns the last event of a peer that f accepts.
+func (r *rig) last(key bgp.PeerKey, f func(backend.Event) bool) (backend.Event, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range slices.Backward(r.events) {
+		if e.Peer == key && f(e) {
+			return e, true
+		}
+	}
+	return backend.Event{}, false
+}
+
+func isUp(e backend.Event) bool { return e.Session == bgp.StateEstablished }
+
+func (r *rig) apply(steps ...plan.Step) {
+	r.t.Helper()
+	if err := r.b.Prepare(r.t.Context(), steps); err != nil {
+		r.t.Fatalf("Prepare: %v", err)
+	}
+	if n, err := r.b.Apply(r.t.Context(), steps); n != len(steps) || err != nil {
+		r.t.Fatalf("Apply = %d, %v, want %d, nil", n, err, len(steps))
+	}
+}
+
+func (r *rig) wait(what string, cond func() bool) {
+	r.t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !cond(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("waited in vain for: %s", what)
+		}
+	}
+}
+
+func (r *rig) never(what string, cond func() bool) {
+	r.t.Helper()
+	for deadline := time.Now().Add(400 * time.Millisecond); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if cond() {
+			r.t.Fatalf("this must not happen: %s", what)
+		}
+	}
+}
+
+func putInstance(in *bgp.InstanceSpec) plan.Step {
+	return plan.Step{Op: plan.PutInstance, Instance: in.Key, NewInstance: in}
+}
+
+func create(p *bgp.PeerSpec) plan.Step {
+	return plan.Step{Op: plan.CreatePeer, Instance: p.Key.InstanceKey(), Peer: p.Key, New: p}
+}
+
+func remove(p *bgp.PeerSpec) plan.Step {
+	return plan.Step{Op: plan.DeletePeer, Instance: p.Key.InstanceKey(), Peer: p.Key, Old: p, Impact: bgp.ImpactReset}
+}
+
+func update(old, new *bgp.PeerSpec, impact bgp.Impact) plan.Step {
+	return plan.Step{
+		Op: plan.UpdatePeer, Instance: new.Key.InstanceKey(), Peer: new.Key, Old: old, New: new, Impact: impact,
+		AddReset: impact == bgp.ImpactReset && native(old, new) < bgp.ImpactReset,
+		Leaves:   bgp.DiffPeers(old, new),
+	}
+}
+
+func with(p *bgp.PeerSpec, change func(*bgp.PeerSpec)) *bgp.PeerSpec {
+	q := *p
+	change(&q)
+	return &q
 }

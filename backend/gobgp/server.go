@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/osrg/gobgp/v4/api"
@@ -37,6 +38,10 @@ type running struct {
 // be written: GoBGP itself gives the write a second.
 const ceaseTimeout = 1500 * time.Millisecond
 
+// startMu serialises StartBgp, which writes package variables of GoBGP
+// (backends.md 1.5), over all Backends of the process.
+var startMu sync.Mutex
+
 // start starts a server for in. events and dialFailed are called from
 // GoBGP's goroutines and must not block.
 func start(ctx context.Context, log *slog.Logger, in *bgp.InstanceSpec,
@@ -61,7 +66,9 @@ func start(ctx context.Context, log *slog.Logger, in *bgp.InstanceSpec,
 		srv.Stop()
 		<-served
 	}
+	startMu.Lock()
 	err := srv.StartBgp(ctx, &api.StartBgpRequest{Global: global(in, listenAddresses(in))})
+	startMu.Unlock()
 	if err != nil {
 		r.end()
 		return nil, listenError(in, err)
