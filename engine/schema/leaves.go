@@ -120,14 +120,21 @@ func (w *walker) step(s Step, rest Path, at place, depth int) {
 // records goes to the records that the step chooses.
 func (w *walker) records(s Step, rest Path, at place, depth int) {
 	n := s.Node
+	passing := rest.toRecord() // there are no orphans: only the last record is looked at
 	switch {
+	case passing && !s.wild():
+		w.enterRecord(s, rest, place{key: MakeKey(at.key, n.kind, s.Keys...)}, depth)
 	case n.kind.Singleton:
 		w.enterRecord(s, rest, recordAt(w.view, MakeKey(at.key, n.kind), w.o.Content), depth)
 	case s.wild():
 		prefix := at.key.childPrefix(n.kind)
 		w.view.Scan(prefix, func(k Key, rec ygot.GoStruct) bool {
 			if k.direct(prefix) {
-				w.enterRecord(Step{n, []string{k.Name()}}, rest, recordOf(w.view, k, rec, w.o.Content), depth)
+				at := place{key: k}
+				if !passing {
+					at = recordOf(w.view, k, rec, w.o.Content)
+				}
+				w.enterRecord(Step{n, []string{k.Name()}}, rest, at, depth)
 			}
 			return !w.stopped
 		})

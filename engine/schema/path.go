@@ -98,3 +98,8 @@ func (p Path) Record() (k Key, rest Path, ok bool) {
 func (p Path) Equal(o Path) bool {
 	return slices.EqualFunc(p, o, func(a, b Step) bool { return a.Node == b.Node && slices.Equal(a.Keys, b.Keys) })
 }
+
+// toRecord says whether the path leads into another record.
+func (p Path) toRecord() bool {
+	return slices.ContainsFunc(p, func(s Step) bool { return s.Node.kind != nil })
+}

@@ -92,9 +92,11 @@ func find(v View, p Path, c Content) (place, bool) {
 		steps = p.Parent()
 	}
 	var at place
-	for _, s := range steps {
+	for i, s := range steps {
 		n := s.Node
 		switch {
+		case n.kind != nil && steps[i+1:].toRecord(): // there are no orphans: only the last record is looked at
+			at = place{key: MakeKey(at.key, n.kind, s.Keys...)}
 		case n.kind != nil && n.kind.Singleton:
 			at = recordAt(v, MakeKey(at.key, n.kind), c)
 		case n.kind != nil:
