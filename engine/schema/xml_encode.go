@@ -52,7 +52,7 @@ type XMLOptions struct {
 // its namespace. The output is ASCII. Secrets are left out, and so are empty
 // containers. Memory does not grow with the data. The error is that of w.
 func EncodeXML(w io.Writer, v View, f *Filter, o XMLOptions) error {
-	e := &xmlEncoder{w: w, view: v, content: o.Content, defaults: o.Defaults, buf: make([]byte, 0, xmlBuffer+4096)}
+	e := &xmlEncoder{w: w, view: v, content: o.Content, defaults: o.Defaults, buf: make([]byte, 0, 4096)}
 	sel := selection{all: f == nil}
 	if f != nil {
 		sel.nodes = []*filterNode{f.root}
