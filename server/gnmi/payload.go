@@ -1,9 +1,7 @@
 package gnmi
 
 import (
-	"encoding/json"
 	"fmt"
-	"strconv"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc/codes"
@@ -11,99 +9,69 @@ import (
 	"mooring/engine/schema"
 )
 
-// payload returns the value of a replace or update as JSON text (gnmi.md 39).
-// JSON passes as it is; a scalar is checked for its form here, so that the
-// decoder's tolerance for numbers in strings, which is for JSON that people
-// type, does not reach it (gnmi.md 40).
-func payload(n *schema.Node, u *gpb.Update) ([]byte, *fault) {
-	bad := func(code codes.Code, format string, args ...any) ([]byte, *fault) {
-		return nil, &fault{code: code, reason: fmt.Sprintf(format, args...)}
-	}
+// payload is the value of a replace or update: JSON text, or a scalar.
+type payload struct {
+	json   []byte
+	scalar schema.Scalar // nil: it is JSON
+}
+
+// payloadOf reads a value (gnmi.md 39). What does not fit the node is for the
+// decoder to find.
+func payloadOf(u *gpb.Update) (payload, *fault) {
 	if u.GetVal() == nil && u.GetValue() != nil { //nolint:staticcheck // read only to refuse it
-		return bad(codes.InvalidArgument, "the update uses the deprecated field value: use val")
+		return payload{}, &fault{code: codes.InvalidArgument, reason: "the update uses the deprecated field value: use val"}
 	}
 	switch v := u.GetVal().GetValue().(type) {
-	case nil:
-		return bad(codes.InvalidArgument, "there is no value; to take the node away, delete it")
 	case *gpb.TypedValue_JsonVal:
-		return v.JsonVal, nil
+		return payload{json: v.JsonVal}, nil
 	case *gpb.TypedValue_JsonIetfVal:
-		return v.JsonIetfVal, nil
-	case *gpb.TypedValue_AsciiVal, *gpb.TypedValue_AnyVal, *gpb.TypedValue_ProtoBytes:
-		return bad(codes.Unimplemented, "%s is not supported: use json_val, json_ietf_val or a scalar", form(u.GetVal()))
-	case *gpb.TypedValue_LeaflistVal:
-		if n.Kind != schema.LeafList {
-			return bad(codes.InvalidArgument, "leaflist_val is for a leaf-list, and %s is none", nameOf(n))
-		}
-		text := []byte{'['}
-		for i, e := range v.LeaflistVal.GetElement() {
-			if i > 0 {
-				text = append(text, ',')
-			}
-			var f *fault
-			if text, f = appendScalar(text, n, e); f != nil {
-				return nil, f
-			}
-		}
-		return append(text, ']'), nil
+		return payload{json: v.JsonIetfVal}, nil
 	}
-	if n.Kind != schema.Leaf {
-		return bad(codes.InvalidArgument, "%s is for a leaf, and %s is none: use json_val, json_ietf_val%s", form(u.GetVal()), nameOf(n),
-			map[bool]string{true: " or leaflist_val"}[n.Kind == schema.LeafList])
-	}
-	return appendScalar(nil, n, u.GetVal())
+	s, f := scalarOf(u.GetVal())
+	return payload{scalar: s}, f
 }
 
-// appendScalar appends a scalar as JSON where its form fits the leaf.
-func appendScalar(dst []byte, n *schema.Node, v *gpb.TypedValue) ([]byte, *fault) {
-	kind := n.Type.Kind
+func scalarOf(v *gpb.TypedValue) (schema.Scalar, *fault) {
 	switch x := v.GetValue().(type) {
 	case *gpb.TypedValue_StringVal:
-		if kind == schema.ValueString || kind == schema.ValueEnum {
-			text, err := json.Marshal(x.StringVal)
-			if err != nil {
-				return nil, &fault{code: codes.InvalidArgument, reason: err.Error()}
-			}
-			return append(dst, text...), nil
-		}
-	case *gpb.TypedValue_UintVal:
-		if kind == schema.ValueUint || kind == schema.ValueInt {
-			return strconv.AppendUint(dst, x.UintVal, 10), nil
-		}
+		return x.StringVal, nil
 	case *gpb.TypedValue_IntVal:
-		if kind == schema.ValueUint || kind == schema.ValueInt {
-			return strconv.AppendInt(dst, x.IntVal, 10), nil
-		}
+		return x.IntVal, nil
+	case *gpb.TypedValue_UintVal:
+		return x.UintVal, nil
 	case *gpb.TypedValue_BoolVal:
-		if kind == schema.ValueBool {
-			return strconv.AppendBool(dst, x.BoolVal), nil
+		return x.BoolVal, nil
+	case *gpb.TypedValue_DoubleVal:
+		return x.DoubleVal, nil
+	case *gpb.TypedValue_FloatVal: //nolint:staticcheck // deprecated, but sent
+		return float64(x.FloatVal), nil //nolint:staticcheck // as above
+	case *gpb.TypedValue_DecimalVal: //nolint:staticcheck // deprecated, but sent
+		return float64(x.DecimalVal.GetDigits()), nil //nolint:staticcheck // no leaf takes it: its size does not matter
+	case *gpb.TypedValue_BytesVal:
+		return x.BytesVal, nil
+	case *gpb.TypedValue_LeaflistVal:
+		list := make([]schema.Scalar, 0, len(x.LeaflistVal.GetElement()))
+		for _, e := range x.LeaflistVal.GetElement() {
+			s, f := scalarOf(e)
+			if f != nil {
+				return nil, f
+			}
+			list = append(list, s)
 		}
+		return list, nil
+	case nil:
+		return nil, &fault{code: codes.InvalidArgument, reason: "there is no value; to take the node away, delete it"}
 	}
-	return nil, &fault{code: codes.InvalidArgument, reason: fmt.Sprintf("%s does not fit: the leaf takes %s", form(v), takes(kind))}
-}
-
-func takes(kind schema.ValueKind) string {
-	switch kind {
-	case schema.ValueUint, schema.ValueInt:
-		return "uint_val or int_val"
-	case schema.ValueBool:
-		return "bool_val"
-	}
-	return "string_val"
-}
-
-// form names the field of a TypedValue, as gnmi.proto does.
-func form(v *gpb.TypedValue) string {
 	m := v.ProtoReflect()
-	if f := m.WhichOneof(m.Descriptor().Oneofs().ByName("value")); f != nil {
-		return string(f.Name())
-	}
-	return "an empty value"
+	field := m.WhichOneof(m.Descriptor().Oneofs().ByName("value"))
+	return nil, &fault{code: codes.Unimplemented, reason: fmt.Sprintf("%s is not supported: use json_val, json_ietf_val or a scalar", field.Name())}
 }
 
-func nameOf(n *schema.Node) string {
-	if n.Name == "" {
-		return "the root"
+// decode applies the payload to a transaction.
+func (p payload) decode(tx schema.Tx, at schema.Path, op schema.Op) error {
+	emit := func(base schema.Path, e *schema.Edit) error { return schema.Apply(tx, base, e) }
+	if p.scalar != nil {
+		return schema.DecodeScalar(at, p.scalar, op, emit)
 	}
-	return n.Name
+	return schema.DecodeJSON(at, p.json, op, emit)
 }

@@ -23,7 +23,7 @@ type operation struct {
 	kind  gpb.UpdateResult_Operation
 	path  *gpb.Path     // as given
 	nodes []schema.Path // what it names; one but for a delete
-	data  []byte        // JSON, for a replace or update
+	value payload       // of a replace or update
 }
 
 // Set applies all operations as one transaction: deletes, then replaces, then
@@ -118,7 +118,7 @@ func writing(sc *scope, name string, kind gpb.UpdateResult_Operation, u *gpb.Upd
 		return o, f
 	}
 	o.nodes = []schema.Path{path}
-	if o.data, f = payload(path.Node(), u); f != nil {
+	if o.value, f = payloadOf(u); f != nil {
 		f.op, f.path = name, path.String()
 	}
 	return o, f
@@ -161,15 +161,9 @@ func (o *operation) apply(tx schema.Tx) error {
 		}
 		return nil
 	case gpb.UpdateResult_REPLACE:
-		return decode(tx, o.nodes[0], o.data, schema.OpReplace)
+		return o.value.decode(tx, o.nodes[0], schema.OpReplace)
 	}
-	return decode(tx, o.nodes[0], o.data, schema.OpMerge)
-}
-
-func decode(tx schema.Tx, at schema.Path, data []byte, op schema.Op) error {
-	return schema.DecodeJSON(at, data, op, func(base schema.Path, e *schema.Edit) error {
-		return schema.Apply(tx, base, e)
-	})
+	return o.value.decode(tx, o.nodes[0], schema.OpMerge)
 }
 
 // remove deletes what a pattern names; what is not there is no error (gnmi.md

@@ -1,0 +1,395 @@
+package gnmi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"google.golang.org/grpc/codes"
+)
+
+// stream is a Subscribe as a client sees it.
+type stream struct {
+	*rig
+	gpb.GNMI_SubscribeClient
+	cancel context.CancelFunc
+}
+
+func (r *rig) open(req *gpb.SubscribeRequest) *stream {
+	r.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	r.Cleanup(cancel)
+	s, err := r.client.Subscribe(ctx)
+	if err != nil {
+		r.Fatal(err)
+	}
+	if err := s.Send(req); err != nil {
+		r.Fatal(err)
+	}
+	return &stream{rig: r, GNMI_SubscribeClient: s, cancel: cancel}
+}
+
+// subscribe opens a Subscribe with a SubscriptionList in text form.
+func (r *rig) subscribe(list string) *stream {
+	r.Helper()
+	return r.open(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: textOf[gpb.SubscriptionList](r, list)}})
+}
+
+// watch opens a Subscribe to paths.
+func (r *rig) watch(mode gpb.SubscriptionList_Mode, sub gpb.SubscriptionMode, paths ...string) *stream {
+	r.Helper()
+	list := &gpb.SubscriptionList{Mode: mode}
+	for _, p := range paths {
+		list.Subscription = append(list.Subscription, &gpb.Subscription{Path: path(p), Mode: sub})
+	}
+	return r.open(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: list}})
+}
+
+func (s *stream) next() *gpb.SubscribeResponse {
+	s.Helper()
+	resp, err := s.Recv()
+	if err != nil {
+		s.Fatalf("Recv: %v", err)
+	}
+	return resp
+}
+
+// untilSync returns the notifications up to the sync_response.
+func (s *stream) untilSync() []*gpb.Notification {
+	s.Helper()
+	var out []*gpb.Notification
+	for {
+		resp := s.next()
+		if resp.GetSyncResponse() {
+			return out
+		}
+		out = append(out, resp.GetUpdate())
+	}
+}
+
+// all reads until the RPC ends.
+func (s *stream) all() ([]*gpb.SubscribeResponse, error) {
+	var out []*gpb.SubscribeResponse
+	for {
+		resp, err := s.Recv()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return out, err
+		}
+		out = append(out, resp)
+	}
+}
+
+// until reads notifications until one says text, and returns all lines.
+func (s *stream) until(text string) []string {
+	s.Helper()
+	var lines []string
+	for !slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, text) }) {
+		lines = append(lines, texts(s.next().GetUpdate())...)
+	}
+	return lines
+}
+
+func allTexts(ns []*gpb.Notification) []string {
+	var out []string
+	for _, n := range ns {
+		out = append(out, texts(n)...)
+	}
+	return out
+}
+
+// gnmi.md 53 to 57, 62, 63: nothing is sent before the whole request is good.
+func TestSubscribeRefused(t *testing.T) {
+	r := newRig(t).example()
+	tests := []struct {
+		name string
+		list string // prototext; "poll" sends a Poll instead
+		at   string // a subscription to add
+		code codes.Code
+		want string
+	}{
+		{"poll first (53)", "poll", "", codes.InvalidArgument, "SubscriptionList"},
+		{"no subscription (54)", "", "", codes.InvalidArgument, "no path"},
+		{"unknown list mode (54)", "mode: 7", "/", codes.InvalidArgument, "7"},
+		{"unknown mode (54)", "subscription: {mode: 7}", "", codes.InvalidArgument, "7"},
+		{"SAMPLE", "subscription: {mode: SAMPLE}", "", codes.Unimplemented, "SAMPLE"},
+		{"heartbeat", "subscription: {mode: ON_CHANGE heartbeat_interval: 1000000000}", "", codes.Unimplemented, "heartbeat"},
+		{"not in the model (55)", "", thePeer + "/config/colour", codes.Unimplemented, "colour"},
+		{"bad key name (55)", "", vpn1 + "/peers/peer[ip=10.1.1.2]", codes.InvalidArgument, "ip"},
+		{"one bad path of two (55)", "subscription: {path: {}}", "/nonsense", codes.Unimplemented, "subscription[1]"},
+		{"encoding (57)", "encoding: BYTES", "/", codes.Unimplemented, "BYTES"},
+		{"DSCP (62)", "qos: {marking: 64}", "/", codes.InvalidArgument, "64"},
+		{"unknown model (63)", `use_models: {name: "acme"}`, "/", codes.Unimplemented, "acme"},
+		{"outside the models (63)", `use_models: {name: "mooring-agent"}`, "/bgp", codes.Unimplemented, "use_models"},
+		{"target in a path (7)", `subscription: {path: {target: "t"}}`, "", codes.InvalidArgument, "target"},
+		{"unknown origin (10)", `prefix: {origin: "acme"}`, "/", codes.Unimplemented, "acme"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			req := &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Poll{Poll: &gpb.Poll{}}}
+			if tt.list != "poll" {
+				list := textOf[gpb.SubscriptionList](t, tt.list)
+				if tt.at != "" {
+					list.Subscription = append(list.Subscription, &gpb.Subscription{Path: path(tt.at)})
+				}
+				req = &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: list}}
+			}
+			got, err := r.open(req).all()
+			wantStatus(t, err, tt.code, tt.want)
+			if len(got) != 0 {
+				t.Errorf("sent before it was refused: %v", got)
+			}
+		})
+	}
+}
+
+// gnmi.md 58, 66, 68, 47: updates, one sync, OK; nothing twice; a record in a message.
+func TestOnce(t *testing.T) {
+	r := newRig(t).example()
+	s := r.subscribe(`mode: ONCE encoding: PROTO prefix: {target: "router"}
+		subscription: {mode: SAMPLE sample_interval: 5 path: {elem: {name: "bgp"} elem: {name: "instances"} elem: {name: "instance"} elem: {name: "..."} elem: {name: "peer"} elem: {name: "config"}}}
+		subscription: {path: {elem: {name: "bgp"} elem: {name: "instances"} elem: {name: "instance"} elem: {name: "config"}}}
+		subscription: {path: {elem: {name: "bgp"} elem: {name: "instances"} elem: {name: "..."} elem: {name: "as"}}}`)
+	got, err := s.all()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	syncs := 0
+	for _, resp := range got {
+		if resp.GetSyncResponse() {
+			syncs++
+			continue
+		}
+		n := resp.GetUpdate()
+		if n.GetPrefix().GetTarget() != "router" || n.Timestamp == 0 || len(n.Delete) > 0 { // gnmi.md 7, 60, 65
+			t.Errorf("notification %v", n)
+		}
+		lines = append(lines, texts(n)...)
+	}
+	if syncs != 1 || !got[len(got)-1].GetSyncResponse() {
+		t.Errorf("%d sync responses in %v", syncs, got)
+	}
+	want := []string{
+		thePeer + `/config/address = string_val:"10.1.1.2"`,
+		thePeer + `/config/enabled = bool_val:true`,
+		thePeer + `/config/as = uint_val:200`,
+		`/bgp/instances/instance[name=default]/config/name = string_val:"default"`,
+		`/bgp/instances/instance[name=default]/config/as = uint_val:100`,
+		`/bgp/instances/instance[name=default]/config/reset-policy = string_val:"minimal"`,
+		`/bgp/instances/instance[name=default]/state/as = uint_val:100`,
+		thePeer + `/state/as = uint_val:200`,
+	}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("updates (-want +got):\n%s", diff)
+	}
+}
+
+func TestOnceUpdatesOnly(t *testing.T) { // gnmi.md 59
+	r := newRig(t).example()
+	got, err := r.subscribe(`mode: ONCE updates_only: true subscription: {}`).all()
+	if err != nil || len(got) != 1 || !got[0].GetSyncResponse() {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// gnmi.md 55: what is not there is no error.
+func TestOnceMissingData(t *testing.T) {
+	r := newRig(t)
+	got, err := r.watch(gpb.SubscriptionList_ONCE, 0, vpn1+"/peers/peer[address=10.1.1.2]").all()
+	if err != nil || len(got) != 1 || !got[0].GetSyncResponse() {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// gnmi.md 53, 59, 64, 67
+func TestPoll(t *testing.T) {
+	r := newRig(t).example()
+	at := thePeer + "/config/as"
+	s := r.watch(gpb.SubscriptionList_POLL, 0, at)
+	poll := func() {
+		if err := s.Send(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Poll{Poll: &gpb.Poll{}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for round := range 3 {
+		if diff := cmp.Diff([]string{at + " = json 200"}, allTexts(s.untilSync())); diff != "" {
+			t.Errorf("round %d (-want +got):\n%s", round, diff)
+		}
+		poll()
+	}
+	s.untilSync()
+	if err := s.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := s.all(); err != nil || len(rest) != 0 {
+		t.Errorf("after the client closed its side: %v, %v", rest, err)
+	}
+
+	s = r.subscribe(`mode: POLL updates_only: true subscription: {}`)
+	if got := s.untilSync(); len(got) != 0 {
+		t.Errorf("updates_only sent %v", got)
+	}
+	poll()
+	if got := s.untilSync(); len(got) == 0 {
+		t.Error("a Poll was not answered")
+	}
+	if err := s.Send(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{}}}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.all()
+	wantStatus(t, err, codes.InvalidArgument, "Poll")
+}
+
+// gnmi.md 69, 77, 78, 82: only what changes, deletes, new entries, defaults.
+func TestOnChange(t *testing.T) {
+	r := newRig(t).example()
+	other := vpn1 + "/peers/peer[address=10.1.1.3]"
+	s := r.watch(gpb.SubscriptionList_STREAM, gpb.SubscriptionMode_ON_CHANGE, vpn1+"/peers/peer[address=*]/config")
+	want := []string{thePeer + `/config/address = json "10.1.1.2"`, thePeer + "/config/enabled = json true", thePeer + "/config/as = json 200"}
+	if diff := cmp.Diff(want, allTexts(s.untilSync())); diff != "" {
+		t.Fatalf("initial (-want +got):\n%s", diff)
+	}
+	tests := []struct {
+		name string
+		req  *gpb.SetRequest
+		want []string
+	}{
+		{"one leaf, not its siblings (69)", &gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/config/description", jsonVal(`"a"`))}},
+			[]string{thePeer + `/config/description = json "a"`}},
+		{"replaced in two ways (79)", &gpb.SetRequest{Replace: []*gpb.Update{update(thePeer+"/config", jsonVal(`{"as":201,"enabled":false}`))}},
+			[]string{thePeer + "/config/description deleted", thePeer + "/config/enabled = json false", thePeer + "/config/as = json 201"}},
+		{"back to the default (78)", &gpb.SetRequest{Delete: []*gpb.Path{path(thePeer + "/config/enabled")}},
+			[]string{thePeer + "/config/enabled = json true"}},
+		{"a new entry (82)", &gpb.SetRequest{Update: []*gpb.Update{update(other, jsonVal(`{"config":{"as":7}}`))}},
+			[]string{other + `/config/address = json "10.1.1.3"`, other + "/config/enabled = json true", other + "/config/as = json 7"}},
+		{"an entry goes (77)", &gpb.SetRequest{Delete: []*gpb.Path{path(other)}},
+			[]string{other + `/config/address deleted`, other + "/config/enabled deleted", other + "/config/as deleted"}},
+	}
+	for _, tt := range tests {
+		resp := r.set(tt.req)
+		n := s.next().GetUpdate()
+		if diff := cmp.Diff(tt.want, texts(n)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+		if n.Timestamp != resp.Timestamp { // gnmi.md 60
+			t.Errorf("%s: timestamp %d, that of the commit is %d", tt.name, n.Timestamp, resp.Timestamp)
+		}
+	}
+}
+
+// gnmi.md 77, 82: a subscription above the records; a removed record takes one
+// delete, also with everything below it.
+func TestOnChangeAboveRecords(t *testing.T) {
+	r := newRig(t).example()
+	s := r.watch(gpb.SubscriptionList_STREAM, gpb.SubscriptionMode_TARGET_DEFINED, "/bgp")
+	s.untilSync()
+	other := vpn1 + "/peers/peer[address=10.1.1.3]"
+	r.set(&gpb.SetRequest{Update: []*gpb.Update{update(other, jsonVal(`{"config":{"as":7}}`))}})
+	created := s.until("/config/as = ")
+	for _, l := range []string{other + `/address = json "10.1.1.3"`, other + "/config/as = json 7"} { // the key leaf too
+		if !slices.Contains(created, l) {
+			t.Errorf("%s is not in %v", l, created)
+		}
+	}
+	s.until("established")
+	r.set(&gpb.SetRequest{Delete: []*gpb.Path{path("/bgp/instances/instance[name=default]")}})
+	deleted := s.until("deleted")
+	if last := deleted[len(deleted)-1]; last != "/bgp/instances/instance[name=default] deleted" {
+		t.Errorf("told %v", deleted)
+	}
+	// Nothing of what lay below is deleted once more.
+	r.set(&gpb.SetRequest{Update: []*gpb.Update{update("/bgp/instances/instance[name=x]/config/as", jsonVal("5"))}})
+	for _, l := range s.until("instance[name=x]/config/as = ") {
+		if strings.Contains(l, "deleted") {
+			t.Errorf("told again: %s", l)
+		}
+	}
+}
+
+// gnmi.md 55, 64: data that appears later; a client that closes its side at once.
+func TestOnChangeHalfClosed(t *testing.T) {
+	r := newRig(t)
+	s := r.watch(gpb.SubscriptionList_STREAM, gpb.SubscriptionMode_ON_CHANGE, thePeer+"/state/session-state")
+	if err := s.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.untilSync(); len(got) != 0 {
+		t.Errorf("there is no data yet: %v", got)
+	}
+	r.example()
+	s.until(thePeer + `/state/session-state = json "established"`)
+}
+
+// gnmi.md 59
+func TestOnChangeUpdatesOnly(t *testing.T) {
+	r := newRig(t).example()
+	s := r.subscribe(`updates_only: true encoding: JSON_IETF subscription: {mode: ON_CHANGE path: {elem: {name: "vpn-instances"}}}`)
+	if got := s.untilSync(); len(got) != 0 {
+		t.Errorf("initial values: %v", got)
+	}
+	r.set(&gpb.SetRequest{Update: []*gpb.Update{update("/vpn-instances/vpn-instance[name=vpn1]/config/description", jsonVal(`"d"`))}})
+	want := []string{`/vpn-instances/vpn-instance[name=vpn1]/config/description = ietf "d"`}
+	if diff := cmp.Diff(want, s.until("config/description")[:1]); diff != "" {
+		t.Errorf("change (-want +got):\n%s", diff)
+	}
+}
+
+// gnmi.md 53: a second list ends this RPC and no other.
+func TestSecondSubscriptionList(t *testing.T) {
+	r := newRig(t).example()
+	other := r.watch(gpb.SubscriptionList_STREAM, gpb.SubscriptionMode_ON_CHANGE, thePeer+"/config/description")
+	other.untilSync()
+	for _, second := range []*gpb.SubscribeRequest{
+		{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{}}},
+		{Request: &gpb.SubscribeRequest_Poll{Poll: &gpb.Poll{}}},
+	} {
+		s := r.watch(gpb.SubscriptionList_STREAM, gpb.SubscriptionMode_ON_CHANGE, thePeer)
+		s.untilSync()
+		if err := s.Send(second); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.all()
+		wantStatus(t, err, codes.InvalidArgument, "SubscriptionList")
+	}
+	r.set(&gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/config/description", jsonVal(`"x"`))}})
+	other.until("description")
+}
+
+// Origins of one list are answered each in its own words.
+func TestOnChangeOrigins(t *testing.T) {
+	r := newRig(t).example()
+	s := r.subscribe(`subscription: {mode: ON_CHANGE path: {origin: "mooring" elem: {name: "vpn-instances"}}}
+		subscription: {mode: ON_CHANGE path: {origin: "mooring-vpn-instance" elem: {name: "vpn-instances"}}}`)
+	s.untilSync()
+	r.set(&gpb.SetRequest{Update: []*gpb.Update{update("/vpn-instances/vpn-instance[name=vpn1]/config/description", jsonVal(`"d"`))}})
+	var origins []string
+	for range 2 {
+		origins = append(origins, s.next().GetUpdate().GetPrefix().GetOrigin())
+	}
+	if diff := cmp.Diff([]string{"mooring", "mooring-vpn-instance"}, origins); diff != "" {
+		t.Errorf("origins (-want +got):\n%s", diff)
+	}
+}
+
+// gnmi.md 108
+func TestTooManySubscriptions(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.MaxSubscriptions = 1 })
+	first := r.watch(gpb.SubscriptionList_STREAM, gpb.SubscriptionMode_ON_CHANGE, "/agent")
+	first.untilSync()
+	_, err := r.watch(gpb.SubscriptionList_ONCE, 0, "/agent").all()
+	wantStatus(t, err, codes.ResourceExhausted, "1 subscriptions")
+	first.cancel()
+	eventually(t, "the place is free", func() bool { return r.server.Subscriptions() == 0 })
+	if _, err := r.watch(gpb.SubscriptionList_ONCE, 0, "/agent").all(); err != nil {
+		t.Error(err)
+	}
+}
