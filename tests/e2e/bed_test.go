@@ -39,6 +39,7 @@ type bed struct {
 	lab      *netlab.Lab
 	dut, far *netlab.Namespace
 	wire     *netlab.Capture
+	begin    netlab.Mark // of the capture
 	bird     *netlab.BIRD
 	agent    *runner.Agent
 	gnmi     *runner.GNMI
@@ -68,6 +69,7 @@ func newLines(t *testing.T) *bed {
 	b.loopBack("LoopBack1", loopBack1+"/32")
 	b.loopBack("LoopBack2", loopBack2+"/32")
 	b.wire = lab.Capture(b.dut, "vd", 179)
+	b.begin = b.wire.Mark()
 	b.bird = lab.StartBIRD(b.far, netlab.BIRDConfig{
 		RouterID: netip.MustParseAddr("2.2.2.2"),
 		Protocols: []netlab.BIRDPeer{
@@ -82,6 +84,7 @@ func newLines(t *testing.T) *bed {
 func birdPeer(name, sources string, as uint32) netlab.BIRDPeer {
 	return netlab.BIRDPeer{
 		Name: name, LocalAS: remoteAS, NeighborRange: netip.MustParsePrefix(sources), NeighborAS: as, MultihopTTL: 8,
+		Passive: true, // the range itself is so anyway; this is for the sessions that come out of it
 	}
 }
 
@@ -200,10 +203,12 @@ func (b *bed) waitUp(path string, n uint64) peer {
 	})
 }
 
-// cameUp asserts that the view holds one connection, from source, and not one
-// more SYN, and that the agent tells the truth about it.
-func (b *bed) cameUp(v netlab.View, p peer, source string) {
+// cameUp asserts that there was one connection since the mark, from source, and
+// not one more SYN, and that the agent tells the truth about it. It returns
+// what the wire saw.
+func (b *bed) cameUp(since netlab.Mark, p peer, source string) netlab.View {
 	b.t.Helper()
+	v := b.wire.Since(since)
 	conns := v.Connections()
 	if len(conns) != 1 || conns[0].Client.Addr() != netip.MustParseAddr(source) {
 		b.t.Fatalf("want one connection from %s on the wire:\n%s", source, v)
@@ -216,6 +221,7 @@ func (b *bed) cameUp(v netlab.View, p peer, source string) {
 	if got := p.Transport.State.LocalAddress; got != source {
 		b.t.Errorf("transport/state/local-address = %q, the wire says %s", got, source)
 	}
+	return v
 }
 
 // resetOnce does something that must reset the session of a peer, waits until
@@ -228,8 +234,7 @@ func (b *bed) resetOnce(path, source string, do func()) (netlab.Connection, peer
 	mark := b.wire.Mark()
 	do()
 	after := b.waitUp(path, before.State.Transitions+1)
-	v := b.wire.View().Since(mark)
-	b.cameUp(v, after, source)
+	v := b.cameUp(mark, after, source)
 	b.oneCease(v)
 	if got, want := after.State.Transitions, before.State.Transitions+1; got != want {
 		b.t.Errorf("established-transitions = %d, want %d", got, want)

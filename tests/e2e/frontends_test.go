@@ -57,7 +57,7 @@ func TestNETCONF(t *testing.T) {
 		t.Errorf("the candidate reached running before its commit")
 	}
 	call("<commit/>")
-	b.cameUp(b.wire.View(), b.waitUp(peer1, 1), loopBack1)
+	b.cameUp(b.begin, b.waitUp(peer1, 1), loopBack1)
 
 	b.resetOnce(peer1, loopBack2, func() {
 		edit("candidate", peerXML(remote, sourceXML("<interface>LoopBack2</interface>")))

@@ -64,9 +64,7 @@ func TestResetPolicyAlways(t *testing.T) {
 	mark := b.wire.Mark()
 	b.set(runner.Update(source1+"/config/interface", "LoopBack1"))
 	p := b.waitUp(peer1, before.State.Transitions+1)
-	v := b.wire.View().Since(mark)
-	b.cameUp(v, p, loopBack1)
-	b.oneCease(v)
+	b.oneCease(b.cameUp(mark, p, loopBack1))
 }
 
 // Ten leaves of one peer in one Set: one Cease, and the new connection has all
@@ -82,7 +80,7 @@ func TestTenLeaves(t *testing.T) {
 			runner.Update(peer1+"/transport/config/tcp-mss", 1000),
 			runner.Update(peer1+"/transport/config/ebgp-max-hop", 9),
 			runner.Update(peer1+"/transport/config/dscp", 10),
-			runner.Update(peer1+"/transport/config/connect-mode", "connect-only"),
+			runner.Update(peer1+"/graceful-restart/config/restart-time", 60),
 			runner.Update(peer1+"/timers/config/hold-time", 90),
 			runner.Update(peer1+"/timers/config/keepalive-interval", 30),
 			runner.Update(peer1+"/timers/config/connect-retry", 5),

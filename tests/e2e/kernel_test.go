@@ -28,7 +28,7 @@ func TestInterfaceAppears(t *testing.T) {
 	}
 	b.dut.AddAddr("LoopBack7", "10.9.7.1/32")
 	p = b.waitUp(peer1, 1)
-	b.cameUp(b.wire.View(), p, "10.9.7.1")
+	b.cameUp(b.begin, p, "10.9.7.1")
 	if p.State.DownReason != "" || p.State.DownDetail != "" {
 		t.Errorf("state = %+v, want no down-reason", p.State)
 	}
@@ -58,7 +58,7 @@ func TestAddressRemoved(t *testing.T) {
 	}
 	b.dut.AddAddr("LoopBack1", loopBack1+"/32")
 	p = b.waitUp(peer1, 2)
-	b.cameUp(b.wire.Since(mark), p, loopBack1)
+	b.cameUp(mark, p, loopBack1)
 	if p.State.DownReason != "" {
 		t.Errorf("down-reason = %q", p.State.DownReason)
 	}
@@ -74,7 +74,7 @@ func TestAddressChanged(t *testing.T) {
 	b.dut.DelAddr("LoopBack1", loopBack1+"/32")
 	b.dut.AddAddr("LoopBack1", loopBack1b+"/32")
 	p := b.waitUp(peer1, 2)
-	b.cameUp(b.wire.Since(mark), p, loopBack1b)
+	b.cameUp(mark, p, loopBack1b)
 	if p.State.Transitions != 2 || p.State.Resets.Source != 1 || p.State.LastReset.Cause != "source" {
 		t.Errorf("state = %+v, want one reset by the source", p.State)
 	}
@@ -100,7 +100,7 @@ func TestAddressAmbiguous(t *testing.T) {
 	b.oneCease(v.Since(mark))
 	b.set(runner.Update(source1+"/config/source-address", loopBack1b))
 	p = b.waitUp(peer1, 2)
-	b.cameUp(b.wire.Since(mark), p, loopBack1b)
+	b.cameUp(mark, p, loopBack1b)
 	if p.State.Resets.Source != 1 || p.State.Resets.Commit != 0 {
 		t.Errorf("resets = %+v, want one, by the source", p.State.Resets)
 	}

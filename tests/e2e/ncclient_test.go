@@ -24,7 +24,7 @@ with manager.connect(host="127.0.0.1", port=1830, username=os.environ["AGENT_USE
             m.lock("candidate")
         except RPCError as e:
             print("locked twice:", e.tag)
-        m.edit_config(target="candidate", config="<config>" + os.environ["EDIT"] + "</config>")
+        m.edit_config(target="candidate", config='<config xmlns="urn:ietf:params:xml:ns:netconf:base:1.0">' + os.environ["EDIT"] + "</config>")
         m.validate(source="candidate")
         m.commit()
     print(m.get_config(source="running").xml)

@@ -62,7 +62,7 @@ func TestRefused(t *testing.T) {
 		config    string
 	}{
 		{"peer without AS", "operation-failed", []string{"10.1.1.9", "AS number"}, peerXML("10.1.1.9", "")},
-		{"interface with two addresses", "operation-failed", []string{remote, "LoopBack3", "10.9.3.1", "10.9.3.2"}, inPeer(sourceXML("<interface>LoopBack3</interface>"))},
+		{"interface with two addresses", "invalid-value", []string{remote, "LoopBack3", "10.9.3.1", "10.9.3.2"}, inPeer(sourceXML("<interface>LoopBack3</interface>"))},
 		{"unknown element", "unknown-element", []string{"colour"}, inPeer("<config><colour>red</colour></config>")},
 		{"out of range", "invalid-value", []string{"tcp-mss"}, inPeer("<transport><config><tcp-mss>100</tcp-mss></config></transport>")},
 	} {

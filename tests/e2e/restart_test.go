@@ -52,7 +52,7 @@ func TestRestart(t *testing.T) {
 		t.Errorf("history (-before +after):\n%s", diff)
 	}
 	p := b.waitUp(peer1, 1)
-	b.cameUp(b.wire.Since(mark), p, loopBack1)
+	b.cameUp(mark, p, loopBack1)
 }
 
 // Two agents never share a state directory, and the second says why it ends.

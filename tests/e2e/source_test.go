@@ -28,7 +28,7 @@ func TestCommandExample(t *testing.T) {
 			}
 			b.set(example(connect)...)
 			p := b.waitUp(peer1, 1)
-			b.cameUp(b.wire.View(), p, "10.9.7.1")
+			b.cameUp(b.begin, p, "10.9.7.1")
 			c := b.wire.Connections()[0]
 			if c.ClientOpen.AS != 100 || c.ClientOpen.RouterID.String() != "1.1.1.1" || c.Server.String() != remote+":179" {
 				t.Errorf("connection %+v, want AS 100 and router ID 1.1.1.1 to %s:179", c, remote)
@@ -58,7 +58,7 @@ func TestForms(t *testing.T) {
 	b := newBed(t, runner.Options{})
 	b.loopBack("LoopBack3", "10.9.3.1/32", "10.9.3.2/32")
 	b.set(example(nil)...)
-	b.cameUp(b.wire.View(), b.waitUp(peer1, 1), direct) // the kernel's choice
+	b.cameUp(b.begin, b.waitUp(peer1, 1), direct) // the kernel's choice
 	for _, form := range []struct {
 		name    string
 		connect object
@@ -97,7 +97,7 @@ func TestIPv6(t *testing.T) {
 	peer6 := peerPath("default", "vpn1", remote6)
 	b.set(whole([]object{vpnInstance("vpn1", "100:1")},
 		instanceIn("default", 100, "1.1.1.1", vpnIn("vpn1", object{}, peerIn(remote6, name("LoopBack1")))))...)
-	b.cameUp(b.wire.View(), b.waitUp(peer6, 1), one)
+	b.cameUp(b.begin, b.waitUp(peer6, 1), one)
 	// The same address in another spelling: no change, no reset.
 	b.resetOnce(peer6, two, func() {
 		b.set(runner.Update(peer6+"/transport/connect-interface/config", object{"source-address": "2001:DB8:9:1:0::1"}))
@@ -118,7 +118,7 @@ func TestPeerGroup(t *testing.T) {
 		"transport": object{"connect-interface": object{"config": name("LoopBack1")}},
 	}}}
 	b.set(whole([]object{vpnInstance("vpn1", "100:1")}, instanceIn("default", 100, "1.1.1.1", vpn))...)
-	b.cameUp(b.wire.View(), b.waitUp(peer1, 1), loopBack1)
+	b.cameUp(b.begin, b.waitUp(peer1, 1), loopBack1)
 
 	groupSource := group + "/transport/connect-interface"
 	b.resetOnce(peer1, loopBack2, func() { b.set(runner.Replace(groupSource, object{"config": name("LoopBack2")})) })
