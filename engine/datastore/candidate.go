@@ -58,6 +58,7 @@ func (t *Txn) adopt(part *Txn) {
 			t.changes[k] = c
 			continue
 		}
+		mine.now = c.now
 		for _, leaf := range c.leaves {
 			if !slices.Contains(mine.leaves, leaf) {
 				mine.leaves = append(mine.leaves, leaf)

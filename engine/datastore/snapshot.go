@@ -17,9 +17,13 @@ type tree struct {
 	index   *btree.Set[string]
 }
 
+// degree makes nodes half as wide as btree's default: a commit copies the way
+// down to its records, and that is most of what it allocates.
+const degree = 16
+
 func newTree() tree {
 	return tree{
-		records: new(btree.Map[schema.Key, ygot.GoStruct]),
+		records: btree.NewMap[schema.Key, ygot.GoStruct](degree),
 		index:   new(btree.Set[string]),
 	}
 }

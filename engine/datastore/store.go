@@ -77,6 +77,9 @@ func Open(o Options) (*Store, error) {
 	}
 	s.shared = &Candidate{store: s, shared: true}
 	content, history, err := f.load()
+	if err == nil {
+		err = f.forget()
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("load state directory %s: %w", o.Dir, err), f.close())
 	}

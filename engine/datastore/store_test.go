@@ -303,6 +303,35 @@ func TestOpenKeepsTheKeyFile(t *testing.T) {
 	must(t, open(t, dir).Close())
 }
 
+// The pages that the start has read do not stay in the process's memory.
+func TestOpenForgetsTheFile(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	commit(t, s, func(txn *Txn) { fill(txn, 3000) })
+	must(t, s.Close())
+	s = open(t, dir)
+	smaps, err := os.ReadFile("/proc/self/smaps")
+	must(t, err)
+	_, mapping, ok := strings.Cut(string(smaps), filepath.Join(dir, stateFile)+"\n")
+	if !ok {
+		t.Fatal("the state file is not mapped")
+	}
+	var size, rss int
+	for line := range strings.Lines(mapping) {
+		if n, _ := fmt.Sscanf(line, "Rss: %d kB", &rss); n == 1 {
+			break
+		}
+		_, _ = fmt.Sscanf(line, "Size: %d kB", &size)
+	}
+	if size < 1000 || rss > size/4 {
+		t.Errorf("%d of %d kB are resident", rss, size)
+	}
+	if s.Running().Len() < 3000 {
+		t.Errorf("%d records", s.Running().Len())
+	}
+	commit(t, s, func(txn *Txn) { describe(txn, peerKey(1), "still works") })
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

@@ -27,7 +27,8 @@ type Txn struct {
 // change is what a Txn did to one record.
 type change struct {
 	old     ygot.GoStruct // in the base, nil where absent
-	own     bool          // the record in the tree belongs to the Txn and may be changed in place
+	now     ygot.GoStruct // in the tree, nil where absent
+	own     bool          // now belongs to the Txn and may be changed in place
 	stale   bool          // the key is in Txn.stale
 	entries []string      // in the index now, where stale
 	leaves  []*schema.Node
@@ -55,7 +56,12 @@ func (t *Txn) Discard() { t.ended = true }
 
 // Get returns a record as the Txn has it, nil where there is none. It must
 // not be changed.
-func (t *Txn) Get(k schema.Key) ygot.GoStruct { return t.tree.get(k) }
+func (t *Txn) Get(k schema.Key) ygot.GoStruct {
+	if c := t.changes[k]; c != nil {
+		return c.now
+	}
+	return t.tree.get(k)
+}
 
 // Scan calls fn for each record whose key begins with prefix, in key order,
 // until fn returns false. fn must not write to the Txn.
@@ -85,39 +91,35 @@ func (t *Txn) holders(entry string, fn func(schema.Key) bool) {
 }
 
 // Mutable returns a record for changing; it creates the record where there is
-// none. The record may be changed until the next call of Mutable, Referrers,
-// Holders, Dirty or Persist.
+// none. The record may be changed until the next call of Referrers, Holders,
+// Dirty or Persist.
 func (t *Txn) Mutable(k schema.Key) ygot.GoStruct {
-	rec := t.tree.get(k)
-	c := t.write(k, rec)
+	c := t.write(k)
 	if c.own {
-		return rec
+		return c.now
 	}
-	if rec == nil {
-		rec = schema.New(k)
+	if c.now == nil {
+		t.set(k, c, schema.New(k))
 	} else {
-		rec = schema.Clone(rec)
+		t.set(k, c, schema.Clone(c.now))
 	}
 	c.own = true
-	t.tree.records.Set(k, rec)
-	return rec
+	return c.now
 }
 
 // Delete removes a record and says whether it was there. Records below it are
 // the caller's business.
 func (t *Txn) Delete(k schema.Key) bool {
-	rec := t.tree.get(k)
-	if rec == nil {
+	if t.Get(k) == nil {
 		return false
 	}
-	t.write(k, rec).own = false
-	t.tree.records.Delete(k)
+	t.put(k, nil)
 	return true
 }
 
 // Touch notes that a leaf of the record k was written.
 func (t *Txn) Touch(k schema.Key, leaf *schema.Node) {
-	c := t.change(k, t.tree.get(k))
+	c := t.change(k)
 	if !slices.Contains(c.leaves, leaf) {
 		c.leaves = append(c.leaves, leaf)
 	}
@@ -125,38 +127,45 @@ func (t *Txn) Touch(k schema.Key, leaf *schema.Node) {
 
 // put makes rec, which may be shared, the record k; nil deletes it.
 func (t *Txn) put(k schema.Key, rec ygot.GoStruct) {
-	if rec == nil {
-		t.Delete(k)
-		return
-	}
-	t.write(k, t.tree.get(k)).own = false
-	t.tree.records.Set(k, rec)
+	c := t.write(k)
+	c.own = false
+	t.set(k, c, rec)
 }
 
-// change returns what the Txn notes of k, whose record is rec.
-func (t *Txn) change(k schema.Key, rec ygot.GoStruct) *change {
+func (t *Txn) set(k schema.Key, c *change, rec ygot.GoStruct) {
+	if c.now = rec; rec == nil {
+		t.tree.records.Delete(k)
+	} else {
+		t.tree.records.Set(k, rec)
+	}
+}
+
+// change returns what the Txn notes of k. It spares most ways down the tree,
+// which with many records are what an edit costs.
+func (t *Txn) change(k schema.Key) *change {
 	c := t.changes[k]
 	if c == nil {
-		c = &change{old: rec}
+		rec := t.tree.get(k)
+		c = &change{old: rec, now: rec}
 		t.changes[k] = c
 	}
 	return c
 }
 
-// write prepares for a change of k, whose record is rec. The entries of rec
-// stay in the index until reindex, because who called Mutable changes the
-// record only later.
-func (t *Txn) write(k schema.Key, rec ygot.GoStruct) *change {
+// write prepares for a change of k. The entries of the record stay in the
+// index until reindex, because who called Mutable changes the record only
+// later.
+func (t *Txn) write(k schema.Key) *change {
 	if t.ended || t.scans > 0 {
 		panic("datastore: write to a transaction that has ended or is being scanned")
 	}
-	c := t.change(k, rec)
+	c := t.change(k)
 	t.fresh = false
 	if !c.stale {
 		c.stale = true
 		c.entries = nil
-		if rec != nil {
-			c.entries = schema.IndexEntries(k, rec, nil)
+		if c.now != nil {
+			c.entries = schema.IndexEntries(k, c.now, nil)
 		}
 		t.stale = append(t.stale, k)
 	}
@@ -168,8 +177,8 @@ func (t *Txn) reindex() {
 	for _, k := range t.stale {
 		c := t.changes[k]
 		var entries []string
-		if rec := t.tree.get(k); rec != nil {
-			entries = schema.IndexEntries(k, rec, nil)
+		if c.now != nil {
+			entries = schema.IndexEntries(k, c.now, nil)
 		}
 		if !slices.Equal(c.entries, entries) {
 			for _, e := range c.entries {
@@ -193,14 +202,14 @@ func (t *Txn) Dirty() []schema.Dirty {
 	}
 	t.dirty, t.fresh = nil, true
 	for _, k := range slices.Sorted(maps.Keys(t.changes)) {
-		c, rec := t.changes[k], t.tree.get(k)
+		c := t.changes[k]
 		c.own = false
 		switch {
-		case rec == c.old:
-		case same(rec, c.old):
-			t.tree.records.Set(k, c.old) // an equal record stays the same version
+		case c.now == c.old:
+		case same(c.now, c.old):
+			t.set(k, c, c.old) // an equal record stays the same version
 		default:
-			t.dirty = append(t.dirty, schema.Dirty{Key: k, Old: c.old, New: rec})
+			t.dirty = append(t.dirty, schema.Dirty{Key: k, Old: c.old, New: c.now})
 		}
 	}
 	return t.dirty
