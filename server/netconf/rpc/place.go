@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"slices"
+	"strings"
 
 	"mooring/engine/datastore"
 	"mooring/engine/schema"
@@ -59,7 +60,7 @@ func (c *call) choice(param string, words ...string) (string, error) {
 		return words[0], nil
 	}
 	if p.child != nil || !slices.Contains(words, p.text) {
-		e := protocolError(schema.InvalidValue, param+" must be one of the words that RFC 6241 7.2 lists")
+		e := protocolError(schema.InvalidValue, param+" must be one of "+strings.Join(words, ", "))
 		return "", e.at(requestPath(c.req.op.local, param))
 	}
 	return p.text, nil

@@ -1,0 +1,132 @@
+package netconf
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/crypto/ssh"
+
+	"mooring/backend/fake"
+	"mooring/backend/srcaddr"
+	"mooring/engine/commit"
+	"mooring/engine/datastore"
+	"mooring/server"
+)
+
+func TestMain(m *testing.M) {
+	// ygot brings glog, whose flusher lives as long as the process.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+}
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// unbound is a network in which every peer's source is the kernel's choice.
+type unbound chan srcaddr.Change
+
+func (u unbound) Changes() <-chan srcaddr.Change { return u }
+
+func (unbound) Resolve(q srcaddr.Query) srcaddr.Answer {
+	return srcaddr.Answer{Status: srcaddr.Unbound}
+}
+
+// rig is a coordinator on the fake backend, and a Server that is not serving.
+type rig struct {
+	testing.TB
+	speaker *fake.Backend
+	engine  *commit.Coordinator
+	srv     *Server
+	log     *slog.Logger
+}
+
+func newRig(tb testing.TB, l Limits) *rig {
+	tb.Helper()
+	return newRigOn(tb, tb.TempDir(), l)
+}
+
+// newRigOn has its state in dir.
+func newRigOn(tb testing.TB, dir string, l Limits) *rig {
+	tb.Helper()
+	store, err := datastore.Open(datastore.Options{Dir: dir, Log: quiet})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r := &rig{TB: tb, speaker: fake.New(fake.Options{}), log: quiet}
+	r.engine = commit.New(commit.Config{
+		Store: store, Backend: r.speaker, Sources: make(unbound), RouterID: netip.MustParseAddr("192.0.2.1"), Version: "test", Log: quiet,
+	})
+	if err := r.engine.Boot(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.engine.Run(ctx) }()
+	tb.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			tb.Errorf("Run: %v", err)
+		}
+		if err := store.Close(); err != nil {
+			tb.Errorf("Close: %v", err)
+		}
+	})
+	r.srv = r.newServer(l)
+	return r
+}
+
+const password = "correct horse"
+
+func (r *rig) newServer(l Limits) *Server {
+	r.Helper()
+	srv, err := New(Config{Engine: r.engine, Users: r.users(), HostKey: hostKey(r), Log: r.log, Limits: l})
+	if err != nil {
+		r.Fatal(err)
+	}
+	return srv
+}
+
+// users are admin and guest, both with the password and clientKey.
+func (r *rig) users() *server.Users {
+	r.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		r.Fatal(err)
+	}
+	text := "users:\n"
+	for _, name := range []string{"admin", "guest"} {
+		text += fmt.Sprintf("  - {name: %s, password-hash: '%s', authorized-keys: ['%s']}\n",
+			name, hash, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(clientKey(r).PublicKey()))))
+	}
+	path := filepath.Join(r.TempDir(), "users.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		r.Fatal(err)
+	}
+	users, err := server.OpenUsers(path)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return users
+}
+
+// hostKey and clientKey are the same in each test.
+func hostKey(tb testing.TB) ssh.Signer   { return keyOf(tb, 1) }
+func clientKey(tb testing.TB) ssh.Signer { return keyOf(tb, 2) }
+
+func keyOf(tb testing.TB, seed byte) ssh.Signer {
+	tb.Helper()
+	signer, err := ssh.NewSignerFromKey(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return signer
+}
