@@ -1,5 +1,7 @@
 package schema
 
+import "errors"
+
 // maxElems is more than any path in the model has; longer ones are refused
 // before they cost anything.
 const maxElems = 64
@@ -30,9 +32,7 @@ func Expand(elems []Elem) ([]Path, error) {
 			if err != nil && !patterned {
 				return nil, err
 			}
-			if unmatched == nil {
-				unmatched = err
-			}
+			unmatched = better(unmatched, err)
 			next = append(next, more...)
 		}
 		paths = unique(next)
@@ -57,19 +57,19 @@ func expandElem(p Path, e Elem) ([]Path, error) {
 		return subtree(nil, p), nil
 	case "*":
 		var out []Path
-		var first error
+		var why error
 		for _, c := range n.Children {
 			keys, err := resolveKeys(p, c, e.Keys)
 			if err != nil {
-				first = err
+				why = better(why, err)
 				continue
 			}
 			out = append(out, p.Append(c, keys...))
 		}
 		if len(out) > 0 {
-			first = nil
+			why = nil
 		}
-		return out, first
+		return out, why
 	}
 	c, err := n.resolveChild(p, e.Name)
 	if err != nil {
@@ -105,4 +105,14 @@ func unique(paths []Path) []Path {
 		}
 	}
 	return out
+}
+
+// better returns the one of two errors that tells more: where many elements do
+// not fit, the one with a wrong value comes closest.
+func better(a, b error) error {
+	var e *Error
+	if a == nil || errors.As(b, &e) && e.Tag == InvalidValue {
+		return b
+	}
+	return a
 }

@@ -150,7 +150,7 @@ func (d *jsonDecoder) named(err error, e *Edit, start int) error {
 			return look.skip()
 		}
 		v, _, err := look.leaf(key)
-		if err != nil {
+		if err != nil || v.String() == Wild {
 			return err
 		}
 		for i := range fault.Path {

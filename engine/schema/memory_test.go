@@ -169,3 +169,12 @@ func (m *memory) json(t testing.TB, at string, o JSONOptions) string {
 	}
 	return string(out)
 }
+
+func containsAll(s string, parts ...string) bool {
+	for _, p := range parts {
+		if !strings.Contains(s, p) {
+			return false
+		}
+	}
+	return true
+}

@@ -91,11 +91,14 @@ func countChars(s string) (n int, ok bool) {
 }
 
 func (t *Type) parseUint(s string) (Value, error) {
-	digits := s
-	if strings.HasPrefix(s, "+") || strings.HasPrefix(s, "-") && strings.Trim(s[1:], "0") == "" {
-		digits = s[1:]
+	digits, negative := strings.CutPrefix(s, "-")
+	if !negative {
+		digits = strings.TrimPrefix(s, "+")
 	}
 	n, err := strconv.ParseUint(digits, 10, t.Bits)
+	if err == nil && negative && n > 0 {
+		err = strconv.ErrRange
+	}
 	if err != nil {
 		return Value{}, t.numberError(err, fmt.Sprintf("0..%d", ^uint64(0)>>(64-t.Bits)))
 	}
