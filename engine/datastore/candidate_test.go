@@ -289,6 +289,18 @@ func TestCandidateKeepsTouchedLeaves(t *testing.T) {
 	}
 }
 
+// An edit of a candidate that has just followed running finds all referrers.
+func TestCandidateFollowsWithItsIndex(t *testing.T) {
+	s := startWith(t)
+	editCandidate(t, s.Shared(), func(txn *Txn) { join(txn, peerKey(1), "a") })
+	commit(t, s, func(txn *Txn) { join(txn, peerKey(2), "a") })
+	editCandidate(t, s.Shared(), func(txn *Txn) {
+		if diff := cmp.Diff([]schema.Key{peerKey(1), peerKey(2)}, referrers(txn, groupKey("a"))); diff != "" {
+			t.Errorf("members of the group (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // An edit between the begin of a commit and its end is not lost.
 func TestCandidateEditDuringCommit(t *testing.T) {
 	s := startWith(t)

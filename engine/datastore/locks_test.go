@@ -120,6 +120,19 @@ func TestUnlockDiscards(t *testing.T) {
 	}
 }
 
+// What another session wrote with an equal value is not committed by the
+// holder of the lock.
+func TestLockForgetsTouchedLeaves(t *testing.T) {
+	s := open(t, t.TempDir())
+	must(t, s.Shared().Edit(func(txn *Txn) error { txn.Touch(instance, descriptionLeaf); return nil }))
+	must(t, s.Lock(DatastoreCandidate, seven))
+	txn, err := s.Shared().Begin()
+	must(t, err)
+	if got := txn.Touched(); len(got) != 0 {
+		t.Errorf("touched %v", got)
+	}
+}
+
 func TestLocksTellSinceWhen(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
