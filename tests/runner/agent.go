@@ -86,6 +86,33 @@ func Start(t testing.TB, o Options) *Agent {
 // Launch is Start for a test that wants to see how the agent fails to start.
 func Launch(t testing.TB, o Options) (*Agent, error) {
 	t.Helper()
+	a := command(t, o)
+	if err := a.start(t); err != nil {
+		return nil, err
+	}
+	return a, a.waitReady()
+}
+
+// KillAtStart starts an agent and ends it as kill -9 does, that much later,
+// whatever it is doing then. An agent that ended by itself is an error.
+func KillAtStart(t testing.TB, o Options, after time.Duration) error {
+	t.Helper()
+	a := command(t, o)
+	if err := a.start(t); err != nil {
+		return err
+	}
+	select {
+	case <-a.exited:
+		return fmt.Errorf("agent ended at start: %v\n%s", a.waitErr, a.Log())
+	case <-time.After(after):
+		a.Kill()
+		return nil
+	}
+}
+
+// command is an agent that is not started.
+func command(t testing.TB, o Options) *Agent {
+	t.Helper()
 	if o.StateDir == "" {
 		o.StateDir = StateDir(t)
 	}
@@ -104,10 +131,7 @@ func Launch(t testing.TB, o Options) (*Agent, error) {
 		a.cmd = exec.Command(binary, args...)
 	}
 	a.cmd.Env = append(os.Environ(), o.Env...)
-	if err := a.start(t); err != nil {
-		return nil, err
-	}
-	return a, a.waitReady()
+	return a
 }
 
 func (a *Agent) start(t testing.TB) error {
