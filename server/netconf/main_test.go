@@ -11,7 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"golang.org/x/crypto/bcrypt"
@@ -21,6 +23,7 @@ import (
 	"mooring/backend/srcaddr"
 	"mooring/engine/commit"
 	"mooring/engine/datastore"
+	"mooring/engine/plan"
 	"mooring/server"
 )
 
@@ -130,3 +133,33 @@ func keyOf(tb testing.TB, seed byte) ssh.Signer {
 	}
 	return signer
 }
+
+// hang makes the backend hang in its next Apply.
+func (r *rig) hang() *hanging {
+	h := &hanging{TB: r, entered: make(chan struct{}), released: make(chan struct{})}
+	r.speaker.FailPrepare(func(plan.Step) error {
+		h.once.Do(func() { close(h.entered) })
+		<-h.released
+		return nil
+	})
+	r.Cleanup(h.release)
+	return h
+}
+
+// hanging is a backend that hangs.
+type hanging struct {
+	testing.TB
+	once, twice       sync.Once
+	entered, released chan struct{}
+}
+
+func (h *hanging) reached() {
+	h.Helper()
+	select {
+	case <-h.entered:
+	case <-time.After(patience):
+		h.Fatal("the backend was not asked")
+	}
+}
+
+func (h *hanging) release() { h.twice.Do(func() { close(h.released) }) }
