@@ -55,6 +55,7 @@ type walker struct {
 
 	record  Path // of the record that the walk is in
 	rel     Path // from there on; above all records, from the root
+	inUse   bool // the entry that the walk is in is configured, so its defaults are in force
 	stopped bool
 	out     LeafValue
 }
@@ -103,16 +104,16 @@ func (w *walker) step(s Step, rest Path, at place, depth int) {
 		w.enter(s, rest, place{key: at.key}, depth)
 	case n.Kind == Container:
 		sub := at.sub(n)
-		if sub.valid() || w.o.Defaults && !n.Presence && at.cfg.IsValid() {
+		if sub.valid() || w.o.Defaults && !n.Presence && w.inUse && n.Config {
 			w.enter(s, rest, sub, depth)
 		}
 	case s.wild():
 		for _, e := range at.entries(n) {
-			w.enter(Step{n, []string{e.key.String()}}, rest, e.place, depth)
+			w.enterEntry(Step{n, []string{e.key.String()}}, rest, e.place, depth)
 		}
 	default:
 		if e := at.entry(n, s.Keys[0]); e.valid() {
-			w.enter(s, rest, e, depth)
+			w.enterEntry(s, rest, e, depth)
 		}
 	}
 }
@@ -147,14 +148,23 @@ func (w *walker) records(s Step, rest Path, at place, depth int) {
 
 // enterRecord starts a new record path. Inside, rel is short again.
 func (w *walker) enterRecord(s Step, rest Path, at place, depth int) {
-	record, rel := w.record, w.rel
+	record, rel, inUse := w.record, w.rel, w.inUse
+	w.inUse = at.cfg.IsValid() || s.Node.kind.Singleton
 	w.record = append(append(make(Path, 0, len(record)+len(rel)+1), record...), rel...)
 	w.record = append(w.record, s)
 	w.rel = make(Path, 0, 8)
 	if !w.stopped {
 		w.walk(s.Node, rest, at, depth)
 	}
-	w.record, w.rel = record, rel
+	w.record, w.rel, w.inUse = record, rel, inUse
+}
+
+// enterEntry enters an entry of a list within a record.
+func (w *walker) enterEntry(s Step, rest Path, at place, depth int) {
+	inUse := w.inUse
+	w.inUse = at.cfg.IsValid()
+	w.enter(s, rest, at, depth)
+	w.inUse = inUse
 }
 
 func (w *walker) enter(s Step, rest Path, at place, depth int) {
@@ -173,7 +183,7 @@ func (w *walker) visitLeaf(n *Node, at place) {
 	}
 	sv := at.holder(n)
 	set := n.isSet(sv)
-	if !set && (!w.o.Defaults || len(n.Default) == 0 || !n.Config) {
+	if !set && (!w.o.Defaults || !w.inUse || len(n.defaults()) == 0) {
 		return
 	}
 	w.rel = append(w.rel, Step{Node: n})
