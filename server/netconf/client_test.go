@@ -244,10 +244,16 @@ func (c *client) fails(operation string, want ...string) {
 // wantEnd waits for the end of the session and checks the reason.
 func (c *client) wantEnd(reason string) {
 	c.Helper()
+	c.wantNoMessage()
+	c.wantReason(reason)
+}
+
+// wantNoMessage waits until the server has closed the connection.
+func (c *client) wantNoMessage() {
+	c.Helper()
 	if msg, err := c.in.Next(); err == nil {
 		c.Fatalf("a message where the session must end: %s", msg)
 	}
-	c.wantReason(reason)
 }
 
 func (c *client) wantReason(reason string) {
