@@ -21,15 +21,55 @@ const protocol = "gnmi"
 
 type identityKey struct{}
 
-// authenticated lets an RPC through when its caller has proved who it is
-// (gnmi.md 43, 101). It guards every service of the server.
-func (s *Server) authenticated(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	id, err := s.identify(stream.Context())
-	if err != nil {
-		s.log.Info("request refused", "method", info.FullMethod, "err", err)
-		return err
+// guard registers services so that no RPC of theirs is answered before its
+// caller has proved who it is (gnmi.md 43, 101). It is no interceptor, for two
+// reasons. gRPC reads the message of a unary method, up to MaxMessage, before
+// an interceptor could refuse the caller; so a unary method is registered as a
+// stream of one message each way, which is the same on the wire, and reads its
+// message itself. And gRPC calls no interceptor for such a stream.
+type guard struct {
+	*grpc.Server
+	authenticate func(ctx context.Context, method string) (context.Context, error)
+}
+
+// RegisterService implements grpc.ServiceRegistrar.
+func (g guard) RegisterService(desc *grpc.ServiceDesc, impl any) {
+	d := &grpc.ServiceDesc{ServiceName: desc.ServiceName, HandlerType: desc.HandlerType, Metadata: desc.Metadata}
+	for _, m := range desc.Methods {
+		d.Streams = append(d.Streams, grpc.StreamDesc{StreamName: m.MethodName, Handler: func(srv any, stream grpc.ServerStream) error {
+			ctx, err := g.authenticate(stream.Context(), desc.ServiceName+"/"+m.MethodName)
+			if err != nil {
+				return err
+			}
+			resp, err := m.Handler(srv, ctx, stream.RecvMsg, nil)
+			if err != nil {
+				return err
+			}
+			return stream.SendMsg(resp)
+		}})
 	}
-	return next(srv, &identifiedStream{ServerStream: stream, ctx: context.WithValue(stream.Context(), identityKey{}, id)})
+	for _, m := range desc.Streams {
+		handle := m.Handler
+		m.Handler = func(srv any, stream grpc.ServerStream) error {
+			ctx, err := g.authenticate(stream.Context(), desc.ServiceName+"/"+m.StreamName)
+			if err != nil {
+				return err
+			}
+			return handle(srv, &identifiedStream{ServerStream: stream, ctx: ctx})
+		}
+		d.Streams = append(d.Streams, m)
+	}
+	g.Server.RegisterService(d, impl)
+}
+
+// authenticate returns a context that carries the caller.
+func (s *Server) authenticate(ctx context.Context, method string) (context.Context, error) {
+	id, err := s.identify(ctx)
+	if err != nil {
+		s.log.Info("request refused", "method", method, "err", err)
+		return nil, err
+	}
+	return context.WithValue(ctx, identityKey{}, id), nil
 }
 
 // identifiedStream is a stream whose context carries the caller.

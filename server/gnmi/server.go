@@ -151,7 +151,6 @@ func local(addr net.Addr) bool {
 
 func (s *Server) grpcServer() (*grpc.Server, *health.Server) {
 	opts := []grpc.ServerOption{
-		grpc.StreamInterceptor(s.authenticated),
 		grpc.MaxRecvMsgSize(s.cfg.MaxMessage),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(maxHeaders),
@@ -167,40 +166,9 @@ func (s *Server) grpcServer() (*grpc.Server, *health.Server) {
 	g := grpc.NewServer(opts...)
 	alive := health.NewServer()
 	alive.SetServingStatus(gpb.GNMI_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_SERVING)
-	g.RegisterService(service(&gpb.GNMI_ServiceDesc, map[string]grpc.StreamHandler{
-		"Capabilities": unary(s.Capabilities), "Get": unary(s.Get), "Set": unary(s.Set),
-	}), s)
-	g.RegisterService(service(&healthpb.Health_ServiceDesc, map[string]grpc.StreamHandler{
-		"Check": unary(alive.Check), "List": unary(alive.List),
-	}), alive)
-	reflection.Register(g) // gnmi.md 104
+	guarded := guard{Server: g, authenticate: s.authenticate}
+	gpb.RegisterGNMIServer(guarded, s)
+	healthpb.RegisterHealthServer(guarded, alive)
+	reflection.Register(guarded) // gnmi.md 104
 	return g, alive
-}
-
-// service returns desc with its unary methods turned into streams of one
-// message each way. On the wire both are the same, but gRPC reads the message
-// of a unary method, up to MaxMessage, before any interceptor could refuse
-// the caller; a stream's message is read by its handler, after the
-// interceptor.
-func service(desc *grpc.ServiceDesc, methods map[string]grpc.StreamHandler) *grpc.ServiceDesc {
-	d := &grpc.ServiceDesc{ServiceName: desc.ServiceName, HandlerType: desc.HandlerType, Metadata: desc.Metadata}
-	d.Streams = append(d.Streams, desc.Streams...)
-	for _, m := range desc.Methods {
-		d.Streams = append(d.Streams, grpc.StreamDesc{StreamName: m.MethodName, Handler: methods[m.MethodName]})
-	}
-	return d
-}
-
-func unary[Req, Resp any](call func(context.Context, *Req) (*Resp, error)) grpc.StreamHandler {
-	return func(_ any, stream grpc.ServerStream) error {
-		req := new(Req)
-		if err := stream.RecvMsg(req); err != nil {
-			return err
-		}
-		resp, err := call(stream.Context(), req)
-		if err != nil {
-			return err
-		}
-		return stream.SendMsg(resp)
-	}
 }
