@@ -268,6 +268,15 @@ func (a *Agent) Memory(field string) (int64, error) {
 	return 0, fmt.Errorf("no %s in the status of process %d", field, a.Pid())
 }
 
+// ResetPeak makes VmHWM start again from VmRSS, which it returns.
+func (a *Agent) ResetPeak() (int64, error) {
+	const resetPeak = "5" // proc_pid_clear_refs(5)
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", a.Pid()), []byte(resetPeak), 0); err != nil {
+		return 0, err
+	}
+	return a.Memory("VmRSS")
+}
+
 var nextPort atomic.Uint32
 
 // freeAddr returns a loopback address that nobody listens on. Its port is below

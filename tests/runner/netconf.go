@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/Juniper/go-netconf/netconf"
 	"golang.org/x/crypto/ssh"
@@ -89,11 +88,7 @@ func (e *RPCError) Error() string {
 // Call sends one operation, given as its element, and returns what is inside
 // the rpc-reply. The first rpc-error comes back as a *RPCError.
 func (n *NETCONF) Call(operation string) (string, error) {
-	message := `<rpc xmlns="urn:ietf:params:xml:ns:netconf:base:1.0" message-id="1">` + operation + `</rpc>`
-	if err := n.Transport.Send([]byte(message)); err != nil {
-		return "", err
-	}
-	raw, err := n.Transport.Receive()
+	raw, err := n.Raw(operation)
 	if err != nil {
 		return "", err
 	}
@@ -123,10 +118,11 @@ func (n *NETCONF) Commit() error {
 	return err
 }
 
-// Ping costs the agent the least that an operation can: it asks for a
-// configuration through an empty filter.
-func (n *NETCONF) Ping() (time.Duration, error) {
-	start := time.Now()
-	_, err := n.Call(`<get-config><source><running/></source><filter type="subtree"/></get-config>`)
-	return time.Since(start), err
+// Raw sends one operation and returns the rpc-reply as it came.
+func (n *NETCONF) Raw(operation string) ([]byte, error) {
+	message := `<rpc xmlns="urn:ietf:params:xml:ns:netconf:base:1.0" message-id="1">` + operation + `</rpc>`
+	if err := n.Transport.Send([]byte(message)); err != nil {
+		return nil, err
+	}
+	return n.Transport.Receive()
 }
