@@ -53,7 +53,7 @@ func (p *program) demoOptions(args []string) (demoOptions, error) {
 	if err != nil {
 		return o, err
 	}
-	if err := noArguments("demo", rest); err != nil {
+	if err := errors.Join(noArguments("demo", rest), flags.check()); err != nil {
 		return o, err
 	}
 	for _, a := range []struct{ key, addr string }{{"gnmi", o.gnmi}, {"netconf", o.netconf}} {

@@ -39,7 +39,7 @@ func demoConfig(peerPort uint16) string {
 
 // sourceXML is the configuration that changes the source over NETCONF.
 func sourceXML(source string) string {
-	return `<config><bgp xmlns="urn:mooring:yang:bgp"><instances><instance><name>default</name>` +
+	return `<config xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"><bgp xmlns="urn:mooring:yang:bgp"><instances><instance><name>default</name>` +
 		`<vpn-instances><vpn-instance><name>vpn1</name><peers><peer><address>` + demoPeer + `</address>` +
 		`<transport><connect-interface><config><source-address>` + source + `</source-address>` +
 		`</config></connect-interface></transport></peer></peers></vpn-instance></vpn-instances>` +

@@ -2,10 +2,13 @@ package main
 
 import "fmt"
 
+// longWord is the length from which on words are not compared.
+const longWord = 64
+
 // didYouMean returns ", did you mean X?" for the word that comes closest to s,
 // or "" where none is close.
 func didYouMean(s string, words []string) string {
-	best, least := "", len(s)/3+2 // more slips than that are another word
+	best, least := "", min(len(s)/3+2, longWord) // more slips than that are another word
 	for _, w := range words {
 		if d := slips(s, w); d < least {
 			best, least = w, d
@@ -18,11 +21,10 @@ func didYouMean(s string, words []string) string {
 }
 
 // slips counts the characters that must be added, left out or replaced to get
-// from a to b (Levenshtein). Long words are not compared.
+// from a to b (Levenshtein).
 func slips(a, b string) int {
-	const long = 64
-	if len(a) > long || len(b) > long {
-		return long
+	if len(a) > longWord || len(b) > longWord {
+		return longWord
 	}
 	row := make([]int, len(b)+1)
 	for j := range row {

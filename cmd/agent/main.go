@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // The exit codes.
@@ -25,6 +26,9 @@ const (
 	exitFailed = 1
 	exitUsage  = 2
 )
+
+// sameSignal is how long after the first signal another one is the same.
+const sameSignal = 200 * time.Millisecond
 
 // usageError is a mistake in the command line; its text ends with what to do.
 type usageError struct{ text string }
@@ -55,7 +59,9 @@ func commands() []command {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	context.AfterFunc(ctx, stop) // the second signal ends the process at once
+	// The second signal ends the process at once, but not one that comes along
+	// with the first: timeout(1) signals the process and its group.
+	context.AfterFunc(ctx, func() { time.AfterFunc(sameSignal, stop) })
 	p := &program{out: os.Stdout, errOut: os.Stderr, getenv: os.Getenv}
 	os.Exit(p.agent(ctx, os.Args[1:]))
 }

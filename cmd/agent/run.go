@@ -41,6 +41,7 @@ type agent struct {
 	engine  *commit.Coordinator
 	fronts  []front
 	secrets identity
+	hup     chan os.Signal // SIGHUP; until somebody listens to it, it would end the process
 }
 
 // front is a front end with its listener.
@@ -65,27 +66,31 @@ func run(ctx context.Context, cfg Config, log *slog.Logger, out io.Writer) error
 // open opens the state, the listeners and the backend, and brings the backend
 // to the stored configuration. It starts nothing that needs an owner; on an
 // error everything is closed again.
-func open(ctx context.Context, cfg Config, log *slog.Logger) (a *agent, err error) {
-	a = &agent{log: log}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, a.close())
-		}
-	}()
+func open(ctx context.Context, cfg Config, log *slog.Logger) (*agent, error) {
+	a := &agent{log: log, hup: make(chan os.Signal, 1)}
+	signal.Notify(a.hup, syscall.SIGHUP)
+	if err := a.open(ctx, cfg); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	return a, nil
+}
+
+func (a *agent) open(ctx context.Context, cfg Config) (err error) {
+	log := a.log
 	if a.store, err = openState(cfg.StateDir, log); err != nil {
-		return nil, err
+		return err
 	}
 	// Listeners before users: a start that fails for a busy port shows no
 	// password that scrolls away.
 	if err := a.listen(ctx, cfg); err != nil {
-		return nil, err
+		return err
 	}
 	if a.users, a.secrets, err = firstStart(cfg, log); err != nil {
-		return nil, err
+		return err
 	}
 	speaker, err := newBackend(cfg.Backend, log)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.sources = srcaddr.New(log.With("part", "srcaddr"), srcaddr.Options{})
 	a.engine = commit.New(commit.Config{
@@ -93,16 +98,16 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (a *agent, err erro
 		RouterID: chooseRouterID(log), Version: versionText(), Log: log.With("part", "engine"),
 	})
 	if err := a.serveOn(cfg); err != nil {
-		return nil, err
+		return err
 	}
 	if err := a.engine.Boot(ctx); err != nil {
-		return nil, fmt.Errorf("start: %w", err)
+		return fmt.Errorf("start: %w", err)
 	}
 	info, running := speaker.Info(), a.store.Running()
 	log.Info("agent is up", "version", versionText(), "state-dir", cfg.StateDir,
 		"backend", info.Name, "backend-version", info.Version,
 		"revision", running.Revision(), "peers", countPeers(running))
-	return a, nil
+	return nil
 }
 
 // listen opens the listeners of the front ends that are not off.
@@ -189,12 +194,10 @@ func (a *agent) serve(ctx context.Context) error {
 
 // reloadUsers reads the users again at each SIGHUP.
 func (a *agent) reloadUsers(ctx context.Context) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+	defer signal.Stop(a.hup)
 	for {
 		select {
-		case <-hup:
+		case <-a.hup:
 			if err := a.users.Reload(); err != nil {
 				a.log.Error("users stay as they were", "err", err)
 				continue

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mooring/server"
+)
+
+// Flag, environment, file, default: the first that says something wins.
+func TestPrecedence(t *testing.T) {
+	file := choices{"gnmi": {"127.0.0.1:3", "f.yaml:1"}, "netconf": {"127.0.0.1:30", "f.yaml:2"}, "log-level": {"error", "f.yaml:3"}}
+	env := map[string]string{"MOORING_GNMI": "127.0.0.1:2", "MOORING_NETCONF": "127.0.0.1:20", "MOORING_LOG_LEVEL": ""}
+	flags := choices{"gnmi": {"127.0.0.1:1", "--gnmi"}}
+	got := choose(flags, file, func(k string) string { return env[k] })
+	want := choices{
+		"gnmi":      {"127.0.0.1:1", "--gnmi"},
+		"netconf":   {"127.0.0.1:20", "MOORING_NETCONF"},
+		"log-level": {"error", "f.yaml:3"}, // an empty variable says nothing
+		"backend":   {"gobgp", fromDefault},
+	}
+	for key, w := range want {
+		if got[key] != w {
+			t.Errorf("%s: %v, want %v", key, got[key], w)
+		}
+	}
+	if len(got) != len(settings) {
+		t.Errorf("%d choices for %d settings", len(got), len(settings))
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	got, err := choose(nil, nil, func(string) string { return "" }).config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		StateDir: "/var/lib/mooring", GNMI: "127.0.0.1:9339", NETCONF: "127.0.0.1:1830", Backend: "gobgp",
+		TLSClientAuth: server.ClientCertNone, LogLevel: slog.LevelInfo, LogFormat: "text",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("defaults (-want +got):\n%s", d)
+	}
+}
+
+// The example has every setting, in comments where it has no default, and
+// what it sets are the defaults.
+func TestExample(t *testing.T) {
+	const path = "../../examples/agent.yaml"
+	found, err := readFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range settings {
+		s := &settings[i]
+		g, ok := found[s.key]
+		switch {
+		case ok && g.value != s.def:
+			t.Errorf("%s: %q, the default is %q", g.origin, g.value, s.def)
+		case !ok && (s.def != "" || !strings.Contains(string(text), "\n# "+s.key+": ")):
+			t.Errorf("the example lacks %s", s.key)
+		}
+	}
+}
+
+func TestTogether(t *testing.T) {
+	tests := []struct {
+		name string
+		set  map[string]string
+		want string // part of the error, "": none
+	}{
+		{"plaintext on loopback", map[string]string{"insecure-plaintext": "true"}, ""},
+		{"plaintext on IPv6 loopback", map[string]string{"insecure-plaintext": "true", "gnmi": "[::1]:9339"}, ""},
+		{"plaintext on a socket", map[string]string{"insecure-plaintext": "true", "gnmi": "unix:/run/g"}, ""},
+		{"plaintext with gnmi off", map[string]string{"insecure-plaintext": "true", "gnmi": "off"}, ""},
+		{"plaintext everywhere", map[string]string{"insecure-plaintext": "true", "gnmi": ":9339"}, "in the clear"},
+		{"plaintext on a name", map[string]string{"insecure-plaintext": "true", "gnmi": "router:9339"}, "in the clear"},
+		{"plaintext with a certificate", map[string]string{"insecure-plaintext": "true", "tls-cert": "c", "tls-key": "k"}, "contradicts"},
+		{"certificate and key", map[string]string{"tls-cert": "c", "tls-key": "k"}, ""},
+		{"key alone", map[string]string{"tls-key": "k"}, "has no certificate"},
+		{"client authorities without a mode", map[string]string{"tls-client-ca": "ca"}, "has no effect"},
+		{"client authorities", map[string]string{"tls-client-ca": "ca", "tls-client-auth": "if-given"}, ""},
+		{"any port twice", map[string]string{"gnmi": "127.0.0.1:0", "netconf": "127.0.0.1:0"}, ""},
+		{"one port twice", map[string]string{"gnmi": "127.0.0.1:5", "netconf": "127.0.0.1:5"}, "is the address of gnmi too"},
+		{"both off", map[string]string{"gnmi": "off", "netconf": "off"}, "nobody could reach the agent"},
+		{"empty state directory", map[string]string{"state-dir": ""}, "is empty"},
+		{"socket without a name", map[string]string{"gnmi": "unix:"}, "names no file"},
+		{"port as a name", map[string]string{"gnmi": "127.0.0.1:bgp"}, "has no port number"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			flags := choices{}
+			for key, v := range tt.set {
+				flags[key] = given{v, "--" + key}
+			}
+			_, err := choose(flags, nil, func(string) string { return "" }).config()
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// FuzzConfig reads files. What is accepted has known keys only and reads the
+// same when it is written out again.
+func FuzzConfig(f *testing.F) {
+	f.Add([]byte("gnmi: 127.0.0.1:9339\nnetconf: off # not now\n"))
+	f.Add([]byte("gnmi: *a\n"))
+	f.Add([]byte("? [gnmi]\n: off\n"))
+	f.Add([]byte("{gnmi: off, netconf: \"unix:/run/n\"}"))
+	f.Add([]byte("insecure-plaintext: yes\nlog-level: ~\n"))
+	f.Add([]byte("state-dir: |\n  /var\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		first, err := decodeFile("f.yaml", data)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "f.yaml:") {
+				t.Errorf("error without the file: %v", err)
+			}
+			return
+		}
+		var again strings.Builder
+		for _, key := range slices.Sorted(maps.Keys(first)) {
+			v := first[key].value
+			if settingOf(key) == nil {
+				t.Fatalf("unknown key %q accepted", key)
+			}
+			if !utf8.ValidString(v) || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r > '~' }) {
+				return // beyond what %q and YAML write alike
+			}
+			fmt.Fprintf(&again, "%s: %q\n", key, v)
+		}
+		second, err := decodeFile("f.yaml", []byte(again.String()))
+		if err != nil {
+			t.Fatalf("written out again it is refused: %v\n%s", err, again.String())
+		}
+		for key := range first {
+			if second[key].value != first[key].value {
+				t.Errorf("%s: %q, then %q", key, first[key].value, second[key].value)
+			}
+		}
+		_, _ = choose(nil, first, func(string) string { return "" }).config() // must not panic
+	})
+}
+
+func TestRouterID(t *testing.T) {
+	addrs := func(texts ...string) (out []netip.Addr) {
+		for _, s := range texts {
+			out = append(out, netip.MustParseAddr(s))
+		}
+		return out
+	}
+	tests := []struct {
+		name       string
+		interfaces []networkInterface
+		want       string
+	}{
+		{"nothing", nil, "127.0.0.1"},
+		{"loopback addresses only", []networkInterface{{loopback: true, up: true, addresses: addrs("127.0.0.1", "127.0.0.53", "::1")}}, "127.0.0.1"},
+		{"highest of all", []networkInterface{
+			{up: true, addresses: addrs("10.0.0.9", "2001:db8::1")}, {up: true, addresses: addrs("192.0.2.1", "10.0.0.10")},
+		}, "192.0.2.1"},
+		{"loopback interface before others", []networkInterface{
+			{up: true, addresses: addrs("192.0.2.1")}, {loopback: true, up: true, addresses: addrs("127.0.0.1", "10.255.0.1", "10.254.0.1")},
+		}, "10.255.0.1"},
+		{"not what is down", []networkInterface{
+			{addresses: addrs("192.0.2.1")}, {loopback: true, addresses: addrs("10.255.0.1")}, {up: true, addresses: addrs("10.0.0.1")},
+		}, "10.0.0.1"},
+		{"no IPv4", []networkInterface{{up: true, addresses: addrs("2001:db8::1")}}, "127.0.0.1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := routerID(tt.interfaces); got.String() != tt.want {
+				t.Errorf("got %v, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestDidYouMean(t *testing.T) {
+	words := []string{"gnmi", "netconf", "state-dir"}
+	tests := []struct{ in, want string }{
+		{"gnim", ", did you mean gnmi?"},
+		{"statedir", ", did you mean state-dir?"},
+		{"netcnof", ", did you mean netconf?"},
+		{"zebra", ""},
+		{"", ""},
+		{strings.Repeat("gnmi", 100), ""},
+	}
+	for _, tt := range tests {
+		if got := didYouMean(tt.in, words); got != tt.want {
+			t.Errorf("%.20q: %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
