@@ -118,10 +118,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		err := fmt.Errorf("serve gNMI on %s without TLS: only loopback and unix sockets are served in the clear", ln.Addr())
 		return errors.Join(err, ln.Close())
 	}
-	limited := server.LimitListener(ln, s.cfg.MaxConnections)
+	conns := track(server.LimitListener(ln, s.cfg.MaxConnections))
 	g, alive := s.grpcServer()
 	served := make(chan error, 1)
-	go func() { served <- g.Serve(limited) }()
+	go func() { served <- g.Serve(conns) }()
 	var err error
 	select {
 	case err = <-served:
@@ -135,9 +135,15 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		g.GracefulStop()
 		close(drained)
 	}()
-	late := time.AfterFunc(stopTime, g.Stop)
-	<-drained
-	late.Stop()
+	late := time.NewTimer(stopTime)
+	defer late.Stop()
+	select {
+	case <-drained:
+	case <-late.C:
+		conns.closeAll()
+		g.Stop()
+		<-drained
+	}
 	if err == nil {
 		<-served // ended by the stop, which is no error
 	}

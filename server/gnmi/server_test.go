@@ -1,0 +1,391 @@
+package gnmi
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"fmt"
+	"math/big"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding/gzip"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
+	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"mooring/engine/schema"
+	"mooring/server"
+)
+
+// callAll makes one RPC of each kind and returns their errors by name.
+func callAll(ctx context.Context, conn *grpc.ClientConn) map[string]error {
+	c := gpb.NewGNMIClient(conn)
+	errs := map[string]error{}
+	_, errs["Capabilities"] = c.Capabilities(ctx, &gpb.CapabilityRequest{})
+	_, errs["Get"] = c.Get(ctx, &gpb.GetRequest{Path: []*gpb.Path{{}}})
+	_, errs["Set"] = c.Set(ctx, &gpb.SetRequest{})
+	_, errs["Health"] = healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{Service: "gnmi.gNMI"})
+	if s, err := c.Subscribe(ctx); err == nil {
+		_ = s.Send(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{
+			Mode: gpb.SubscriptionList_ONCE, Subscription: []*gpb.Subscription{{Path: path("/agent")}},
+		}}})
+		_, errs["Subscribe"] = (&stream{GNMI_SubscribeClient: s}).all()
+	}
+	if s, err := reflectionpb.NewServerReflectionClient(conn).ServerReflectionInfo(ctx); err == nil { // gnmi.md 104
+		_ = s.Send(&reflectionpb.ServerReflectionRequest{MessageRequest: &reflectionpb.ServerReflectionRequest_ListServices{}})
+		_, errs["Reflection"] = s.Recv()
+	}
+	return errs
+}
+
+// twoFaced knows one password without the work of a real hash.
+type twoFaced struct{}
+
+func (twoFaced) Authenticate(_ context.Context, name, word string, source netip.AddrPort) (*server.Identity, error) {
+	if name != testUser || word != testPassword || !source.Addr().IsLoopback() {
+		return nil, server.ErrThrottled // wraps ErrUnauthenticated
+	}
+	return &server.Identity{User: name, Source: source}, nil
+}
+
+// gnmi.md 43, 101: every RPC of every service wants to know who calls.
+func TestAuthentication(t *testing.T) {
+	basic := func(text string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(text)) }
+	tests := []struct {
+		name string
+		md   []string
+		want codes.Code
+		text string
+	}{
+		{"right", []string{"username", testUser, "password", testPassword}, codes.OK, ""},
+		{"basic", []string{"authorization", basic(testUser + ":" + testPassword)}, codes.OK, ""},
+		{"nothing", nil, codes.Unauthenticated, "username and password"},
+		{"wrong password", []string{"username", testUser, "password", "guess"}, codes.Unauthenticated, "authentication failed"},
+		{"unknown user", []string{"username", "mallory", "password", testPassword}, codes.Unauthenticated, "authentication failed"},
+		{"no password", []string{"username", testUser}, codes.Unauthenticated, "no password"},
+		{"empty password", []string{"username", testUser, "password", ""}, codes.Unauthenticated, "authentication failed"},
+		{"two passwords", []string{"username", testUser, "password", "guess", "password", testPassword}, codes.Unauthenticated, "authentication failed"},
+		{"basic, wrong", []string{"authorization", basic(testUser + ":guess")}, codes.Unauthenticated, "authentication failed"},
+		{"another scheme", []string{"authorization", "Bearer x"}, codes.Unauthenticated, "username and password"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, func(c *Config) { c.Users = twoFaced{} })
+			for rpc, err := range callAll(metadata.AppendToOutgoingContext(r.ctx(), tt.md...), r.dial()) {
+				t.Run(rpc, func(t *testing.T) { wantStatus(t, err, tt.want, tt.text) })
+				if strings.Contains(prototextOf(err), "guess") {
+					t.Errorf("%s: the message has the password", rpc)
+				}
+			}
+		})
+	}
+	t.Run("a message is not read before", func(t *testing.T) {
+		r := newRig(t)
+		// The caller is refused though its message never comes.
+		s, err := r.dial().NewStream(r.ctx(), &grpc.StreamDesc{ClientStreams: true}, gpb.GNMI_Set_FullMethodName)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantStatus(t, s.RecvMsg(&gpb.SetResponse{}), codes.Unauthenticated)
+	})
+}
+
+// gnmi.md 101: a client certificate that the agent's authority has signed.
+func TestClientCertificate(t *testing.T) {
+	ca, caKey := certificate(t, "ca", nil, nil)
+	cas := x509.NewCertPool()
+	cas.AddCert(ca)
+	r := newRig(t, func(c *Config) {
+		conf := c.TLS.Clone()
+		conf.ClientAuth, conf.ClientCAs = tls.VerifyClientCertIfGiven, cas
+		c.TLS = conf
+	})
+	cert, key := certificate(t, "bob", ca, caKey)
+	conn := r.dial(grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
+		RootCAs: r.roots, Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}},
+	})))
+	for rpc, err := range callAll(r.ctx(), conn) {
+		if err != nil {
+			t.Errorf("%s: %v", rpc, err)
+		}
+	}
+	c := gpb.NewGNMIClient(conn)
+	if _, err := c.Set(r.ctx(), &gpb.SetRequest{Update: []*gpb.Update{update("/agent/history/config/size", jsonVal("50"))}}); err != nil {
+		t.Fatal(err)
+	}
+	history := r.engine.Store().History()
+	if got := history[len(history)-1].User; got != "bob" {
+		t.Errorf("the history says %q", got)
+	}
+	for user, want := range map[string]codes.Code{"bob": codes.OK, "alice": codes.Unauthenticated} {
+		_, err := c.Capabilities(metadata.AppendToOutgoingContext(r.ctx(), "username", user), &gpb.CapabilityRequest{})
+		wantStatus(t, err, want)
+	}
+	_, err := c.Capabilities(metadata.AppendToOutgoingContext(r.ctx(), "username", "bob", "password", "x"), &gpb.CapabilityRequest{})
+	wantStatus(t, err, codes.Unauthenticated) // a password that is given counts
+}
+
+// certificate makes one, signed by ca or by itself.
+func certificate(t *testing.T, name string, ca *x509.Certificate, caKey *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, BasicConstraintsValid: true, IsCA: ca == nil,
+	}
+	if ca == nil {
+		ca, caKey = template, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, ca, key.Public(), caKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert, key
+}
+
+// gnmi.md 105, 106
+func TestMessages(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.MaxMessage = 8 << 10 }).example()
+	if _, err := r.client.Get(r.ctx(), &gpb.GetRequest{Path: []*gpb.Path{{}}}, grpc.UseCompressor(gzip.Name)); err != nil {
+		t.Errorf("gzip: %v", err)
+	}
+	big := update(thePeer+"/config/description", jsonVal(`"`+strings.Repeat("x", 9<<10)+`"`))
+	_, err := r.client.Set(r.ctx(), &gpb.SetRequest{Update: []*gpb.Update{big}})
+	wantStatus(t, err, codes.ResourceExhausted, "larger than max")
+	_, err = r.client.Set(r.ctx(), &gpb.SetRequest{Update: []*gpb.Update{big}}, grpc.UseCompressor(gzip.Name))
+	wantStatus(t, err, codes.ResourceExhausted)
+	// No message at all, and one that is no message.
+	raw, err := r.conn.NewStream(r.ctx(), &grpc.StreamDesc{}, gpb.GNMI_Get_FullMethodName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = raw.CloseSend()
+	wantStatus(t, raw.RecvMsg(&gpb.GetResponse{}), codes.Internal)
+	if err := r.conn.Invoke(r.ctx(), "/gnmi.gNMI/Nonsense", &emptypb.Empty{}, &emptypb.Empty{}); err == nil {
+		t.Error("an unknown method was answered")
+	}
+}
+
+// gnmi.md 107: a collector that pings every ten seconds, also between RPCs,
+// is not thrown out.
+func TestKeepalivePolicy(t *testing.T) {
+	if minClientPing > 10*time.Second {
+		t.Errorf("pings every 10 s are refused: MinTime is %v", minClientPing)
+	}
+	r := newRig(t)
+	conn := r.dial(grpc.WithPerRPCCredentials(password{testUser, testPassword}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, PermitWithoutStream: true}))
+	if _, err := gpb.NewGNMIClient(conn).Capabilities(r.ctx(), &gpb.CapabilityRequest{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// gnmi.md 100: nothing in the clear off loopback.
+func TestPlaintext(t *testing.T) {
+	ln, err := net.Listen("tcp", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t)
+	err = New(Config{Engine: r.engine, Users: newUsers(t), Log: r.server.log}).Serve(t.Context(), ln)
+	if err == nil || !strings.Contains(err.Error(), "without TLS") {
+		t.Errorf("Serve on %s: %v", ln.Addr(), err)
+	}
+	if _, err := ln.Accept(); err == nil {
+		t.Error("the listener is still open")
+	}
+
+	r.serve(Config{Engine: r.engine, Users: newUsers(t), Log: r.server.log})
+	conn, err := grpc.NewClient(r.addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx := metadata.AppendToOutgoingContext(r.ctx(), "username", testUser, "password", testPassword)
+	if _, err := gpb.NewGNMIClient(conn).Capabilities(ctx, &gpb.CapabilityRequest{}); err != nil {
+		t.Errorf("on loopback: %v", err)
+	}
+}
+
+// A listener that fails ends Serve with its error, and streams with it.
+func TestListenerFails(t *testing.T) {
+	r := newRig(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	s := New(Config{Engine: r.engine, Users: newUsers(t), Log: r.server.log})
+	start := time.Now()
+	go func() { done <- s.Serve(t.Context(), ln) }()
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = ln.Close()
+	if err := <-done; err == nil || !strings.Contains(err.Error(), "serve gNMI") {
+		t.Errorf("Serve: %v", err)
+	}
+	if d := time.Since(start); d > stopTime+time.Second { // conn never shook hands
+		t.Errorf("Serve took %v to end", d)
+	}
+}
+
+// gnmi.md 83: at shutdown streams end with UNAVAILABLE, at once, and a reader
+// that does not read holds nobody up for more than two seconds.
+func TestShutdown(t *testing.T) {
+	r := newRig(t).example()
+	live := r.watch(gpb.SubscriptionList_STREAM, gpb.SubscriptionMode_ON_CHANGE, "/")
+	live.untilSync()
+	polled := r.watch(gpb.SubscriptionList_POLL, 0, "/agent")
+	polled.untilSync()
+	start := time.Now()
+	r.stop()
+	if d := time.Since(start); d > time.Second {
+		t.Errorf("an idle stop took %v", d)
+	}
+	for _, s := range []*stream{live, polled} {
+		_, err := s.all()
+		wantStatus(t, err, codes.Unavailable, "shutting down")
+	}
+}
+
+func TestShutdownWithStuckReader(t *testing.T) {
+	counting := &countingEngine{}
+	r := newRig(t, func(c *Config) { counting.Engine, c.Engine = c.Engine, counting }).example()
+	s := r.watch(gpb.SubscriptionList_POLL, 0, "/")
+	defer s.cancel()
+	const polls = 3000
+	for range polls { // and reads nothing
+		if err := s.Send(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Poll{Poll: &gpb.Poll{}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var last int64
+	eventually(t, "the server blocks in Send", func() bool {
+		was := last
+		time.Sleep(100 * time.Millisecond)
+		last = counting.views.Load()
+		return last == was && last > 0
+	})
+	if last >= polls {
+		t.Fatalf("all %d polls were answered: nothing is stuck", last)
+	}
+	start := time.Now()
+	r.stop()
+	if d := time.Since(start); d > stopTime+time.Second {
+		t.Errorf("the stop took %v", d)
+	}
+}
+
+// countingEngine counts what is read.
+type countingEngine struct {
+	Engine
+	views atomic.Int64
+}
+
+func (e *countingEngine) View() schema.View {
+	e.views.Add(1)
+	return e.Engine.View()
+}
+
+// gnmi.md 61, 83: subscribers that vanish leave nothing behind, and those that
+// do not read slow nobody down. goleak sees what stays.
+func TestVanishedSubscribers(t *testing.T) {
+	r := newRig(t).example()
+	var wg sync.WaitGroup
+	for range 10 { // connections
+		wg.Go(func() {
+			var raw net.Conn
+			conn := r.dial(grpc.WithPerRPCCredentials(password{testUser, testPassword}),
+				grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
+					var err error
+					raw, err = (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+					return raw, err
+				}))
+			for range 10 {
+				s, err := gpb.NewGNMIClient(conn).Subscribe(r.ctx())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				err = s.Send(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{
+					Subscription: []*gpb.Subscription{{Mode: gpb.SubscriptionMode_ON_CHANGE}},
+				}}})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := s.Recv(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+			eventually(t, "subscribed", func() bool { return r.server.Subscriptions() >= 10 })
+			_ = raw.(*net.TCPConn).SetLinger(0)
+			_ = raw.Close() // gone without a word of HTTP/2
+			_ = conn.Close()
+		})
+	}
+	wg.Wait()
+	for i := range 5 {
+		r.set(&gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/config/description", jsonVal(strings.Repeat("1", i+1)))}})
+	}
+	eventually(t, "all subscriptions are gone", func() bool { return r.server.Subscriptions() == 0 })
+}
+
+// gnmi.md 61: while a subscriber does not read, changes merge and are counted.
+func TestSlowReader(t *testing.T) {
+	r := newRig(t).example()
+	s := r.watch(gpb.SubscriptionList_STREAM, gpb.SubscriptionMode_ON_CHANGE, thePeer+"/config")
+	s.untilSync()
+	// Each change is larger than what any buffer on the way would hide.
+	text := func(i int) string { return fmt.Sprintf("%0255d", i) }
+	const rounds = 3000
+	start := time.Now()
+	for i := range rounds {
+		_, err := r.server.Set(t.Context(), &gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/config/description", stringVal(text(i)))}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d Sets beside a reader that does not read: %v", rounds, time.Since(start))
+	updates, duplicates := 0, 0
+	for updates+duplicates < rounds {
+		for _, u := range s.next().GetUpdate().GetUpdate() {
+			updates, duplicates = updates+1, duplicates+int(u.Duplicates)
+			if last := updates+duplicates == rounds; last && valueText(u.Val) != `json "`+text(rounds-1)+`"` {
+				t.Errorf("the last value is %s", valueText(u.Val))
+			}
+		}
+	}
+	if duplicates == 0 {
+		t.Error("nothing was merged")
+	}
+}
