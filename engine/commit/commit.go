@@ -140,10 +140,20 @@ func (c *Coordinator) Edit(ctx context.Context, actor Actor, opt Options, fn fun
 	}
 	txn := c.cfg.Store.Begin()
 	defer txn.Discard()
-	if err := fn(txn); err != nil {
+	if err := edit(txn, fn); err != nil {
 		return nil, err
 	}
 	return c.commit(ctx, actor, opt, txn)
+}
+
+// edit lets fn change a transaction and then removes what the change made
+// meaningless, such as a password without its method (RFC 7950 8.3.2).
+func edit(txn *datastore.Txn, fn func(schema.Tx) error) error {
+	if err := fn(txn); err != nil {
+		return err
+	}
+	schema.PruneWhen(txn, txn.Dirty())
+	return nil
 }
 
 // EditCandidate lets fn change a candidate. Nothing is validated across
@@ -155,7 +165,7 @@ func (c *Coordinator) EditCandidate(_ context.Context, actor Actor, cand *datast
 				return err
 			}
 		}
-		return fn(txn)
+		return edit(txn, fn)
 	})
 }
 

@@ -503,6 +503,31 @@ func TestResetPolicyAlways(t *testing.T) {
 	}
 }
 
+// A password goes with its method (RFC 7950 8.3.2), in running and candidate.
+func TestMeaninglessLeavesGo(t *testing.T) {
+	r := newRig(t)
+	r.mustEdit(func(tx schema.Tx) {
+		example(tx)
+		a := peerAt(tx, thePeer).GetOrCreateTransport().GetOrCreateAuthentication().GetOrCreateConfig()
+		a.Method, a.Password = enumOf[authEnum](bgp.AuthMD5), ygot.String("secret")
+	})
+	off := func(tx schema.Tx) { peerAt(tx, thePeer).Transport.Authentication.Config.Method = 0 }
+	cand := r.c.Store().NewCandidate()
+	if err := r.c.EditCandidate(t.Context(), operator, cand, func(tx schema.Tx) error { off(tx); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	r.mustEdit(off)
+	for name, reader := range map[string]schema.Reader{"running": r.c.Store().Running(), "candidate": cand.View()} {
+		p := reader.Get(peerRecordKey(thePeer)).(*peerRec)
+		if c := p.GetTransport().GetAuthentication().GetConfig(); c != nil && c.Password != nil {
+			t.Errorf("%s: the password stayed", name)
+		}
+	}
+	if got := r.b.Session(thePeer).Auth; got != bgp.AuthNone {
+		t.Errorf("auth %v", got)
+	}
+}
+
 func TestInstanceChangeReachesItsPeers(t *testing.T) {
 	r := newRig(t)
 	elsewhere := bgp.InstanceKey{Instance: "default", VPN: "vpn10"} // "vpn1" is a prefix of it
