@@ -49,6 +49,8 @@ type jsonDecoder struct {
 	emit  func(Path, *Edit) error
 	open  func([]byte) ([]byte, error) // opens secrets, of the store; nil: they are in the clear
 	arena []Edit
+
+	scratch []Edit // an arena for edits that nobody keeps
 }
 
 // emitted marks an error of emit, which is not the decoder's.

@@ -288,9 +288,7 @@ func appendString(dst []byte, s string) []byte {
 	return append(append(dst, s[from:]...), '"')
 }
 
-// Valid UTF-8 is the writer's duty: Type.Parse checks it for configuration,
-// and Text makes it so for what state takes from outside.
-
-// Text returns s without what is not UTF-8, for state leaves whose text comes
-// from a peer or a daemon.
+// Text returns s without what is not UTF-8. It is for state leaves whose text
+// comes from a peer or a daemon: the encoders write strings as they are, and
+// only those of the configuration went through Type.Parse.
 func Text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

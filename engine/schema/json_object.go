@@ -71,7 +71,7 @@ func (d *jsonDecoder) object(e *Edit) (later []nested, err error) {
 			return d.key(e, c, at)
 		}
 		child := d.newEdit(c, OpMerge)
-		if e.Children == nil {
+		if cap(e.Children) == 0 {
 			e.Children = make([]*Edit, 0, min(len(e.Node.Children), 8))
 		}
 		e.Children = append(e.Children, child)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"reflect"
+	"sync"
 
 	"github.com/openconfig/ygot/ygot"
 )
@@ -24,12 +25,30 @@ func sealed(secret string, seal func([]byte) []byte) string {
 // DecodeRecord is the inverse of AppendRecord. It checks types as it does for
 // a client's input, so that nothing that is stored can be worse.
 func DecodeRecord(kind *RecordKind, data []byte, open func([]byte) ([]byte, error)) (ygot.GoStruct, error) {
-	d := &jsonDecoder{scanner: scanner{data: data}, open: open, path: kind.path}
+	d := recordDecoders.Get().(*jsonDecoder)
+	defer recordDecoders.Put(d)
+	defer d.forget()
+	d.data, d.pos, d.open, d.path, d.arena = data, 0, open, append(d.path[:0], kind.path...), d.scratch
 	rec, err := d.record(kind)
 	if err != nil {
 		return nil, fmt.Errorf("stored record of kind %c: %w", kind.Letter, err)
 	}
 	return rec, nil
+}
+
+// recordDecoders keeps decoders for the next record: at the start of the agent
+// all of them come through here, and none of their edits outlives its call.
+var recordDecoders = sync.Pool{New: func() any { return &jsonDecoder{scratch: make([]Edit, 48)} }}
+
+// forget drops what the decoder read, which may be secret, but keeps memory.
+func (d *jsonDecoder) forget() {
+	for i := range d.scratch {
+		e := &d.scratch[i]
+		clear(e.Values)
+		*e = Edit{Values: e.Values[:0], Children: e.Children[:0]}
+	}
+	clear(d.buf)
+	d.data, d.open, d.arena = nil, nil, nil
 }
 
 // record reads the object of a whole record.

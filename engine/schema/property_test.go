@@ -162,6 +162,31 @@ func TestRecordRoundTrip(t *testing.T) {
 	}
 }
 
+// A record that needs more than the decoder keeps leaves nothing behind for
+// the next one, nor does one that is refused.
+func TestDecodeRecordLeavesNothingBehind(t *testing.T) {
+	big := New(keyOf(t, peerPath))
+	for i := range 16 {
+		entry := path(t, fmt.Sprintf("%s/transport/authentication/keys/key[key-id=%d]/config/secret", peerPath, i))
+		_, rest, _ := entry.Record()
+		SetLeaf(big, rest, StringValue("s"))
+	}
+	k := keyOf(t, peerPath)
+	small, want := sample(t).records[k], New(k)
+	keep := func(p []byte) ([]byte, error) { return p, nil }
+	for range 3 {
+		for _, rec := range []ygot.GoStruct{big, want, small, want} {
+			back, err := DecodeRecord(k.Kind(), AppendRecord(nil, rec, same), keep)
+			if err != nil || !Equal(rec, back) {
+				t.Fatalf("%v\n%s", err, cmp.Diff(rec, back))
+			}
+		}
+		if _, err := DecodeRecord(k.Kind(), []byte(`{"address":"10.1.1.2","config":{"as":1,"local-as":0}}`), keep); err == nil {
+			t.Fatal("accepted")
+		}
+	}
+}
+
 // Reads do not change what is read.
 func TestReadersDoNotWrite(t *testing.T) {
 	each(t, func(t *testing.T, r *rand.Rand) {
