@@ -127,7 +127,7 @@ func clientKey(tb testing.TB) ssh.Signer { return keyOf(tb, 2) }
 
 func keyOf(tb testing.TB, seed byte) ssh.Signer {
 	tb.Helper()
-	signer, err := ssh.NewSignerFromKey(ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize)))
+	signer, err := ssh.NewSignerFromKey(rawKey(seed))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -163,3 +163,7 @@ func (h *hanging) reached() {
 }
 
 func (h *hanging) release() { h.twice.Do(func() { close(h.released) }) }
+
+func rawKey(seed byte) ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
+}

@@ -173,7 +173,6 @@ func (c *sshConn) serveChannel(ctx context.Context, ch ssh.Channel, reqs <-chan 
 	st := &sshStream{Channel: ch, conn: c.conn}
 	late := time.AfterFunc(c.srv.limits.HelloTimeout, func() { _ = st.Close() })
 	defer late.Stop()
-	gone := make(chan struct{})
 	var se *session
 	var wg sync.WaitGroup
 	for req := range reqs {
@@ -187,7 +186,7 @@ func (c *sshConn) serveChannel(ctx context.Context, ch ssh.Channel, reqs <-chan 
 			}
 			late.Stop()
 			answer(req, true)
-			wg.Go(func() { c.runSession(ctx, se, st, gone) })
+			wg.Go(func() { c.runSession(ctx, se, st) })
 		case req.Type == "subsystem", req.Type == "shell", req.Type == "exec":
 			tell(ch, "only the NETCONF subsystem is served here: ssh -s HOST netconf")
 			answer(req, false)
@@ -195,7 +194,6 @@ func (c *sshConn) serveChannel(ctx context.Context, ch ssh.Channel, reqs <-chan 
 			answer(req, req.Type == keepalive)
 		}
 	}
-	close(gone)
 	if se != nil {
 		se.abort(errLost)
 	}
@@ -205,7 +203,7 @@ func (c *sshConn) serveChannel(ctx context.Context, ch ssh.Channel, reqs <-chan 
 
 // runSession runs a session and says goodbye. A bug that panics ends this
 // session only, not every BGP session of the agent.
-func (c *sshConn) runSession(ctx context.Context, se *session, st *sshStream, gone <-chan struct{}) {
+func (c *sshConn) runSession(ctx context.Context, se *session, st *sshStream) {
 	defer st.Close()
 	defer func() {
 		if p := recover(); p != nil {
@@ -214,7 +212,7 @@ func (c *sshConn) runSession(ctx context.Context, se *session, st *sshStream, go
 	}()
 	why := se.run(ctx)
 	if errors.Is(why, errClosed) || errors.Is(why, errEOF) {
-		st.goodbye(gone)
+		st.goodbye()
 	}
 }
 

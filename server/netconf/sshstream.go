@@ -46,9 +46,9 @@ func (s *sshStream) stop() {
 }
 
 // goodbye ends the output in order, exit-status 0 and EOF (RFC 4254 6.10 and
-// 5.3), and leaves the client a moment to close first: some take a close from
-// our side before their own for an error.
-func (s *sshStream) goodbye(gone <-chan struct{}) {
+// 5.3), and leaves the client a moment to end its side first: some take a close
+// from ours before their own for an error, others wait for ours.
+func (s *sshStream) goodbye() {
 	exit := ssh.Marshal(struct{ Status uint32 }{0})
 	if _, err := s.SendRequest("exit-status", false, exit); err != nil {
 		return
@@ -56,10 +56,7 @@ func (s *sshStream) goodbye(gone <-chan struct{}) {
 	if err := s.CloseWrite(); err != nil {
 		return
 	}
-	wait := time.NewTimer(closeGrace)
-	defer wait.Stop()
-	select {
-	case <-gone:
-	case <-wait.C:
-	}
+	late := time.AfterFunc(closeGrace, func() { _ = s.Close() })
+	defer late.Stop()
+	drain(s.Channel)
 }
