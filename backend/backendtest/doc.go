@@ -18,7 +18,7 @@ import (
 )
 
 // Harness is one backend with nothing in it, and the world around it. Each
-// case gets its own and runs in parallel to others.
+// case gets its own.
 type Harness struct {
 	Backend backend.Backend
 	// Instance returns the i-th VPN instance that the world has room for;
@@ -45,8 +45,9 @@ type Harness struct {
 	Return, Quiet time.Duration
 }
 
-// Run plays the contract. newHarness is called once a case.
-func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
+// Run plays the contract. newHarness is called once a case, after parallel,
+// which marks the case as parallel where the backend allows that.
+func Run(t *testing.T, parallel func(*testing.T), newHarness func(t *testing.T) Harness) {
 	for _, c := range []struct {
 		name string
 		play func(*testing.T, *suite)
@@ -71,13 +72,13 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 		{"RunEnds", testRunEnds},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
+			parallel(t)
 			c.play(t, newSuite(t, newHarness(t)))
 		})
 	}
 	for _, c := range changes {
 		t.Run("Change/"+c.name, func(t *testing.T) {
-			t.Parallel()
+			parallel(t)
 			testChange(t, newSuite(t, newHarness(t)), c)
 		})
 	}

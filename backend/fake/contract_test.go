@@ -19,7 +19,7 @@ func TestContract(t *testing.T) {
 		native func(old, new *bgp.PeerSpec) bgp.Impact
 	}{{"ideal", Native}, {"like gobgp", NativeLikeGoBGP}} {
 		t.Run(c.name, func(t *testing.T) {
-			backendtest.Run(t, func(*testing.T) backendtest.Harness { return harness(c.native) })
+			backendtest.Run(t, (*testing.T).Parallel, func(*testing.T) backendtest.Harness { return harness(c.native) })
 		})
 	}
 }

@@ -201,11 +201,11 @@ func (b *Backend) changePeer(ctx context.Context, sp *speaker, p *peer, s *plan.
 		}
 		return b.update(ctx, sp, p, s.New)
 	}
-	up, err := sp.run.established(ctx, s.Peer.Address)
+	a, err := sp.run.peer(ctx, s.Peer.Address)
 	if err != nil {
 		return err
 	}
-	if !up {
+	if !mayBeUp(a) {
 		return b.update(ctx, sp, p, s.New)
 	}
 	now := *p.given // the timers, which GoBGP takes without a reset

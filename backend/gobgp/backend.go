@@ -105,10 +105,11 @@ func (b *Backend) Reset(ctx context.Context, key bgp.PeerKey, r backend.ResetReq
 	if p.given == nil {
 		return nil
 	}
-	if up, err := sp.run.established(ctx, key.Address); err != nil || !up {
-		if err != nil {
-			return fail(err)
-		}
+	a, err := sp.run.peer(ctx, key.Address)
+	if err != nil {
+		return fail(err)
+	}
+	if !isEstablished(a) {
 		return nil
 	}
 	req := &api.ResetPeerRequest{Address: key.Address.String(), Communication: r.Text}

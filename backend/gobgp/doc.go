@@ -38,11 +38,12 @@
 //     others.
 //   - All four families are enabled in each BgpServer (about 1.6 MB; all that GoBGP
 //     knows would be 10 MB), because adding one later would restart it.
-//   - StartBgp writes package variables of GoBGP that sessions of other servers
-//     read when they handle routes. It writes the same value each time, so
-//     nothing can go wrong, but the race detector cannot know: a test under
-//     -race that sends routes must create its instances first. Starts are
-//     serialised here, so that they at least do not race with each other.
+//   - StartBgp writes package variables of GoBGP (table.SelectionOptions,
+//     table.UseMultiplePaths) that every other server reads when a session comes
+//     up or a route arrives. It writes the same value each time, so nothing can
+//     go wrong, but the race detector cannot know: under -race a test must start
+//     its instances before its sessions, and no other test may run beside it.
+//     Starts are serialised here, so that they do not race with each other.
 //
 // A session comes back 1.5 to 2 s after a reset if the remote does not dial:
 // GoBGP waits that long before it dials. The remote may dial at once.

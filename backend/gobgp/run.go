@@ -3,9 +3,7 @@ package gobgp
 import (
 	"context"
 	"net/netip"
-	"regexp"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -67,7 +65,12 @@ func (b *Backend) look(ctx context.Context) []backend.Event {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var events []backend.Event
-	for _, it := range b.queue.take() {
+	items := b.queue.take()
+	all := glances{}
+	for _, it := range items {
+		all.count(&it)
+	}
+	for _, it := range items {
 		if it.kind == itemGone {
 			events = append(events, gone(&it)...)
 			continue
@@ -80,7 +83,7 @@ func (b *Backend) look(ctx context.Context) []backend.Event {
 		if p == nil || it.run != sp.run && it.kind != itemEnding {
 			continue
 		}
-		if e := b.show(ctx, sp, p, &it); e != nil {
+		if e := b.show(ctx, sp, p, &it, all); e != nil {
 			p.shown = *e
 			events = append(events, *e)
 		}
@@ -105,14 +108,8 @@ func blank(p *peer, at time.Time) backend.Event {
 	return backend.Event{Kind: backend.PeerChanged, Time: at, Peer: p.want.Key, ConnectError: p.shown.ConnectError}
 }
 
-func sent(subcode uint8, text string) *backend.Ended {
-	return &backend.Ended{Notification: &bgp.Notification{
-		Code: bgp.CodeCease, Subcode: subcode, Sent: true, Text: text,
-	}}
-}
-
 // show returns the event that an item makes, nil for none.
-func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item) *backend.Event {
+func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item, all glances) *backend.Event {
 	was := p.shown.Session
 	switch it.kind {
 	case itemCreated:
@@ -137,22 +134,32 @@ func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item) *bac
 	if p.given == nil || state == was {
 		return nil
 	}
-	a, err := sp.run.peer(ctx, it.addr)
+	a, err := all.peer(ctx, sp.run, it.addr)
 	if err != nil {
 		b.log.Warn("cannot look at a peer", "peer", p.want.Key.String(), "err", err)
 		return nil
 	}
-	up := a.GetState().GetSessionState() == api.PeerState_SESSION_STATE_ESTABLISHED
 	switch {
-	case state == bgp.StateEstablished && !up, was == bgp.StateEstablished && up:
-		return nil // the last word of a state machine that has been replaced
+	case state == bgp.StateEstablished && a.GetTimers().GetState().GetUptime().GetSeconds() == 0,
+		was == bgp.StateEstablished && isEstablished(a):
+		// The last word of a state machine that has been replaced. The new one has
+		// not been up yet, or is. (Its state lags behind its first event, its
+		// time of establishment does not.)
+		return nil
 	case state == bgp.StateEstablished:
 		return b.established(ctx, sp, p, it, a)
 	}
 	e := blank(p, it.at)
 	e.Session = state
 	if was == bgp.StateEstablished {
-		e.Ended = b.left(ctx, sp, p, it)
+		e.Ended = b.explain(sp, p, it)
+	}
+	if state == bgp.StateIdle && !mayBeUp(a) {
+		if p.renew || len(bgp.DiffPeers(p.given, p.want)) > 0 {
+			b.replace(ctx, sp, p)
+			all.forget(sp.run, it.addr)
+		}
+		p.renew, p.resetting = false, ""
 	}
 	return &e
 }
@@ -187,77 +194,15 @@ func (b *Backend) established(ctx context.Context, sp *speaker, p *peer, it *ite
 	return e
 }
 
-// left explains the end of a session and hands over what waited for it.
-func (b *Backend) left(ctx context.Context, sp *speaker, p *peer, it *item) *backend.Ended {
-	ended := b.explain(sp, p, it)
-	if p.renew || len(bgp.DiffPeers(p.given, p.want)) > 0 {
-		b.replace(ctx, sp, p)
-	}
-	p.renew, p.resetting = false, ""
-	return ended
-}
-
 // replace gives a peer a new state machine, by what is wanted now. An old one
-// stays idle for a second at least after its session has ended, so there is
-// no session that this could end.
+// stays idle for a second at least after it has lost a connection, so there
+// is no session that this could end.
 func (b *Backend) replace(ctx context.Context, sp *speaker, p *peer) {
 	p.gen++
 	if err := b.update(ctx, sp, p, p.want); err != nil {
 		b.log.Error("settings that waited for the next session are not in force",
 			"peer", p.want.Key.String(), "err", err)
 	}
-}
-
-// explain says why GoBGP's state machine left established.
-func (b *Backend) explain(sp *speaker, p *peer, it *item) *backend.Ended {
-	state := it.event.Peer.State
-	text := sp.run.tap.takeText(it.addr)
-	n := parseNotification(state.DisconnectMessage)
-	switch state.DisconnectReason {
-	case api.PeerState_DISCONNECT_REASON_NOTIFICATION_RECEIVED:
-		if n != nil {
-			n.Text = text
-		}
-		return &backend.Ended{Cause: bgp.CauseRemote, Notification: n}
-	case api.PeerState_DISCONNECT_REASON_HARD_RESET:
-		return &backend.Ended{Cause: bgp.CauseRemote, Notification: &bgp.Notification{
-			Code: bgp.CodeCease, Subcode: bgp.CeaseHardReset, Text: text,
-		}}
-	case api.PeerState_DISCONNECT_REASON_HOLD_TIMER_EXPIRED:
-		return &backend.Ended{Cause: bgp.CauseRemote, Text: "nothing was received for the hold time",
-			Notification: &bgp.Notification{Code: bgp.CodeHoldTimerExpired, Sent: true}}
-	case api.PeerState_DISCONNECT_REASON_READ_FAILED, api.PeerState_DISCONNECT_REASON_WRITE_FAILED,
-		api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART:
-		return &backend.Ended{Cause: bgp.CauseRemote, Text: "the connection was lost: " + state.DisconnectMessage}
-	case api.PeerState_DISCONNECT_REASON_NOTIFICATION_SENT:
-		if p.renew && n != nil && n.Code == bgp.CodeCease && n.Subcode == bgp.CeaseAdminReset {
-			return sent(bgp.CeaseAdminReset, p.resetting)
-		}
-		if n != nil {
-			n.Sent = true
-		}
-		return &backend.Ended{Cause: bgp.CauseBackend, Notification: n}
-	case api.PeerState_DISCONNECT_REASON_UNSPECIFIED, api.PeerState_DISCONNECT_REASON_DECONFIGURED:
-		return &backend.Ended{} // by UpdatePeer or DeletePeer
-	}
-	return &backend.Ended{Cause: bgp.CauseBackend, Notification: n, Text: state.DisconnectMessage}
-}
-
-// notificationText matches a reason such as
-// "notification-received code 6(cease) subcode 2(administrative shutdown)".
-var notificationText = regexp.MustCompile(`code (\d+)\(.*\) subcode (\d+)\(`)
-
-func parseNotification(s string) *bgp.Notification {
-	m := notificationText.FindStringSubmatch(s)
-	if m == nil {
-		return nil
-	}
-	code, err := strconv.ParseUint(m[1], 10, 8)
-	subcode, err2 := strconv.ParseUint(m[2], 10, 8)
-	if err != nil || err2 != nil {
-		return nil
-	}
-	return &bgp.Notification{Code: uint8(code), Subcode: uint8(subcode)}
 }
 
 // count tells the prefix counters that have changed.
@@ -270,8 +215,7 @@ func (b *Backend) count(ctx context.Context) []backend.Event {
 		err := sp.run.ListPeer(ctx, req, func(a *api.Peer) {
 			addr, err := netip.ParseAddr(a.GetState().GetNeighborAddress())
 			p := sp.peers[addr]
-			if err != nil || p == nil || p.shown.Session != bgp.StateEstablished ||
-				a.GetState().GetSessionState() != api.PeerState_SESSION_STATE_ESTABLISHED {
+			if err != nil || p == nil || p.shown.Session != bgp.StateEstablished || !isEstablished(a) {
 				return
 			}
 			if now := familyStates(a); !slices.Equal(now, p.shown.Families) {

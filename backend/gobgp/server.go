@@ -91,7 +91,7 @@ func (r *running) stop(peers []*api.Peer, subcode uint8) {
 	// A failure leaves sessions without a Cease, which is all that it can do.
 	_ = r.ListPeer(ctx, &api.ListPeerRequest{}, func(a *api.Peer) {
 		if addr, err := netip.ParseAddr(a.GetState().GetNeighborAddress()); err == nil {
-			up[addr] = a.GetState().GetSessionState() == api.PeerState_SESSION_STATE_ESTABLISHED
+			up[addr] = isEstablished(a)
 		}
 	})
 	var downs []<-chan struct{}
@@ -123,8 +123,11 @@ func (r *running) peer(ctx context.Context, addr netip.Addr) (*api.Peer, error) 
 	return found, err
 }
 
-// established says whether a peer has a session at this moment.
-func (r *running) established(ctx context.Context, addr netip.Addr) (bool, error) {
-	a, err := r.peer(ctx, addr)
-	return a.GetState().GetSessionState() == api.PeerState_SESSION_STATE_ESTABLISHED, err
+func isEstablished(a *api.Peer) bool {
+	return a.GetState().GetSessionState() == api.PeerState_SESSION_STATE_ESTABLISHED
+}
+
+// mayBeUp says whether a session is up or may be in a moment.
+func mayBeUp(a *api.Peer) bool {
+	return a.GetState().GetSessionState() >= api.PeerState_SESSION_STATE_OPENSENT
 }

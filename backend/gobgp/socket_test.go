@@ -16,7 +16,7 @@ import (
 // backends.md 1.2 LocalAddress, TcpMss, AuthPassword, RemotePort, LocalPort,
 // active side: what the remote sees of a connection that GoBGP opened.
 func TestDials(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	r := newRig(t)
 	p := r.peer(0, 0)
 	p.Source, p.LocalPort, p.MSS = r.addr(2), 31795, 900
@@ -44,7 +44,7 @@ func TestDials(t *testing.T) {
 
 // backends.md 2: a change of the source by UpdatePeer, remote passive.
 func TestDialsAgainFromTheNewSource(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	r := newRig(t)
 	p := r.peer(0, 0)
 	remote := r.passive(t, p)
@@ -64,7 +64,7 @@ func TestDialsAgainFromTheNewSource(t *testing.T) {
 // backends.md 1.2 LocalAddress, and 1.5: without a source the kernel chooses,
 // and the event says which.
 func TestNoSource(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	r := newRig(t)
 	p := r.peer(0, 0)
 	p.Source = netip.Addr{}
@@ -79,7 +79,7 @@ func TestNoSource(t *testing.T) {
 
 // backends.md 1.2 LocalAddress, passive side.
 func TestAcceptsOnlyAtTheSource(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	r := newRig(t)
 	p := r.peer(0, 0)
 	wrong := backendtest.NewTCPRemote(t, backendtest.RemoteConfig{
@@ -92,7 +92,7 @@ func TestAcceptsOnlyAtTheSource(t *testing.T) {
 // backends.md 1.2 BindInterface: with a device GoBGP accepts at any address;
 // such a session is ended.
 func TestDeviceAcceptsOnlyAtTheSource(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	r := newRig(t)
 	in := r.instance(0)
 	in.Device = "lo"
@@ -113,7 +113,7 @@ func TestDeviceAcceptsOnlyAtTheSource(t *testing.T) {
 // backends.md 1.2: an address that this host has not gives no error and no
 // event, only a line in GoBGP's log.
 func TestDialErrorIsTold(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	r := newRig(t)
 	p := r.peer(0, 0)
 	p.Source = netip.MustParseAddr("192.0.2.77")
@@ -125,7 +125,7 @@ func TestDialErrorIsTold(t *testing.T) {
 // backends.md 1.5: DeletePeer would leave the key on the listener, and the
 // peer without a password would be shut out.
 func TestKeyIsTakenOffTheListener(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	r := newRig(t)
 	in, plain := r.instance(0), r.peer(0, 0)
 	keyed := with(plain, func(p *bgp.PeerSpec) { p.Auth, p.Password = bgp.AuthMD5, "to be forgotten" })
@@ -157,7 +157,7 @@ func TestKeyIsTakenOffTheListener(t *testing.T) {
 // backends.md 1.2 TtlSecurity, both sides: the remote drops what comes with
 // less than 255.
 func TestGTSM(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	r := newRig(t)
 	p := r.peer(0, 0)
 	p.TTL, p.MinTTL = 255, 255

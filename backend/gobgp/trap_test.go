@@ -43,7 +43,7 @@ func (s halfUpdate) UpdatePeer(ctx context.Context, r *api.UpdatePeerRequest) (*
 
 // backends.md 1.3: UpdatePeer is not atomic.
 func TestUpdateThatFailsHalfwayIsRepaired(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	r := newRig(t)
 	in, p := r.instance(0), r.peer(0, 0)
 	remote := r.dialling(t, p)
@@ -75,19 +75,19 @@ func (s lateReset) ResetPeer(ctx context.Context, r *api.ResetPeerRequest) error
 
 // backends.md 1.4: GoBGP keeps a reset of a session that is gone for the next.
 func TestResetTooLateIsForgotten(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	r := newRig(t)
 	in, p := r.instance(0), r.peer(0, 0)
 	remote := r.dialling(t, p)
 	r.apply(putInstance(in), create(p))
-	r.wait("a session", remote.Established)
+	r.settled(p.Key)
 	run := r.b.speakers[in.Key].run
 	r.b.wrap(in.Key, func(s bgpServer) bgpServer {
 		return lateReset{s, func() {
 			remote.End(nil)
 			r.wait("GoBGP sees the end", func() bool {
-				up, err := run.established(context.Background(), p.Key.Address)
-				return err == nil && !up
+				a, err := run.peer(context.Background(), p.Key.Address)
+				return err == nil && !isEstablished(a)
 			})
 		}}
 	})
@@ -101,12 +101,12 @@ func TestResetTooLateIsForgotten(t *testing.T) {
 // backends.md 1.4: the text of a reset (RFC 9003), and 6/4 comes back without
 // GoBGP's idle time.
 func TestResetCarriesItsText(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	r := newRig(t)
 	p := r.peer(0, 0)
 	remote := r.passive(t, p)
 	r.apply(putInstance(r.instance(0)), create(p))
-	r.wait("a session", remote.Established)
+	r.settled(p.Key)
 	start := time.Now()
 	if err := r.b.Reset(t.Context(), p.Key, backend.ResetRequest{Text: "line card swap"}); err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func TestResetCarriesItsText(t *testing.T) {
 
 // A remote that falls silent ends the session by the hold timer: code 4.
 func TestHoldTimerIsTheRemotesFault(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	r := newRig(t)
 	p := r.peer(0, 0)
 	p.HoldTime, p.Keepalive = 3*time.Second, time.Second
@@ -144,7 +144,7 @@ func TestHoldTimerIsTheRemotesFault(t *testing.T) {
 }
 
 func TestPrepareRefuses(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	w := newWorld(t)
 	in, p := w.instance(0), w.peer(0, 0)
 	wild := func(i int, change func(*bgp.InstanceSpec)) plan.Step {
@@ -205,7 +205,7 @@ func TestPrepareRefuses(t *testing.T) {
 // backends.md 1.2 AuthPassword: GoBGP logs the failure of the key that is one
 // too many, and says nothing.
 func TestTooManyKeysAreRefused(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	r := newRig(t, func(b *Backend) { b.optmem = func() (int, error) { return 3 * md5KeySize, nil } })
 	keyed := func(n int) *bgp.PeerSpec {
 		return with(r.peer(0, n), func(p *bgp.PeerSpec) { p.Auth, p.Password = bgp.AuthMD5, "key" })
@@ -234,7 +234,7 @@ func TestTooManyKeysAreRefused(t *testing.T) {
 
 // md5KeySize is this kernel's.
 func TestKeySize(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	optmem, err := readOptmem()
 	if err != nil {
 		t.Fatal(err)
@@ -260,7 +260,7 @@ func TestKeySize(t *testing.T) {
 
 // A port that another process has: the step fails and nothing is left of it.
 func TestBusyPort(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	r := newRig(t)
 	in, p := r.instance(0), r.peer(0, 0)
 	remote := r.dialling(t, p)
@@ -312,7 +312,7 @@ func TestListenErrors(t *testing.T) {
 // backends.md 1.5: ListPeer has passwords in clear. They are in no log record,
 // event or snapshot by another type than Secret.
 func TestPasswordIsNotTold(t *testing.T) {
-	t.Parallel()
+	parallel(t)
 	const secret = "open sesame"
 	var log syncBuffer
 	r := newRig(t, func(b *Backend) {
