@@ -44,6 +44,8 @@ func TestRefused(t *testing.T) {
 			runner.Update(peer1+"/config/colour", "red")},
 		{"unknown member", "InvalidArgument", []string{"colour"},
 			runner.Update(peer1+"/config", object{"colour": "red"})},
+		{"namespace that the backend cannot enter", "FailedPrecondition", []string{"vpn1", "network namespace", "elsewhere"},
+			runner.Update("/vpn-instances/vpn-instance[name=vpn1]/config/network-namespace", "elsewhere")},
 		{"unknown VPN instance", "InvalidArgument", []string{"vpn9"},
 			runner.Update("/bgp/instances/instance[name=default]/vpn-instances/vpn-instance[name=vpn9]/config/name", "vpn9")},
 	} {
