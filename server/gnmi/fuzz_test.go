@@ -1,0 +1,128 @@
+package gnmi
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	gproto "google.golang.org/protobuf/proto"
+
+	"mooring/engine/commit"
+	"mooring/engine/datastore"
+	"mooring/engine/schema"
+)
+
+// dryEngine edits and validates a real store and keeps nothing.
+type dryEngine struct{ store *datastore.Store }
+
+func (e dryEngine) View() schema.View { return configView{e.store.Running()} }
+
+func (e dryEngine) Edit(_ context.Context, _ commit.Actor, _ commit.Options, fn func(schema.Tx) error) (*commit.Result, error) {
+	txn := e.store.Begin()
+	defer txn.Discard()
+	if err := fn(txn); err != nil {
+		return nil, err
+	}
+	if errs := schema.Validate(txn, txn.Dirty()); len(errs) > 0 {
+		return nil, errs
+	}
+	return &commit.Result{}, nil
+}
+
+func (dryEngine) Subscribe() *commit.Subscription { return nil }
+
+// fuzzServer has the example configuration.
+func fuzzServer(f *testing.F) *Server {
+	f.Helper()
+	r := newRig(f).example()
+	r.stop()
+	return New(Config{Engine: dryEngine{r.engine.Store()}, Log: r.server.log})
+}
+
+// checkCode fails on what a client must never see for what it sent.
+func checkCode(t *testing.T, err error) {
+	t.Helper()
+	st := status.Convert(err)
+	switch st.Code() {
+	case codes.OK, codes.InvalidArgument, codes.NotFound, codes.Unimplemented:
+	default:
+		t.Fatalf("code %v: %s", st.Code(), st.Message())
+	}
+	if !utf8.ValidString(st.Message()) || gproto.Size(st.Proto()) > 6<<10 {
+		t.Fatalf("a bad status of %d bytes: %q", gproto.Size(st.Proto()), st.Message())
+	}
+	if err != nil && st.Message() == "" {
+		t.Fatal("an error without a reason")
+	}
+}
+
+// FuzzPath reads any prefix and path in a Get, a Subscribe and a delete.
+func FuzzPath(f *testing.F) {
+	s := fuzzServer(f)
+	add := func(prefix, p *gpb.Path) {
+		a, _ := gproto.Marshal(prefix)
+		b, _ := gproto.Marshal(p)
+		f.Add(a, b)
+	}
+	for _, at := range []string{"/", thePeer, "/bgp/.../config", vpn1 + "/peers/peer[address=*]/*/config", "/.../.../*", "/nonsense[a=b]"} {
+		add(nil, path(at))
+		add(&gpb.Path{Origin: "mooring", Target: "t", Elem: path("/bgp").Elem}, path(at))
+	}
+	add(nil, &gpb.Path{Element: []string{"bgp"}})
+	add(nil, path(strings.Repeat("/...", 64)))
+	add(nil, path(strings.Repeat("/a", 10_000)))
+	add(nil, &gpb.Path{Origin: "mooring-bgp"})
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		var prefix, p gpb.Path
+		if gproto.Unmarshal(a, &prefix) != nil || gproto.Unmarshal(b, &p) != nil {
+			return
+		}
+		for _, enc := range encodings {
+			_, err := s.Get(t.Context(), &gpb.GetRequest{Prefix: &prefix, Path: []*gpb.Path{&p}, Encoding: enc})
+			checkCode(t, err)
+		}
+		_, err := newWatch(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{
+			Prefix: &prefix, Subscription: []*gpb.Subscription{{Path: &p}},
+		}}})
+		checkCode(t, err)
+		_, err = s.Set(t.Context(), &gpb.SetRequest{Prefix: &prefix, Delete: []*gpb.Path{&p}})
+		checkCode(t, err)
+	})
+}
+
+// FuzzSet applies any SetRequest to the example configuration.
+func FuzzSet(f *testing.F) {
+	s := fuzzServer(f)
+	for _, text := range []string{
+		`delete: {} replace: {path: {} val: {json_val: "{}"}} update: {path: {elem: {name: "bgp"}} val: {json_ietf_val: "{}"}}`,
+		fmt.Sprintf(`update: {path: {%s} val: {json_val: "%s"}}`, pathProto(thePeer), strings.ReplaceAll(peerJSON, `"`, `\"`)),
+		fmt.Sprintf(`update: {path: {%s} val: {uint_val: 7}}`, pathProto(thePeer+"/config/as")),
+		fmt.Sprintf(`update: {path: {%s} val: {leaflist_val: {element: {string_val: "::1"} element: {}}}}`, pathProto(vpn1+"/config/listen-address")),
+		`extension: {commit: {id: "x" commit: {}}} update: {}`,
+		`union_replace: {}`,
+	} {
+		m := textOf[gpb.SetRequest](f, text)
+		b, _ := gproto.Marshal(m)
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var req gpb.SetRequest
+		if gproto.Unmarshal(b, &req) != nil {
+			return
+		}
+		before := s.cfg.Engine.View().(configView).Reader.(*datastore.Snapshot)
+		resp, err := s.Set(t.Context(), &req)
+		checkCode(t, err)
+		if n := len(req.Delete) + len(req.Replace) + len(req.Update); err == nil && len(resp.Response) != n {
+			t.Fatalf("%d results for %d operations", len(resp.Response), n)
+		}
+		if s.cfg.Engine.View().(configView).Reader.(*datastore.Snapshot) != before {
+			t.Fatal("a dry run has published something")
+		}
+	})
+}
