@@ -503,6 +503,55 @@ func TestResetPolicyAlways(t *testing.T) {
 	}
 }
 
+func TestResetByRequest(t *testing.T) {
+	r := newRig(t)
+	if err := r.c.Reset(t.Context(), operator, thePeer, ResetHard, ""); err == nil || !strings.Contains(err.Error(), "no such peer") {
+		t.Errorf("unknown peer: %v", err)
+	}
+	r.b.Hold()
+	r.mustEdit(example)
+	if err := r.c.Reset(t.Context(), operator, thePeer, ResetHard, ""); !errors.Is(err, ErrNotEstablished) {
+		t.Errorf("down: %v", err)
+	}
+	r.b.Release()
+	r.eventually("established", func() bool { return r.state(thePeer).Session == bgp.StateEstablished })
+	if n := len(r.b.Ceases(thePeer)); n != 0 {
+		t.Fatalf("the refused reset was kept: %d ceases", n)
+	}
+	if err := r.c.Reset(t.Context(), operator, thePeer, ResetSoftIn, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.c.Reset(t.Context(), operator, thePeer, ResetHard, "maintenance"); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("told", func() bool { return r.state(thePeer).Resets[bgp.CauseOperator] == 1 })
+	if c := r.b.Ceases(thePeer); !slices.Equal(c, []uint8{bgp.CeaseAdminReset}) {
+		t.Errorf("ceases %v", c)
+	}
+	if _, err := ParseResetMode("softly"); err == nil {
+		t.Error("unknown mode accepted")
+	}
+}
+
+func TestExplain(t *testing.T) {
+	r := newRig(t)
+	r.mustEdit(example)
+	r.eventually("established", func() bool { return r.state(thePeer).Session == bgp.StateEstablished })
+	res, err := r.c.Edit(t.Context(), operator, Options{DryRun: true}, func(tx schema.Tx) error {
+		source(peerAt(tx, thePeer)).Interface = ygot.String("LoopBack2")
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := r.c.Explain(res.Plan)
+	if len(got) != 1 || got[0].Impact != bgp.ImpactReset || got[0].Session != bgp.StateEstablished ||
+		!slices.Equal(got[0].Families, []bgp.Family{bgp.IPv4Unicast}) || got[0].Source != netip.MustParseAddr("10.1.1.9") ||
+		len(got[0].Leaves) != 1 || got[0].Leaves[0].String() != leafSource+": 10.1.1.1 -> 10.1.1.9" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // A password goes with its method (RFC 7950 8.3.2), in running and candidate.
 func TestMeaninglessLeavesGo(t *testing.T) {
 	r := newRig(t)

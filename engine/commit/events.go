@@ -158,6 +158,13 @@ func (x *expectations) expect(steps []plan.Step, cause bgp.Cause, commitID strin
 	}
 }
 
+// ask notes a reset by request, before the backend is asked.
+func (x *expectations) ask(key bgp.PeerKey, r bgp.Reset) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.byPeer[key] = r
+}
+
 func (x *expectations) explain(key bgp.PeerKey) bgp.Reset {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -1,0 +1,101 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"mooring/backend"
+	"mooring/bgp"
+	"mooring/engine/plan"
+	"mooring/engine/schema"
+)
+
+// ErrNotEstablished is returned by Reset for a peer whose session is not
+// established: there is nothing to reset, and nothing is kept for later.
+var ErrNotEstablished = errors.New("the session is not established: there is nothing to reset")
+
+// ResetMode is the kind of a requested reset, named as in the model (rpc
+// reset-peer).
+type ResetMode uint8
+
+// The modes.
+const (
+	ResetHard    = ResetMode(backend.ResetHard)    // ends the session with a Cease 6/4 (RFC 4486)
+	ResetSoftIn  = ResetMode(backend.ResetSoftIn)  // asks for all routes again (RFC 2918)
+	ResetSoftOut = ResetMode(backend.ResetSoftOut) // sends all routes again
+)
+
+var resetModes = [...]string{"hard", "soft-in", "soft-out"}
+
+// ParseResetMode returns the mode with a name.
+func ParseResetMode(s string) (ResetMode, error) {
+	if i := slices.Index(resetModes[:], s); i >= 0 {
+		return ResetMode(i), nil
+	}
+	return 0, fmt.Errorf("mode %q is none of hard, soft-in, soft-out", s)
+}
+
+// Reset resets the session of a peer by request. text is the shutdown
+// communication (RFC 9003) of a hard reset. The error is a *schema.Error for a
+// peer that is not configured, or wraps ErrNotEstablished.
+func (c *Coordinator) Reset(ctx context.Context, actor Actor, key bgp.PeerKey, mode ResetMode, text string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := peerRecordKey(key)
+	if c.cfg.Store.Running().Get(k) == nil {
+		return &schema.Error{Tag: schema.DataMissing, Path: k.Path(), Message: "no such peer"}
+	}
+	if st := c.oper.Get(key).State; st == nil || st.Session != bgp.StateEstablished {
+		return fmt.Errorf("%s: %w", k, ErrNotEstablished)
+	}
+	if mode == ResetHard {
+		c.resets.ask(key, bgp.Reset{Cause: bgp.CauseOperator, Text: "by " + actor.User})
+	}
+	if err := c.cfg.Backend.Reset(ctx, key, backend.ResetRequest{Mode: backend.ResetMode(mode), Text: text}); err != nil {
+		return fmt.Errorf("%s: reset: %w", k, err)
+	}
+	c.log.Info("reset by request", "peer", key.String(), "user", actor.User, "protocol", actor.Protocol)
+	return nil
+}
+
+// PeerImpact is what a plan does to one peer, and what hangs on its session.
+type PeerImpact struct {
+	Peer    bgp.PeerKey
+	Impact  bgp.Impact
+	Leaves  []bgp.LeafChange
+	Session bgp.SessionState
+	// Families and Received are what goes down with an established session.
+	Families []bgp.Family
+	Received uint64
+	Source   netip.Addr // of the new session; invalid where the kernel chooses
+	Down     bgp.DownReason
+}
+
+// Explain tells what a plan does to each peer, in the order of the plan.
+func (c *Coordinator) Explain(p plan.Plan) []PeerImpact {
+	var out []PeerImpact
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if !s.Peer.Address.IsValid() {
+			continue
+		}
+		pi := PeerImpact{Peer: s.Peer, Impact: s.Impact, Leaves: s.Leaves}
+		if s.New != nil {
+			pi.Source, pi.Down = s.New.Source, s.New.Down
+		}
+		if st := c.oper.Get(s.Peer).State; st != nil {
+			pi.Session = st.Session
+			for _, f := range st.Families {
+				if f.Active && st.Session == bgp.StateEstablished {
+					pi.Families = append(pi.Families, f.Family)
+					pi.Received += f.Received
+				}
+			}
+		}
+		out = append(out, pi)
+	}
+	return out
+}
