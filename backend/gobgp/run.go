@@ -136,7 +136,9 @@ func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item, all 
 	}
 	a, err := all.peer(ctx, sp.run, it.addr)
 	if err != nil {
-		b.log.Warn("cannot look at a peer", "peer", p.want.Key.String(), "err", err)
+		if ctx.Err() == nil {
+			b.log.Warn("cannot look at a peer", "peer", p.want.Key.String(), "err", err)
+		}
 		return nil
 	}
 	switch {
@@ -147,7 +149,7 @@ func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item, all 
 		// time of establishment does not.)
 		return nil
 	case state == bgp.StateEstablished:
-		return b.established(ctx, sp, p, it, a)
+		return b.established(ctx, sp, p, it, settle(ctx, sp.run, it.addr, a))
 	}
 	e := blank(p, it.at)
 	e.Session = state
@@ -162,6 +164,23 @@ func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item, all 
 		p.renew, p.resetting = false, ""
 	}
 	return &e
+}
+
+// settle waits for the state machine to be where its event says it is: until
+// then, some microseconds, GoBGP would end the session without a Cease and
+// Reset would not see it.
+func settle(ctx context.Context, run *running, addr netip.Addr, a *api.Peer) *api.Peer {
+	for range 20 {
+		if isEstablished(a) {
+			break
+		}
+		now, err := run.peer(ctx, addr)
+		if err != nil || now == nil {
+			break
+		}
+		a = now
+	}
+	return a
 }
 
 // established tells a new session with the truth of its socket: the event has

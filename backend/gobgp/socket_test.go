@@ -49,7 +49,7 @@ func TestDialsAgainFromTheNewSource(t *testing.T) {
 	p := r.peer(0, 0)
 	remote := r.passive(t, p)
 	r.apply(putInstance(r.instance(0)), create(p))
-	r.wait("a session", func() bool { return remote.Established() })
+	r.settled(p.Key)
 	q := with(p, func(p *bgp.PeerSpec) { p.Source = r.addr(2) })
 	start := time.Now()
 	r.apply(update(p, q, bgp.ImpactReset))
@@ -131,7 +131,7 @@ func TestKeyIsTakenOffTheListener(t *testing.T) {
 	keyed := with(plain, func(p *bgp.PeerSpec) { p.Auth, p.Password = bgp.AuthMD5, "to be forgotten" })
 	remote := r.dialling(t, keyed)
 	r.apply(putInstance(in), create(keyed))
-	r.wait("a session with the key", remote.Established)
+	r.settled(keyed.Key)
 	r.apply(remove(keyed))
 	r.wait("its end", func() bool { return !remote.Established() })
 	if c := remote.Ceases(); len(c) != 1 || c[0] != bgp.CeasePeerDeconfigured {
@@ -146,6 +146,7 @@ func TestKeyIsTakenOffTheListener(t *testing.T) {
 	listening := with(keyed, func(p *bgp.PeerSpec) { p.ConnectMode = bgp.ListenOnly })
 	r.apply(update(plain, listening, bgp.ImpactReset))
 	r.wait("a session with the key", func() bool { return remote.Sessions() == 3 && remote.Established() })
+	r.settled(keyed.Key)
 	down := with(listening, func(p *bgp.PeerSpec) { p.Down = bgp.DownInterfaceDown })
 	r.apply(update(listening, down, bgp.ImpactReset))
 	remote.Follow(plain)
@@ -163,7 +164,7 @@ func TestGTSM(t *testing.T) {
 	p.TTL, p.MinTTL = 255, 255
 	remote := r.dialling(t, p)
 	r.apply(putInstance(r.instance(0)), create(p))
-	r.wait("a session", remote.Established)
+	r.settled(p.Key)
 	remote.Conn(func(fd int) {
 		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MINTTL, 255); err != nil {
 			t.Error(err)

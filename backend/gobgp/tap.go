@@ -14,6 +14,9 @@ const (
 	logPeerDown   = "Peer Down"             // Info; after the last octet has been written
 )
 
+// logClosed is a Warn that a remote can cause as often as it dials.
+const logClosed = "Closed an accepted connection"
+
 // tap is the slog.Handler of one BgpServer. It picks out the records above
 // by the address of their peer and passes the rest on: warnings and worse as
 // they are, the rest as debugging.
@@ -67,7 +70,7 @@ func (t *tap) Handle(ctx context.Context, r slog.Record) error {
 	if addr, err := netip.ParseAddr(t.peer); err == nil {
 		t.pick(addr, &r)
 	}
-	if r.Level < slog.LevelWarn {
+	if r.Level < slog.LevelWarn || r.Message == logClosed {
 		r.Level = slog.LevelDebug
 	}
 	if !t.next.Enabled(ctx, r.Level) {

@@ -48,7 +48,7 @@ func TestUpdateThatFailsHalfwayIsRepaired(t *testing.T) {
 	in, p := r.instance(0), r.peer(0, 0)
 	remote := r.dialling(t, p)
 	r.apply(putInstance(in), create(p))
-	r.wait("a session", remote.Established)
+	r.settled(p.Key)
 	r.b.wrap(in.Key, func(s bgpServer) bgpServer { return halfUpdate{s} })
 	q := with(p, func(p *bgp.PeerSpec) { p.MSS = 1000 })
 	n, err := r.b.Apply(t.Context(), []plan.Step{update(p, q, bgp.ImpactReset)})
