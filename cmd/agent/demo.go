@@ -135,7 +135,7 @@ func play(ctx context.Context, out io.Writer, a *agent, o demoOptions, peerPort 
 	}
 	err = c.watch(ctx, s.tell)
 	switch {
-	case context.Cause(ctx) == errNotBack:
+	case errors.Is(context.Cause(ctx), errNotBack):
 		return errNotBack
 	case ctx.Err() != nil:
 		return nil // the user has seen enough

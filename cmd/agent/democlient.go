@@ -89,9 +89,13 @@ func (c *demoClient) watch(ctx context.Context, tell func(*gpb.Notification) (do
 // peerPath is the path of the demo's peer and of what is below it.
 func peerPath(below ...string) *gpb.Path {
 	p := &gpb.Path{Elem: []*gpb.PathElem{
-		{Name: "bgp"}, {Name: "instances"}, {Name: "instance", Key: map[string]string{"name": "default"}},
-		{Name: "vpn-instances"}, {Name: "vpn-instance", Key: map[string]string{"name": "vpn1"}},
-		{Name: "peers"}, {Name: "peer", Key: map[string]string{"address": demoPeer}},
+		{Name: "bgp"},
+		{Name: "instances"},
+		{Name: "instance", Key: map[string]string{"name": "default"}},
+		{Name: "vpn-instances"},
+		{Name: "vpn-instance", Key: map[string]string{"name": "vpn1"}},
+		{Name: "peers"},
+		{Name: "peer", Key: map[string]string{"address": demoPeer}},
 	}}
 	for _, name := range below {
 		p.Elem = append(p.Elem, &gpb.PathElem{Name: name})

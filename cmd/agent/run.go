@@ -180,7 +180,11 @@ func (a *agent) serve(ctx context.Context) error {
 	engine.Go(func() error { return a.engine.Run(engineCtx) })
 
 	fronts, frontCtx := errgroup.WithContext(ctx)
-	stop := context.AfterFunc(engineCtx, func() { a.closeListeners() }) // without engine no front end
+	stop := context.AfterFunc(engineCtx, func() {
+		if err := a.closeListeners(); err != nil { // without engine no front end
+			a.log.Error("listeners not closed", "err", err)
+		}
+	})
 	for _, f := range a.fronts {
 		a.log.Info("listening", "protocol", f.name, "address", f.ln.Addr().String())
 		fronts.Go(func() error { return f.serve(frontCtx, f.ln) })

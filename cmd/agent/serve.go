@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"strings"
 )
 
 // serve runs the agent until ctx ends.
@@ -47,10 +46,10 @@ func (p *program) serveConfig(args []string) (Config, error) {
 func (c choices) define(fs *flag.FlagSet, s *setting) {
 	set := func(v string) error {
 		c[s.key] = given{v, "--" + s.key}
-		return nil
+		return nil // judged by check, with the others
 	}
 	if s.arg == "" {
-		fs.BoolFunc(s.key, "", func(v string) error { return set(strings.ToLower(v)) })
+		fs.BoolFunc(s.key, "", set)
 		return
 	}
 	fs.Func(s.key, "", set)

@@ -34,39 +34,61 @@ func (s *setting) env() string {
 }
 
 var settings = []setting{
-	{"state-dir", "DIR", "/var/lib/mooring",
+	{
+		"state-dir", "DIR", "/var/lib/mooring",
 		"where the agent keeps its configuration, users, certificate and host key; made at the first start",
-		func(c *Config, v string) (err error) { c.StateDir, err = nonEmptyPath(v); return err }},
-	{"gnmi", "ADDR", "127.0.0.1:9339",
+		func(c *Config, v string) (err error) { c.StateDir, err = nonEmptyPath(v); return err },
+	},
+	{
+		"gnmi", "ADDR", "127.0.0.1:9339",
 		"where gNMI listens: host:port, unix:PATH, or off",
-		func(c *Config, v string) (err error) { c.GNMI, err = listenAddress(v); return err }},
-	{"netconf", "ADDR", "127.0.0.1:1830",
+		func(c *Config, v string) (err error) { c.GNMI, err = listenAddress(v); return err },
+	},
+	{
+		"netconf", "ADDR", "127.0.0.1:1830",
 		"where NETCONF over SSH listens: host:port, unix:PATH, or off",
-		func(c *Config, v string) (err error) { c.NETCONF, err = listenAddress(v); return err }},
-	{"backend", "NAME", backendGoBGP,
+		func(c *Config, v string) (err error) { c.NETCONF, err = listenAddress(v); return err },
+	},
+	{
+		"backend", "NAME", backendGoBGP,
 		"the BGP speaker: " + strings.Join(backendNames, ", ") + " (fake speaks with nobody, it is for trying things out)",
-		func(c *Config, v string) (err error) { c.Backend, err = oneOf(v, backendNames...); return err }},
-	{"tls-cert", "FILE", "",
+		func(c *Config, v string) (err error) { c.Backend, err = oneOf(v, backendNames...); return err },
+	},
+	{
+		"tls-cert", "FILE", "",
 		"certificate chain of gNMI, PEM; without it the agent makes its own, self-signed",
-		func(c *Config, v string) error { c.TLSCert = v; return nil }},
-	{"tls-key", "FILE", "",
+		func(c *Config, v string) error { c.TLSCert = v; return nil },
+	},
+	{
+		"tls-key", "FILE", "",
 		"key of tls-cert, PEM, readable by the agent's user only",
-		func(c *Config, v string) error { c.TLSKey = v; return nil }},
-	{"tls-client-ca", "FILE", "",
+		func(c *Config, v string) error { c.TLSKey = v; return nil },
+	},
+	{
+		"tls-client-ca", "FILE", "",
 		"certificate authorities of gNMI clients, PEM; needed by tls-client-auth",
-		func(c *Config, v string) error { c.TLSClientCA = v; return nil }},
-	{"tls-client-auth", "MODE", server.ClientCertNone.String(),
+		func(c *Config, v string) error { c.TLSClientCA = v; return nil },
+	},
+	{
+		"tls-client-auth", "MODE", server.ClientCertNone.String(),
 		"certificate of gNMI clients: none (not asked for), if-given, required; a client without a password is the user that its certificate names",
-		func(c *Config, v string) (err error) { c.TLSClientAuth, err = clientAuth(v); return err }},
-	{"insecure-plaintext", "", "false",
+		func(c *Config, v string) (err error) { c.TLSClientAuth, err = clientAuth(v); return err },
+	},
+	{
+		"insecure-plaintext", "", "false",
 		"gNMI without TLS; only on a loopback address or a unix socket",
-		func(c *Config, v string) (err error) { c.Plaintext, err = boolean(v); return err }},
-	{"log-level", "LEVEL", "info",
+		func(c *Config, v string) (err error) { c.Plaintext, err = boolean(v); return err },
+	},
+	{
+		"log-level", "LEVEL", "info",
 		"least level that is logged: debug, info, warn, error",
-		func(c *Config, v string) (err error) { c.LogLevel, err = logLevel(v); return err }},
-	{"log-format", "FORMAT", "text",
+		func(c *Config, v string) (err error) { c.LogLevel, err = logLevel(v); return err },
+	},
+	{
+		"log-format", "FORMAT", "text",
 		"form of the log on standard error: text or json",
-		func(c *Config, v string) (err error) { c.LogFormat, err = oneOf(v, "text", "json"); return err }},
+		func(c *Config, v string) (err error) { c.LogFormat, err = oneOf(v, "text", "json"); return err },
+	},
 }
 
 func settingOf(key string) *setting {

@@ -62,6 +62,8 @@ var places = map[string]place{
 	"tests/netlab": {},
 	"tests/runner": {may: []string{"tests/netlab"}},
 	"tests/e2e":    {tests: []string{"tests/netlab", "tests/runner"}},
+	"tests/crash":  {tests: []string{"tests/runner"}},
+	"tests/bench":  {tests: []string{"tests/netlab", "tests/runner"}},
 }
 
 // fixture is what the test of a front end puts behind it: a real engine with
@@ -98,18 +100,18 @@ var seals = []seal{
 var holders = map[string][]string{
 	"github.com/osrg/gobgp/v4":          {"backend/gobgp", "cmd/agent"}, // the demo's remote is one
 	"go.etcd.io/bbolt":                  {"engine/datastore"},
-	"github.com/tidwall/btree":          {"engine/datastore"},
+	"github.com/tidwall/btree":          {testsOnly, "engine/datastore"},
 	"github.com/vishvananda/netlink":    {"backend/srcaddr", "tests/netlab"},
 	"github.com/vishvananda/netns":      {"backend/srcaddr", "tests/netlab"},
-	"google.golang.org/grpc":            {"server/gnmi", "cmd/agent", "tests/runner", "tests/e2e"},
-	"github.com/openconfig/gnmi":        {"server/gnmi", "cmd/agent", "tests/runner", "tests/e2e"},
+	"google.golang.org/grpc":            {"server/gnmi", "cmd/agent", "tests/runner", "tests/e2e", "tests/crash", "tests/bench"},
+	"github.com/openconfig/gnmi":        {"server/gnmi", "cmd/agent", "tests/runner", "tests/e2e", "tests/crash", "tests/bench"},
 	"github.com/openconfig/goyang":      {"internal/yanggen"},
-	"github.com/Juniper/go-netconf":     {"tests/runner", "tests/e2e"},
+	"github.com/Juniper/go-netconf":     {testsOnly, "tests/runner", "tests/e2e", "tests/crash", "tests/bench"},
 	"go.yaml.in/yaml/v3":                {"cmd/agent", "server"},
 	"github.com/rogpeppe/go-internal":   {"cmd/agent"},
 	"github.com/google/go-cmp":          {testsOnly, "backend/backendtest"},
 	"go.uber.org/goleak":                {testsOnly},
-	"github.com/scrapli/scrapligo":      {},
+	"github.com/scrapli/scrapligo":      {testsOnly},
 	"github.com/openconfig/ygot/ytypes": {},
 }
 

@@ -1,0 +1,107 @@
+# make run    build the agent and show what a change does, on loopback
+# make test   everything that CI runs
+# make help   all targets
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+# For go test, such as TESTFLAGS=-v.
+TESTFLAGS ?=
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# The race detector needs a C compiler.
+RACE := $(if $(shell command -v gcc || command -v clang),-race)
+# Tests of the whole agent, in network namespaces and against other daemons.
+WHOLE := ./tests/e2e ./tests/crash
+UNIT = $(shell $(GO) list ./... | grep -vE '/tests/(e2e|crash|bench)$$')
+# Debian packages that the tests use.
+PACKAGES := bird2 gcc iproute2 libc6-dev libyang2-tools openssh-client python3-ncclient
+
+.PHONY: help
+help: ## show this
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
+
+.PHONY: build
+build: ## bin/agent
+	$(GO) build -trimpath -ldflags '-X main.release=$(VERSION)' -o bin/agent ./cmd/agent
+
+.PHONY: run
+run: build ## the agent with a BGP peer on loopback, until Ctrl-C
+	@exec bin/agent demo
+
+.PHONY: test
+test: setup check e2e ## everything that CI runs
+
+.PHONY: check
+check: lint vet generated yang unit ## all that needs no other daemon
+
+.PHONY: lint
+lint: ## format and static checks
+	$(LINT) run ./...
+
+.PHONY: fmt
+fmt: ## format the sources
+	$(LINT) fmt ./...
+
+.PHONY: vet
+vet:
+	$(GO) vet ./...
+
+.PHONY: generate
+generate: ## gen/ from yang/
+	$(GO) generate ./...
+
+.PHONY: generated
+generated: ## is gen/ what the generator makes of yang/?
+	@new=$$(mktemp -d); trap 'rm -rf "$$new"' EXIT; \
+	$(GO) run ./internal/yanggen -yang yang -out "$$new"; \
+	diff -ru gen "$$new" || { echo 'gen/ is not what yang/ gives: run make generate and commit the result' >&2; exit 1; }
+
+.PHONY: yang
+yang: ## does yanglint accept the modules without a word?
+	@if ! command -v yanglint >/dev/null; then \
+	  echo 'yanglint is missing (Debian package libyang2-tools): the YANG modules were not checked'; \
+	  [ "$${CI:-}" != true ]; exit; \
+	fi; \
+	for m in yang/*.yang; do \
+	  said=$$(yanglint -p yang "$$m" 2>&1) && [ -z "$$said" ] || { echo "yanglint $$m: $$said" >&2; exit 1; }; \
+	done
+
+.PHONY: unit
+unit: ## the tests of the packages
+	@[ -n '$(RACE)' ] || echo 'no C compiler: the tests run without the race detector'
+	$(GO) test $(RACE) -shuffle=on -count=1 -timeout 10m $(TESTFLAGS) $(UNIT)
+
+.PHONY: e2e
+e2e: ## the tests of the whole agent; they need root
+	@[ "$$(id -u)" = 0 ] || echo 'not root: the tests that make network namespaces are skipped (sudo make e2e runs them)'
+	$(GO) test -p 1 -count=1 -timeout 15m $(TESTFLAGS) $(WHOLE)
+
+.PHONY: bench
+bench: ## measure against the targets; some minutes, some need root
+	$(GO) test ./tests/bench -run '^$$' -bench . -benchtime 300x -timeout 60m $(TESTFLAGS)
+	$(GO) test ./engine/commit -run '^$$' -bench . -timeout 30m $(TESTFLAGS)
+
+.PHONY: setup
+setup: ## install what the tests need, where that is possible
+	@missing=(); \
+	for p in $(PACKAGES); do \
+	  [ "$$(dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || missing+=($$p); \
+	done; \
+	if [ $${#missing[@]} = 0 ]; then exit; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get install -y --no-install-recommends "$${missing[@]}" || \
+	    { apt-get update && apt-get install -y --no-install-recommends "$${missing[@]}"; } || \
+	    echo "could not install: $${missing[*]}"; \
+	else \
+	  echo "not installed, the tests that need them are skipped: $${missing[*]}"; \
+	  echo "  sudo apt-get install $${missing[*]}"; \
+	fi
+
+.PHONY: clean
+clean: ## remove what make has built
+	rm -rf bin .run
