@@ -72,8 +72,9 @@ func StateDir(t testing.TB) string {
 	return dir
 }
 
-// Start runs `agent serve` and returns when the agent serves.
-// Cleanup ends the agent, and shows its log if the test failed.
+// Start runs `agent serve` and returns when the agent serves. Cleanup ends the
+// agent, looks for a panic or a data race (in an agent built under
+// GOFLAGS=-race) in its log, and shows the log if the test failed.
 func Start(t testing.TB, o Options) *Agent {
 	t.Helper()
 	a, err := Launch(t, o)
@@ -150,6 +151,11 @@ func (a *Agent) start(t testing.TB) error {
 	}()
 	t.Cleanup(func() {
 		a.Kill()
+		for _, bad := range []string{"panic:", "DATA RACE"} {
+			if strings.Contains(a.Log(), bad) {
+				t.Errorf("runner: %q in the log of the agent", bad)
+			}
+		}
 		if t.Failed() {
 			t.Logf("runner: log of agent %d:\n%s", a.Pid(), a.Log())
 		}
