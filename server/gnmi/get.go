@@ -165,8 +165,28 @@ func (a *answer) add(p schema.Path) error {
 	return nil
 }
 
+// stateless are the configuration nodes with no state below them. To read one
+// of these no state need be rendered.
+var stateless = func() map[*schema.Node]bool {
+	m := map[*schema.Node]bool{}
+	var visit func(n *schema.Node) bool
+	visit = func(n *schema.Node) bool {
+		pure := n.Config
+		for _, c := range n.Children {
+			pure = visit(c) && pure
+		}
+		m[n] = pure
+		return pure
+	}
+	visit(schema.Root())
+	return m
+}()
+
 func (a *answer) json(p schema.Path) ([]byte, error) {
 	opt := schema.JSONOptions{IETF: a.encoding == gpb.Encoding_JSON_IETF, Content: a.content}
+	if opt.Content == schema.All && stateless[p.Node()] {
+		opt.Content = schema.ConfigOnly
+	}
 	if len(p) > 0 {
 		return schema.AppendJSON(nil, a.view, p, opt)
 	}
@@ -175,9 +195,10 @@ func (a *answer) json(p schema.Path) ([]byte, error) {
 	}
 	// Room for what the last one took spares copying tens of megabytes as the
 	// text grows.
-	last := int(a.server.fullSize.Load())
+	hint := &a.server.fullSize[a.content]
+	last := int(hint.Load())
 	text, err := schema.AppendJSON(make([]byte, 0, last+last/16), a.view, p, opt)
-	a.server.fullSize.Store(int64(len(text)))
+	hint.Store(int64(len(text)))
 	return text, err
 }
 

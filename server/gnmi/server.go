@@ -81,11 +81,10 @@ const (
 type Server struct {
 	cfg      Config
 	log      *slog.Logger
-	stopping context.Context // ends when the server stops
-	stop     context.CancelFunc
-	readers  sync.WaitGroup // goroutines that read from a stream
-	open     atomic.Int64   // Subscribe RPCs
-	fullSize atomic.Int64   // octets of the last answer for the root
+	stopping chan struct{}                        // closed when the server stops
+	readers  sync.WaitGroup                       // goroutines that read from a stream
+	open     atomic.Int64                         // Subscribe RPCs
+	fullSize [schema.Operational + 1]atomic.Int64 // octets of the last answer for the root, by content
 }
 
 var _ gpb.GNMIServer = (*Server)(nil)
@@ -100,9 +99,7 @@ func New(cfg Config) *Server {
 	orElse(&cfg.MaxMessage, defaultMaxMessage)
 	orElse(&cfg.MaxConnections, defaultMaxOpen)
 	orElse(&cfg.MaxSubscriptions, defaultMaxOpen)
-	s := &Server{cfg: cfg, log: cfg.Log}
-	s.stopping, s.stop = context.WithCancel(context.Background()) // Serve stops it; requests have contexts of their own
-	return s
+	return &Server{cfg: cfg, log: cfg.Log, stopping: make(chan struct{})}
 }
 
 // Subscriptions returns how many Subscribe RPCs are open.
@@ -113,7 +110,8 @@ func (s *Server) Subscriptions() int { return int(s.open.Load()) }
 // that is being committed is always waited for. On return nothing of the
 // server runs any more. Serve is called once.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	defer s.stop()
+	stop := sync.OnceFunc(func() { close(s.stopping) })
+	defer stop()
 	if s.cfg.TLS == nil && !local(ln.Addr()) {
 		err := fmt.Errorf("serve gNMI on %s without TLS: only loopback and unix sockets are served in the clear", ln.Addr())
 		return errors.Join(err, ln.Close())
@@ -129,7 +127,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	case <-ctx.Done():
 	}
 	alive.Shutdown()
-	s.stop()
+	stop()
 	drained := make(chan struct{})
 	go func() {
 		g.GracefulStop()

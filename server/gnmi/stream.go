@@ -139,7 +139,10 @@ func (d *dump) run(ctx context.Context, view schema.View) error {
 	var err error
 	schema.Leaves(view, d.group.patterns[d.pattern], schema.LeafOptions{Defaults: true}, func(l *schema.LeafValue) bool {
 		if l.Key != d.key || d.n == nil {
-			if err = errors.Join(d.flush(), ctx.Err()); err != nil {
+			if err = d.flush(); err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
 				return false
 			}
 			d.begin(l)
@@ -150,7 +153,10 @@ func (d *dump) run(ctx context.Context, view schema.View) error {
 		d.n.Update = append(d.n.Update, &gpb.Update{Path: relOut(l.Rel), Val: leafValue(d.encoding, l)})
 		return true
 	})
-	return errors.Join(err, d.flush())
+	if err != nil {
+		return err
+	}
+	return d.flush()
 }
 
 // begin starts the message of a record.

@@ -51,7 +51,13 @@ func (s *Server) Subscribe(stream gpb.GNMI_SubscribeServer) error {
 	}
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
-	defer context.AfterFunc(s.stopping, func() { cancel(errStopping) })()
+	s.readers.Go(func() {
+		select {
+		case <-s.stopping:
+			cancel(errStopping)
+		case <-ctx.Done():
+		}
+	})
 	out := &sender{stream: stream, watch: w}
 	switch w.mode {
 	case gpb.SubscriptionList_ONCE: // gnmi.md 66
