@@ -3,8 +3,6 @@ package datastore
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -30,14 +28,13 @@ import (
 //	records  schema.Key RFC 7951 JSON of the record, secrets sealed
 //	history  revision, big endian, 8 octets   JSON of the Commit
 //
-// The revision of running is the last one in the history, 0 where that is
-// empty.
+// The revision of the file is the last one in the history, 0 where that is
+// empty. Running is the file with what the journal has beyond that.
 const (
 	stateFile   = "state.db"
 	format      = 1
 	keyCheck    = "mooring"
 	lockTimeout = 500 * time.Millisecond // covers an agent that is just ending
-	bulk        = 1000                   // records of a commit that is large
 )
 
 var (
@@ -48,10 +45,14 @@ var (
 	checkKey      = []byte("key-check")
 )
 
-// file is the state file, open and locked.
+// file is the state file and its journal, open and locked.
 type file struct {
-	db   *bbolt.DB
-	path string
+	db      *bbolt.DB
+	path    string
+	journal *journal
+	pending pending
+	direct  bool // something failed: the next commit goes by a checkpoint
+	closed  bool
 	*sealer
 }
 
@@ -88,15 +89,20 @@ func openFile(dir string) (*file, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	f := &file{db: db, path: path}
-	if err := f.prepare(dir); err != nil {
+	f := &file{db: db, path: path, pending: pending{records: map[schema.Key][]byte{}}}
+	identity, err := f.prepare(dir)
+	if err == nil {
+		f.journal, err = openJournal(dir, identity)
+	}
+	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return f, nil
 }
 
-// prepare checks the format and the key, and writes both into a new file.
-func (f *file) prepare(dir string) error {
+// prepare checks the format and the key, and writes both into a new file. It
+// returns the sealed key-check, which is unique to the file.
+func (f *file) prepare(dir string) ([]byte, error) {
 	var version, check []byte
 	err := f.view(func(tx *bbolt.Tx) error {
 		if b := tx.Bucket(metaBucket); b != nil {
@@ -105,27 +111,28 @@ func (f *file) prepare(dir string) error {
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if version != nil && string(version) != strconv.Itoa(format) {
-		return fmt.Errorf("%w: %s has format %s, this agent knows format %d: start the agent that wrote it, or a newer one",
+		return nil, fmt.Errorf("%w: %s has format %s, this agent knows format %d: start the agent that wrote it, or a newer one",
 			ErrFormat, f.path, version, format)
 	}
 	if f.sealer, err = loadSealer(dir, version == nil); err != nil {
-		return err
+		return nil, err
 	}
 	if version == nil {
-		return f.create(dir)
+		check = f.seal([]byte(keyCheck), checkKey)
+		return check, f.create(dir, check)
 	}
 	if plain, err := f.open(check, checkKey); err != nil || string(plain) != keyCheck {
-		return fmt.Errorf("%w: %s is not the key that %s was written with: put back the copy from the backup of this directory",
+		return nil, fmt.Errorf("%w: %s is not the key that %s was written with: put back the copy from the backup of this directory",
 			ErrKeyFile, filepath.Join(dir, keyFile), f.path)
 	}
-	return nil
+	return check, nil
 }
 
 // create writes the content of a new file, with the records that always exist.
-func (f *file) create(dir string) error {
+func (f *file) create(dir string, check []byte) error {
 	err := f.update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{metaBucket, recordBucket, historyBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
@@ -136,7 +143,7 @@ func (f *file) create(dir string) error {
 		if err := meta.Put(formatKey, []byte(strconv.Itoa(format))); err != nil {
 			return err
 		}
-		if err := meta.Put(checkKey, f.seal([]byte(keyCheck), checkKey)); err != nil {
+		if err := meta.Put(checkKey, check); err != nil {
 			return err
 		}
 		var writes []write
@@ -144,110 +151,12 @@ func (f *file) create(dir string) error {
 			writes = append(writes, write{key: k, record: schema.New(k)})
 		}
 		slices.SortFunc(writes, write.compare)
-		return f.put(tx, writes)
+		return putRecords(tx.Bucket(recordBucket), f.encode(writes))
 	})
 	if err != nil {
 		return err
 	}
 	return syncDir(dir)
-}
-
-// commit makes the records, sorted by key, and the history entry durable, all
-// or nothing.
-func (f *file) commit(writes []write, c *Commit, keep int) error {
-	entry, err := json.Marshal(c)
-	if err != nil {
-		return err
-	}
-	return f.update(func(tx *bbolt.Tx) error {
-		if err := f.put(tx, writes); err != nil {
-			return err
-		}
-		history := tx.Bucket(historyBucket)
-		if err := history.Put(binary.BigEndian.AppendUint64(nil, c.Revision), entry); err != nil {
-			return err
-		}
-		for oldest, _ := history.Cursor().First(); ; oldest, _ = history.Cursor().First() {
-			if binary.BigEndian.Uint64(oldest)+uint64(keep) > c.Revision {
-				return nil
-			}
-			if err := history.Delete(oldest); err != nil {
-				return err
-			}
-		}
-	})
-}
-
-// put writes records in the order of their keys, which is what makes a large
-// commit fast. The values live in chunks, because bbolt needs each of them
-// until the transaction ends.
-func (f *file) put(tx *bbolt.Tx, writes []write) error {
-	const most, expected = 1 << 16, 1 << 10 // octets of a chunk, of a record
-	records := tx.Bucket(recordBucket)
-	if len(writes) > bulk {
-		records.FillPercent = 0.9 // sorted, so pages fill once
-	}
-	var context, chunk []byte
-	seal := func(plain []byte) []byte { return f.seal(plain, context) }
-	for i, w := range writes {
-		context = []byte(w.key)
-		if w.record == nil {
-			if err := records.Delete(context); err != nil {
-				return err
-			}
-			continue
-		}
-		if cap(chunk)-len(chunk) < expected {
-			chunk = make([]byte, 0, min(most, expected*(len(writes)-i)))
-		}
-		start := len(chunk)
-		chunk = schema.AppendRecord(chunk, w.record, seal)
-		if err := records.Put(context, chunk[start:len(chunk):len(chunk)]); err != nil {
-			return fmt.Errorf("%s: %w", w.key, err)
-		}
-	}
-	return nil
-}
-
-// load reads all records and the history. bbolt hands them out in key order,
-// for which the tree has a fast way in.
-func (f *file) load() (tree, []Commit, error) {
-	t := newTree()
-	var history []Commit
-	var entries []string
-	err := f.view(func(tx *bbolt.Tx) error {
-		err := tx.Bucket(recordBucket).ForEach(func(key, value []byte) error {
-			k := schema.Key(key)
-			if k.Kind() == nil {
-				return fmt.Errorf("%s: record %q is of no known kind", f.path, k)
-			}
-			rec, err := schema.DecodeRecord(k.Kind(), value, func(sealed []byte) ([]byte, error) {
-				return f.open(sealed, key)
-			})
-			if err != nil {
-				return fmt.Errorf("%s: record %s: %w", f.path, k, err)
-			}
-			t.records.Load(k, rec)
-			entries = schema.IndexEntries(k, rec, entries)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		return tx.Bucket(historyBucket).ForEach(func(_, value []byte) error {
-			var c Commit
-			if err := json.Unmarshal(value, &c); err != nil {
-				return fmt.Errorf("%s: history: %w", f.path, err)
-			}
-			history = append(history, c)
-			return nil
-		})
-	})
-	slices.Sort(entries)
-	for _, e := range entries {
-		t.index.Load(e)
-	}
-	return t, history, err
 }
 
 // forget drops the pages that load has read from this process's memory; they
@@ -264,7 +173,25 @@ func (f *file) forget() error {
 	return nil
 }
 
-func (f *file) close() error { return f.db.Close() }
+// close brings what is pending into the state file, so that the next start
+// replays nothing, and releases both files. Where something has failed before,
+// the journal keeps it: see checkpoint.
+func (f *file) close(keep int) error {
+	if f.closed {
+		return nil
+	}
+	var err error
+	if !f.direct && len(f.pending.history) > 0 {
+		err = f.checkpoint(nil, keep)
+	}
+	return errors.Join(err, f.release())
+}
+
+// release closes both files and leaves them as they are.
+func (f *file) release() error {
+	f.closed = true
+	return errors.Join(f.journal.disk.Close(), f.db.Close())
+}
 
 func (f *file) view(fn func(*bbolt.Tx) error) error {
 	return guard(func() error { return f.db.View(fn) })

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,7 +13,7 @@ import (
 	"mooring/engine/schema"
 )
 
-// defaultHistory is how many commits are kept where Options does not say.
+// defaultHistory is how many commits are kept until SetHistory says.
 const defaultHistory = 100
 
 // maxLines is how many lines of Changes and of Resets of a commit are kept: a
@@ -21,9 +22,8 @@ const maxLines = 1000
 
 // Options are the settings of a Store.
 type Options struct {
-	Dir     string // the state directory; made where missing
-	Log     *slog.Logger
-	History int // how many commits to keep; 0 means 100
+	Dir string // the state directory; made where missing
+	Log *slog.Logger
 }
 
 // Meta is what the history tells of a commit beside its revision.
@@ -47,16 +47,16 @@ type Commit struct {
 
 // Store holds the datastores. All methods are safe for concurrent use.
 type Store struct {
-	file    *file
-	keep    int
 	running atomic.Pointer[Snapshot]
 	shared  *Candidate
 	locks   lockTable
 
 	writing sync.Mutex // guards what follows; held while a commit becomes durable
-	latest  *Snapshot  // last persisted; running, once it is published
+	file    *file
+	keep    int       // how many commits
+	latest  *Snapshot // last persisted; running, once it is published
 	// doubtful are the records of commits that failed to become durable. What
-	// the file says of them is unknown until a later commit writes them too.
+	// the disk says of them is unknown until a later commit writes them too.
 	doubtful map[schema.Key]struct{}
 
 	past    sync.Mutex // guards history
@@ -71,35 +71,39 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state directory %s: %w", o.Dir, err)
 	}
-	s := &Store{file: f, keep: o.History, doubtful: map[schema.Key]struct{}{}}
-	if s.keep <= 0 {
-		s.keep = defaultHistory
-	}
+	s := &Store{file: f, keep: defaultHistory, doubtful: map[schema.Key]struct{}{}}
 	s.shared = &Candidate{store: s, shared: true}
 	content, history, err := f.load()
-	if err == nil {
-		err = f.forget()
-	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("load state directory %s: %w", o.Dir, err), f.close())
+		return nil, errors.Join(fmt.Errorf("load state directory %s: %w", o.Dir, err), f.release())
 	}
-	revision := uint64(0)
-	if len(history) > 0 {
-		revision = history[len(history)-1].Revision
+	replayed := len(f.pending.history)
+	if replayed > 0 {
+		// Nobody knows whether all that was read from the journal is on disk
+		// and not just in the cache of the kernel. SetHistory may yet want all
+		// of the history, so none of it is removed here.
+		if err := f.checkpoint(nil, math.MaxInt); err != nil {
+			o.Log.Warn("checkpoint failed, the next commit tries again", "dir", o.Dir, "err", err)
+		}
 	}
-	s.history = history[max(0, len(history)-s.keep):]
-	s.latest = newSnapshot(content, revision)
+	if err := f.forget(); err != nil {
+		return nil, errors.Join(fmt.Errorf("load state directory %s: %w", o.Dir, err), f.release())
+	}
+	s.history = history
+	s.latest = newSnapshot(content, revisionOf(history))
 	s.running.Store(s.latest)
-	o.Log.Info("state loaded", "dir", o.Dir, "revision", revision, "records", s.latest.Len(), "took", time.Since(start))
+	o.Log.Info("state loaded", "dir", o.Dir, "revision", s.latest.revision, "records", s.latest.Len(),
+		"replayed", replayed, "took", time.Since(start))
 	return s, nil
 }
 
-// Close waits for a commit that is becoming durable and closes the file.
-// Snapshots and candidates can still be read.
+// Close waits for a commit that is becoming durable and closes the files.
+// Snapshots and candidates can still be read. On an error nothing is lost that
+// Persist has returned.
 func (s *Store) Close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	return s.file.close()
+	return s.file.close(s.keep)
 }
 
 // Running returns the running configuration.
@@ -110,8 +114,8 @@ func (s *Store) Running() *Snapshot { return s.running.Load() }
 // returns is to be published. On an error the Txn is still open and running is
 // as before; ErrStale says that another commit came first.
 //
-// Where the disk fails at the very end, the file may hold the failed commit
-// until the next one overwrites it.
+// Where the disk fails at the very end, it may hold the failed commit until
+// the next one overwrites it.
 func (s *Store) Persist(t *Txn, m Meta) (*Snapshot, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -164,8 +168,26 @@ func (s *Store) Publish(snap *Snapshot) {
 	defer s.past.Unlock()
 	s.running.Store(snap)
 	s.history = append(s.history, *snap.commit)
+	s.trim()
+}
+
+// SetHistory says how many commits to keep, at least 1; it is 100 before. Call
+// it before the first commit, which removes what is too old. It may wait for a
+// commit that is becoming durable.
+func (s *Store) SetHistory(n int) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.past.Lock()
+	defer s.past.Unlock()
+	s.keep = max(1, n)
+	s.trim()
+}
+
+// trim needs both mutexes.
+func (s *Store) trim() {
 	if extra := len(s.history) - s.keep; extra > 0 {
-		s.history = slices.Delete(s.history, 0, extra)
+		clear(s.history[:extra])
+		s.history = s.history[extra:]
 	}
 }
 

@@ -38,10 +38,8 @@ func TestNewStoreHoldsThePermanentRecords(t *testing.T) {
 
 func TestHistoryKeepsTheLast(t *testing.T) {
 	dir := t.TempDir()
-	s, err := Open(Options{Dir: dir, Log: silent(), History: 3})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := open(t, dir)
+	s.SetHistory(3)
 	var all []Commit
 	for i := range 5 {
 		txn := s.Begin()
@@ -133,9 +131,8 @@ func TestPersistOverwritesWhatFailed(t *testing.T) {
 	failed.Delete(peerKey(2))
 	describe(failed, peerKey(3), "failed")
 	writes := s.writes(failed)
-	if err := s.file.commit(writes, &Commit{Revision: 2, Meta: Meta{CommitID: "failed"}}, 100); err != nil {
-		t.Fatal(err)
-	}
+	must(t, s.file.checkpoint(&batch{revision: 2, entry: []byte(`{"revision":2,"commit-id":"failed"}`), records: s.file.encode(writes)}, 100))
+	s.file.direct = true
 	for _, w := range writes {
 		s.doubtful[w.key] = struct{}{}
 	}
