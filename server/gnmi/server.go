@@ -82,7 +82,7 @@ type Server struct {
 	cfg      Config
 	log      *slog.Logger
 	stopping chan struct{}                        // closed when the server stops
-	readers  sync.WaitGroup                       // goroutines that read from a stream
+	readers  sync.WaitGroup                       // goroutines of the open Subscribe RPCs
 	open     atomic.Int64                         // Subscribe RPCs
 	fullSize [schema.Operational + 1]atomic.Int64 // octets of the last answer for the root, by content
 }
