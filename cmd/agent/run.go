@@ -190,6 +190,7 @@ func (a *agent) serve(ctx context.Context) error {
 		fronts.Go(func() error { return f.serve(frontCtx, f.ln) })
 	}
 	fronts.Go(func() error { return a.reloadUsers(frontCtx) })
+	fronts.Go(func() error { return keepMemory(frontCtx) })
 	frontErr := fronts.Wait()
 	stop()
 	stopBack()
