@@ -666,6 +666,21 @@ func TestFailedRepairIsToldAndTriedAgain(t *testing.T) {
 	})
 }
 
+func TestHistorySizeIsConfiguration(t *testing.T) {
+	r := newRig(t)
+	r.mustEdit(example)
+	for i := range 4 {
+		r.mustEdit(func(tx schema.Tx) { peerAt(tx, thePeer).Config.Description = ygot.String(strings.Repeat("x", i+1)) })
+	}
+	r.mustEdit(func(tx schema.Tx) {
+		tx.Mutable(agentKey()).(*agentRec).GetOrCreateHistory().GetOrCreateConfig().Size = ygot.Uint16(2)
+	})
+	h := r.c.Store().History()
+	if len(h) != 2 || h[1].User != "admin" || !strings.Contains(strings.Join(h[1].Changes, "\n"), "/agent/history/config/size: (none) -> 2") {
+		t.Errorf("history %+v", h)
+	}
+}
+
 func TestSubscription(t *testing.T) {
 	r := newRig(t)
 	sub := r.c.Subscribe()

@@ -110,6 +110,9 @@ func (c *Coordinator) accept(old, next *datastore.Snapshot, dirty []schema.Dirty
 		changes[i].New = c.entry(next, changes[i].Key, res.Time, res.CommitID)
 	}
 	c.feed.Publish(changes)
+	if slices.ContainsFunc(dirty, func(d schema.Dirty) bool { return d.Key == agentKey() }) {
+		c.cfg.Store.SetHistory(int(c.historySize()))
+	}
 }
 
 // before collects the entries that a change replaces, each record once. It

@@ -24,6 +24,7 @@ func (c *Coordinator) Boot(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.online.Store(true)
+	c.cfg.Store.SetHistory(int(c.historySize()))
 	return c.reconcile(ctx)
 }
 
