@@ -101,8 +101,8 @@ var holders = map[string][]string{
 	"github.com/osrg/gobgp/v4":          {"backend/gobgp", "cmd/agent"}, // the demo's remote is one
 	"go.etcd.io/bbolt":                  {"engine/datastore"},
 	"github.com/tidwall/btree":          {testsOnly, "engine/datastore"},
-	"github.com/vishvananda/netlink":    {"backend/srcaddr", "tests/netlab"},
-	"github.com/vishvananda/netns":      {"backend/srcaddr", "tests/netlab"},
+	"github.com/vishvananda/netlink":    {"backend/srcaddr", "backend/transport", "tests/netlab"},
+	"github.com/vishvananda/netns":      {"backend/srcaddr", "backend/transport", "tests/netlab"},
 	"google.golang.org/grpc":            {"server/gnmi", "cmd/agent", "tests/runner", "tests/e2e", "tests/crash", "tests/bench"},
 	"github.com/openconfig/gnmi":        {"server/gnmi", "cmd/agent", "tests/runner", "tests/e2e", "tests/crash", "tests/bench"},
 	"github.com/openconfig/goyang":      {"internal/yanggen"},
