@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ var (
 	errShutdown = errors.New("server shutdown")
 	errNoReply  = errors.New("malformed message on a base:1.0 session")
 	errLost     = errors.New("connection lost")
+	errBug      = errors.New("internal error")
 )
 
 // session is one NETCONF session. Its owner calls run, once; all other methods
@@ -74,6 +76,12 @@ func (s *session) run(ctx context.Context) (why error) {
 	s.cancel = cancel
 	s.mu.Unlock()
 	defer func() {
+		if p := recover(); p != nil {
+			// A bug ends this session, and not every BGP session of the agent.
+			why = fmt.Errorf("%w: %v", errBug, p)
+			log.Error("netconf session failed, please report this", "panic", p, "stack", string(debug.Stack()))
+			_ = s.finish()
+		}
 		why = s.end(why)
 		s.srv.rpc.Release(&s.peer)
 		s.srv.registry.remove(s)
@@ -170,8 +178,10 @@ func (s *session) begin() bool {
 func (s *session) finish() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	close(s.active)
-	s.active = nil
+	if s.active != nil {
+		close(s.active)
+		s.active = nil
+	}
 	return s.why
 }
 

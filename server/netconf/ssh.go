@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -201,19 +200,13 @@ func (c *sshConn) serveChannel(ctx context.Context, ch ssh.Channel, reqs <-chan 
 	st.stop()
 }
 
-// runSession runs a session and says goodbye. A bug that panics ends this
-// session only, not every BGP session of the agent.
+// runSession runs a session and says goodbye.
 func (c *sshConn) runSession(ctx context.Context, se *session, st *sshStream) {
-	defer st.Close()
-	defer func() {
-		if p := recover(); p != nil {
-			c.srv.log.Error("netconf session failed, please report this", "panic", p, "stack", string(debug.Stack()))
-		}
-	}()
 	why := se.run(ctx)
 	if errors.Is(why, errClosed) || errors.Is(why, errEOF) {
 		st.goodbye()
 	}
+	_ = st.Close() // nobody is left to tell
 }
 
 // tell writes a line to the client's standard error. An error is that of the

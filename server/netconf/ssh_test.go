@@ -2,16 +2,20 @@ package netconf
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"mooring/engine/plan"
 )
 
 // listening is a server that serves on loopback until stop or the end of the
@@ -465,6 +469,43 @@ func TestServerStopsWithoutAHangingOperation(t *testing.T) {
 	waiting.wantNoMessage()
 	if n := l.engine.Store().Running().Revision(); n != 1 {
 		t.Errorf("running is at revision %d: an edit was made whose session had been ended", n)
+	}
+}
+
+// A client that does not read a long reply loses its session and its locks,
+// though it keeps the connection open.
+func TestClientThatDoesNotReadOverSSH(t *testing.T) {
+	l := newRig(t, Limits{WriteTimeout: 100 * time.Millisecond}).listen()
+	c, _ := l.dial("admin")
+	c.ok(edit(vpn1+manyPeers(9000)), lock("running"))
+	other, _ := l.dial("admin")
+	getAll := c.frame(`<rpc xmlns="` + ncNS + `" message-id="1"><get/></rpc>`)
+	c.send(getAll)
+	c.send(getAll) // more than the 2 MiB that the client's side takes by itself
+	within(t, patience, "the lock is free", func() bool { return other.rpc(lock("running")) == "<ok/>" })
+}
+
+// A panic in an operation ends its session, and nothing else.
+func TestPanicEndsTheSessionOnly(t *testing.T) {
+	var log bytes.Buffer
+	r := newRig(t, Limits{})
+	r.log = slog.New(slog.NewTextHandler(&log, nil))
+	r.srv = r.newServer(Limits{})
+	l := r.listen()
+	c, _ := l.dial("admin")
+	c.setUp()
+	c.ok(lock("candidate"))
+	l.speaker.FailPrepare(func(plan.Step) error { panic("a bug") })
+	c.send(c.frame(`<rpc xmlns="` + ncNS + `" message-id="1">` + edit(peer("", peer2, "<as>1</as>")) + "</rpc>"))
+	c.wantNoMessage()
+	l.speaker.FailPrepare(nil)
+	other, _ := l.dial("admin")
+	other.ok(lock("candidate"), edit(peer("", peer2, "<as>2</as>")))
+	if err := l.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if text := log.String(); !strings.Contains(text, "a bug") || !strings.Contains(text, "stack=") {
+		t.Errorf("log: %s", text)
 	}
 }
 

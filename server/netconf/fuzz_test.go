@@ -1,0 +1,86 @@
+package netconf
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"mooring/server/netconf/frame"
+)
+
+// script is a client that sends what it has and then ends its input. What the
+// server writes is kept.
+type script struct {
+	in     io.Reader
+	out    bytes.Buffer
+	closed bool
+}
+
+func (s *script) Read(p []byte) (int, error)  { return s.in.Read(p) }
+func (s *script) Write(p []byte) (int, error) { return s.out.Write(p) }
+func (s *script) Close() error {
+	s.closed = true
+	return nil
+}
+
+// FuzzSession feeds in to a session after a hello of either version: no panic,
+// an end as soon as the input ends, no lock that stays, and every byte of the
+// answer belongs to a well-framed reply.
+func FuzzSession(f *testing.F) {
+	for _, op := range []string{
+		"<get/>", "<get><filter type='subtree'><bgp xmlns='urn:mooring:yang:bgp'/></filter></get>", "<get-config><source><candidate/></source></get-config>",
+		editDraft(vpn1 + peer("", peer2, "<as>200</as>")), editTarget("candidate", "<default-operation>replace</default-operation><test-option>test-only</test-option>", vpn1),
+		editTarget("candidate", "<error-option>continue-on-error</error-option>", peer(` nc:operation="delete"`, peer2, "")),
+		copyConfig("candidate", "<config/>"), copyConfig("candidate", "<running/>"), "<delete-config><target><running/></target></delete-config>",
+		lock("candidate"), unlock("running"), "<discard-changes/>", "<validate><source><config>" + vpn1 + "</config></source></validate>",
+		"<close-session/>", kill(1), "<commit><confirmed/></commit>",
+	} {
+		msg := `<rpc xmlns="` + ncNS + `" message-id="1">` + op + "</rpc>"
+		f.Add([]byte(msg+"]]>]]>"+msg+"]]>]]>"), false)
+		f.Add([]byte(fmt.Sprintf("\n#%d\n%s\n##\n", len(msg), msg)), true)
+	}
+	f.Add([]byte("\n#1\n<\n#2\nx>\n##\n\n#0\n"), true)
+	f.Add([]byte("<!DOCTYPE a>]]>]]>"), false)
+	r := newRig(f, Limits{MaxMessage: 1 << 16})
+	f.Fuzz(func(t *testing.T, in []byte, chunked bool) {
+		if bytes.Contains(in, []byte("running")) && bytes.Contains(in, []byte("config")) || bytes.Contains(in, []byte("commit")) {
+			return // writes to the disk, which this test does not need
+		}
+		r.engine.Store().Shared().Discard() // the same start for each input
+		base, mode := base10, frame.EOM
+		if chunked {
+			base, mode = base11, frame.Chunked
+		}
+		st := &script{in: io.MultiReader(strings.NewReader(hello(base)+"]]>]]>"), bytes.NewReader(in))}
+		se, err := r.srv.open(identity("fuzz"), st)
+		if err != nil {
+			t.Fatal(err)
+		}
+		late := time.AfterFunc(patience, func() { panic("the session hangs") })
+		defer late.Stop()
+		why := se.run(context.Background())
+		if why == nil || errors.Is(why, errBug) {
+			t.Fatalf("the session ended with %v", why)
+		}
+		if locks := r.engine.Store().Locks(); len(locks) > 0 {
+			t.Errorf("locks stay: %v", locks)
+		}
+		answers := frame.NewReader(&st.out, frame.Options{Strict: true})
+		_, err = answers.Next() // hello
+		answers.SetMode(mode)
+		for err == nil {
+			var msg []byte
+			if msg, err = answers.Next(); err == nil && !bytes.HasSuffix(msg, []byte("rpc-reply>")) {
+				t.Errorf("answered %q", msg)
+			}
+		}
+		if !errors.Is(err, io.EOF) {
+			t.Errorf("the answers are not framed well: %v", err)
+		}
+	})
+}
