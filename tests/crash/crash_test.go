@@ -18,10 +18,10 @@ import (
 const (
 	rounds      = 300
 	shortRounds = 20
-	bystanders  = 200 // peers that nobody changes
+	bystanders  = 50 // peers that nobody changes
 	// longest is how long the load of a round lasts at most; many rounds end
 	// while their sessions are still being set up.
-	longest = 120 * time.Millisecond
+	longest = 100 * time.Millisecond
 	// every so many rounds the agent is killed while it starts.
 	killAtStart = 7
 	seed        = 1
