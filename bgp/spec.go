@@ -203,13 +203,18 @@ func DiffPeers(old, new *PeerSpec) []LeafChange { return diff(peerFields, old, n
 func DiffInstances(old, new *InstanceSpec) []LeafChange { return diff(instanceFields, old, new) }
 
 // PeerLeaves returns the names of all settings of a PeerSpec, in model order.
-func PeerLeaves() []string {
+// The caller must not change them.
+func PeerLeaves() []string { return peerLeaves }
+
+// peerLeaves is made once: PeerLeaves is called several times for each peer
+// whose state is read.
+var peerLeaves = func() []string {
 	names := make([]string, len(peerFields))
 	for i, f := range peerFields {
 		names[i] = f.leaf
 	}
 	return names
-}
+}()
 
 // Value returns the effective value of a setting as text, "" where it is not
 // set or the leaf is unknown. Secrets show as redacted.

@@ -136,10 +136,22 @@ func TestIsLoopback(t *testing.T) {
 		addr string
 		want bool
 	}{
-		{"127.0.0.1:9339", true}, {"127.9.9.9:1", true}, {"[::1]:1", true}, {"[::ffff:127.0.0.1]:1", true},
-		{"localhost:1", true}, {"LocalHost:1", true}, {"unix:/run/s", true},
-		{":9339", false}, {"0.0.0.0:1", false}, {"[::]:1", false}, {"192.0.2.1:1", false},
-		{"localhost.example:1", false}, {"127.0.0.1.example:1", false}, {"127.0.0.1", false}, {"", false}, {"/run/s", false},
+		{"127.0.0.1:9339", true},
+		{"127.9.9.9:1", true},
+		{"[::1]:1", true},
+		{"[::ffff:127.0.0.1]:1", true},
+		{"localhost:1", true},
+		{"LocalHost:1", true},
+		{"unix:/run/s", true},
+		{":9339", false},
+		{"0.0.0.0:1", false},
+		{"[::]:1", false},
+		{"192.0.2.1:1", false},
+		{"localhost.example:1", false},
+		{"127.0.0.1.example:1", false},
+		{"127.0.0.1", false},
+		{"", false},
+		{"/run/s", false},
 	}
 	for _, tt := range tests {
 		if got := IsLoopback(tt.addr); got != tt.want {

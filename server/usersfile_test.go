@@ -24,8 +24,10 @@ func TestDecodeUsers(t *testing.T) {
 		{name: "empty file"},
 		{name: "only a comment", text: "# none\n"},
 		{name: "no users", text: "users:\n"},
-		{name: "all keys", text: "users:\n- name: ann\n  password-hash: " + testHash + "\n  groups: [admin, ops]\n  authorized-keys:\n  - " + testKey + " ann@host\n- name: bob\n",
-			want: []userEntry{{Name: "ann", Hash: testHash, Groups: []string{"admin", "ops"}, Keys: []string{testKey + " ann@host"}}, {Name: "bob"}}},
+		{
+			name: "all keys", text: "users:\n- name: ann\n  password-hash: " + testHash + "\n  groups: [admin, ops]\n  authorized-keys:\n  - " + testKey + " ann@host\n- name: bob\n",
+			want: []userEntry{{Name: "ann", Hash: testHash, Groups: []string{"admin", "ops"}, Keys: []string{testKey + " ann@host"}}, {Name: "bob"}},
+		},
 		{name: "unknown key", text: "users:\n- name: ann\n  colour: red\n", wantErr: `line 3: unknown key "colour", known are name, password-hash, groups, authorized-keys`},
 		{name: "unknown top key", text: "user: []\n", wantErr: `line 1: unknown key "user", known are users`},
 		{name: "key twice", text: "users:\n- name: ann\n  name: bob\n", wantErr: "line 3: key name appears twice"},

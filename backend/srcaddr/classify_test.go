@@ -38,7 +38,8 @@ func world() *mirror {
 		on(8, "2001:db8:8::3/64", deprecated), on(8, "2001:db8:8::4/64", temporary),
 		on(8, "2001:db8:8::5/64", tentative, dadfailed),
 		eth(9, "duplicate"), on(9, "2001:db8:9::1/64", tentative, dadfailed), on(9, "fe80::1/64"),
-		eth(10, "ptp"), {op: setAddress, addr: address{link: 10, ip: ip("10.1.10.1"), peer: ip("10.1.10.2"), bits: 32}},
+		eth(10, "ptp"),
+		{op: setAddress, addr: address{link: 10, ip: ip("10.1.10.1"), peer: ip("10.1.10.2"), bits: 32}},
 		{op: setAddress, addr: address{link: 10, ip: ip("10.1.10.1"), peer: ip("10.1.10.3"), bits: 32}},
 		eth(11, "shared"), on(11, "10.1.0.1/32"),
 		eth(20, "vrf-a", vrf), on(20, "10.1.20.1/32"),
@@ -87,23 +88,37 @@ func TestClassify(t *testing.T) {
 		{name: "no address of the family", iface: "secondaries", peer: v6, want: NoAddress, detail: []string{"IPv6"}},
 		{name: "no link-local address", iface: "ready", peer: ll, want: NoAddress, detail: []string{"2001:db8:8::1"}},
 		{name: "no peer address", iface: "one", want: NoAddress, detail: []string{"peer"}},
-		{name: "secondary counts", iface: "secondaries", peer: v4, want: Ambiguous,
-			candidates: ips("10.1.3.1", "10.1.3.2"), detail: []string{"10.1.3.1, 10.1.3.2", "source address"}},
-		{name: "two subnets", iface: "subnets", peer: v4, want: Ambiguous,
-			candidates: ips("10.1.4.1", "10.2.4.1"), detail: []string{"2 IPv4"}},
-		{name: "two IPv6 addresses", iface: "subnets", peer: v6, want: Ambiguous,
-			candidates: ips("2001:db8:4::1", "2001:db8:4::2"), detail: []string{"2 IPv6"}},
-		{name: "two link-local addresses", iface: "subnets", peer: ll, want: Ambiguous,
-			candidates: ips("fe80::41%subnets", "fe80::42%subnets"), detail: []string{"fe80::41%subnets"}},
+		{
+			name: "secondary counts", iface: "secondaries", peer: v4, want: Ambiguous,
+			candidates: ips("10.1.3.1", "10.1.3.2"), detail: []string{"10.1.3.1, 10.1.3.2", "source address"},
+		},
+		{
+			name: "two subnets", iface: "subnets", peer: v4, want: Ambiguous,
+			candidates: ips("10.1.4.1", "10.2.4.1"), detail: []string{"2 IPv4"},
+		},
+		{
+			name: "two IPv6 addresses", iface: "subnets", peer: v6, want: Ambiguous,
+			candidates: ips("2001:db8:4::1", "2001:db8:4::2"), detail: []string{"2 IPv6"},
+		},
+		{
+			name: "two link-local addresses", iface: "subnets", peer: ll, want: Ambiguous,
+			candidates: ips("fe80::41%subnets", "fe80::42%subnets"), detail: []string{"fe80::41%subnets"},
+		},
 		{name: "tentative only", iface: "dad", peer: v6, want: Tentative, detail: []string{"2001:db8:7::1", "dad"}},
 		{name: "tentative link-local only", iface: "dad", peer: ll, want: Tentative, detail: []string{"fe80::7"}},
-		{name: "tentative, deprecated, temporary, failed are skipped", iface: "ready", peer: v6,
-			want: Resolved, wantSource: "2001:db8:8::1", wantIface: "ready"},
+		{
+			name: "tentative, deprecated, temporary, failed are skipped", iface: "ready", peer: v6,
+			want: Resolved, wantSource: "2001:db8:8::1", wantIface: "ready",
+		},
 		{name: "duplicate only", iface: "duplicate", peer: v6, want: NoAddress, detail: []string{"2001:db8:9::1"}},
-		{name: "loopback has several", iface: "lo", peer: v4, want: Ambiguous,
-			candidates: ips("10.77.0.1", "10.78.0.1", "10.79.0.1", "127.0.0.1"), detail: []string{"lo"}},
-		{name: "loopback IPv6", iface: "lo", peer: "::1", want: Ambiguous,
-			candidates: ips("::1", "2001:db8:77::1"), detail: []string{"::1"}},
+		{
+			name: "loopback has several", iface: "lo", peer: v4, want: Ambiguous,
+			candidates: ips("10.77.0.1", "10.78.0.1", "10.79.0.1", "127.0.0.1"), detail: []string{"lo"},
+		},
+		{
+			name: "loopback IPv6", iface: "lo", peer: "::1", want: Ambiguous,
+			candidates: ips("::1", "2001:db8:77::1"), detail: []string{"::1"},
+		},
 
 		// Interface and source.
 		{name: "source on the interface", iface: "subnets", source: "10.2.4.1", peer: v4, want: Resolved, wantSource: "10.2.4.1", wantIface: "subnets"},
@@ -139,8 +154,10 @@ func TestClassify(t *testing.T) {
 		{name: "both ends of a /31 on lo", source: "10.79.0.0", peer: v4, want: Resolved, wantSource: "10.79.0.0", wantIface: "lo"},
 		{name: "beyond a /32 on lo", source: "10.78.0.2", peer: v4, want: SourceMissing, detail: []string{"10.78.0.2"}},
 		{name: "IPv6 prefix on lo is not local", source: "2001:db8:77::9", peer: v6, want: SourceMissing, detail: []string{"2001:db8:77::9"}},
-		{name: "link-local on two links", source: "fe80::1", peer: ll, want: Ambiguous,
-			candidates: ips("fe80::1%duplicate", "fe80::1%one"), detail: []string{"name the interface"}},
+		{
+			name: "link-local on two links", source: "fe80::1", peer: ll, want: Ambiguous,
+			candidates: ips("fe80::1%duplicate", "fe80::1%one"), detail: []string{"name the interface"},
+		},
 		{name: "link-local on one link", source: "fe80::41", peer: ll, want: Resolved, wantSource: "fe80::41%subnets", wantIface: "subnets"},
 		{name: "link-local, zone of the source", source: "fe80::1%duplicate", peer: ll, want: Resolved, wantSource: "fe80::1%duplicate", wantIface: "duplicate"},
 		{name: "link-local, zone as index", source: "fe80::1%9", peer: ll, want: Resolved, wantSource: "fe80::1%duplicate", wantIface: "duplicate"},
@@ -236,8 +253,10 @@ func TestLoopbackDownCoversNothing(t *testing.T) {
 }
 
 func TestStatusString(t *testing.T) {
-	want := []string{"Status(0)", "resolved", "unbound", "interface-missing", "interface-down", "no-address",
-		"address-tentative", "ambiguous-source", "source-missing", "namespace-missing", "wrong-vrf", "Status(11)"}
+	want := []string{
+		"Status(0)", "resolved", "unbound", "interface-missing", "interface-down", "no-address",
+		"address-tentative", "ambiguous-source", "source-missing", "namespace-missing", "wrong-vrf", "Status(11)",
+	}
 	for i, w := range want {
 		if got := Status(i).String(); got != w {
 			t.Errorf("Status(%d) = %q, want %q", i, got, w)

@@ -63,21 +63,31 @@ func TestDecode(t *testing.T) {
 	}{
 		{name: "new link", kind: unix.RTM_NEWLINK, body: fullLink, want: event{op: setLink, link: full}, ok: true},
 		{name: "deleted link", kind: unix.RTM_DELLINK, body: fullLink, want: event{op: removeLink, link: full}, ok: true},
-		{name: "down", kind: unix.RTM_NEWLINK, body: linkMessage(0, 4, unix.IFF_BROADCAST, str(unix.IFLA_IFNAME, "b")),
-			want: event{op: setLink, link: link{index: 4, name: "b"}}, ok: true},
+		{
+			name: "down", kind: unix.RTM_NEWLINK, body: linkMessage(0, 4, unix.IFF_BROADCAST, str(unix.IFLA_IFNAME, "b")),
+			want: event{op: setLink, link: link{index: 4, name: "b"}}, ok: true,
+		},
 		{name: "bridge port left its bridge", kind: unix.RTM_DELLINK, body: linkMessage(unix.AF_BRIDGE, 3, 0, str(unix.IFLA_IFNAME, "veA"))},
-		{name: "IPv4", kind: unix.RTM_NEWADDR,
+		{
+			name: "IPv4", kind: unix.RTM_NEWADDR,
 			body: addressMessage(unix.AF_INET, 24, 0x80, 3, attr(unix.IFA_ADDRESS, raw("10.0.0.1")), attr(unix.IFA_LOCAL, raw("10.0.0.1")), num(unix.IFA_FLAGS, 0x281)),
-			want: event{op: setAddress, addr: address{link: 3, ip: ip("10.0.0.1"), bits: 24, flags: 0x281}}, ok: true},
-		{name: "IPv4 point-to-point", kind: unix.RTM_NEWADDR,
+			want: event{op: setAddress, addr: address{link: 3, ip: ip("10.0.0.1"), bits: 24, flags: 0x281}}, ok: true,
+		},
+		{
+			name: "IPv4 point-to-point", kind: unix.RTM_NEWADDR,
 			body: addressMessage(unix.AF_INET, 32, 0x80, 3, attr(unix.IFA_ADDRESS, raw("10.0.0.2")), attr(unix.IFA_LOCAL, raw("10.0.0.1"))),
-			want: event{op: setAddress, addr: address{link: 3, ip: ip("10.0.0.1"), peer: ip("10.0.0.2"), bits: 32, flags: 0x80}}, ok: true},
-		{name: "IPv6", kind: unix.RTM_DELADDR,
+			want: event{op: setAddress, addr: address{link: 3, ip: ip("10.0.0.1"), peer: ip("10.0.0.2"), bits: 32, flags: 0x80}}, ok: true,
+		},
+		{
+			name: "IPv6", kind: unix.RTM_DELADDR,
 			body: addressMessage(unix.AF_INET6, 64, 0xc0, 3, attr(unix.IFA_ADDRESS, raw("2001:db8::1"))),
-			want: event{op: removeAddress, addr: address{link: 3, ip: ip("2001:db8::1"), bits: 64, flags: 0xc0}}, ok: true},
-		{name: "IPv6 point-to-point", kind: unix.RTM_NEWADDR,
+			want: event{op: removeAddress, addr: address{link: 3, ip: ip("2001:db8::1"), bits: 64, flags: 0xc0}}, ok: true,
+		},
+		{
+			name: "IPv6 point-to-point", kind: unix.RTM_NEWADDR,
 			body: addressMessage(unix.AF_INET6, 128, 0, 3, attr(unix.IFA_LOCAL, raw("2001:db8::1")), attr(unix.IFA_ADDRESS, raw("2001:db8::2"))),
-			want: event{op: setAddress, addr: address{link: 3, ip: ip("2001:db8::1"), peer: ip("2001:db8::2"), bits: 128}}, ok: true},
+			want: event{op: setAddress, addr: address{link: 3, ip: ip("2001:db8::1"), peer: ip("2001:db8::2"), bits: 128}}, ok: true,
+		},
 		{name: "other family", kind: unix.RTM_NEWADDR, body: addressMessage(unix.AF_MPLS, 0, 0, 3)},
 		{name: "other message", kind: unix.RTM_NEWROUTE, body: []byte{1}},
 		{name: "no link index", kind: unix.RTM_NEWLINK, body: linkMessage(0, 0, 0), want: event{op: setLink}},
@@ -88,8 +98,10 @@ func TestDecode(t *testing.T) {
 		{name: "short master", kind: unix.RTM_NEWLINK, body: linkMessage(0, 3, 0, attr(unix.IFLA_MASTER, []byte{1, 2})), err: "truncated"},
 		{name: "short flags", kind: unix.RTM_NEWADDR, body: addressMessage(unix.AF_INET, 8, 0, 3, attr(unix.IFA_FLAGS, []byte{1})), err: "truncated"},
 		{name: "no address", kind: unix.RTM_NEWADDR, body: addressMessage(unix.AF_INET, 8, 0, 3), err: "no address"},
-		{name: "address of another family", kind: unix.RTM_NEWADDR,
-			body: addressMessage(unix.AF_INET, 8, 0, 3, attr(unix.IFA_LOCAL, raw("2001:db8::1"))), err: "no address"},
+		{
+			name: "address of another family", kind: unix.RTM_NEWADDR,
+			body: addressMessage(unix.AF_INET, 8, 0, 3, attr(unix.IFA_LOCAL, raw("2001:db8::1"))), err: "no address",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

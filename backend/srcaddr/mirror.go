@@ -45,6 +45,7 @@ func (a address) is(flag uint32) bool { return a.flags&flag != 0 }
 // dadFailed and tentative tell why an IPv6 address cannot be bound (yet). The
 // kernel leaves the tentative flag set when detection has failed.
 func (a address) dadFailed() bool { return a.ip.Is6() && a.is(unix.IFA_F_DADFAILED) }
+
 func (a address) tentative() bool {
 	return a.ip.Is6() && a.is(unix.IFA_F_TENTATIVE) && !a.is(unix.IFA_F_DADFAILED)
 }

@@ -129,8 +129,10 @@ func randomEvent(rng *rand.Rand, m *mirror) event {
 	case k == 2:
 		return event{op: removeLink, link: link{index: indexes[rng.IntN(len(indexes))]}}
 	default:
-		a := address{link: indexes[rng.IntN(len(indexes))], bits: 24 + rng.IntN(2),
-			ip: netip.AddrFrom4([4]byte{10, 0, 0, byte(rng.IntN(3))}), flags: uint32(rng.IntN(2))}
+		a := address{
+			link: indexes[rng.IntN(len(indexes))], bits: 24 + rng.IntN(2),
+			ip: netip.AddrFrom4([4]byte{10, 0, 0, byte(rng.IntN(3))}), flags: uint32(rng.IntN(2)),
+		}
 		return event{op: setAddress + operation(rng.IntN(2)), addr: a}
 	}
 }

@@ -115,7 +115,7 @@ func New(cfg Config) *Coordinator {
 		instances: map[bgp.InstanceKey]*bgp.InstanceSpec{},
 		queries:   sourceIndex{byPeer: map[bgp.PeerKey]srcaddr.Query{}, byNamespace: map[string]map[bgp.PeerKey]struct{}{}},
 	}
-	c.resets.byPeer = map[bgp.PeerKey]bgp.Reset{}
+	c.resets.byPeer = map[bgp.PeerKey][]bgp.Reset{}
 	c.costs = plan.Costs{
 		Impact: leafImpact, Native: cfg.Backend.Native, NativeInstance: cfg.Backend.NativeInstance,
 	}

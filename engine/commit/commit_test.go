@@ -308,15 +308,19 @@ func TestRefused(t *testing.T) {
 		want []string
 	}{
 		{"no AS", func(tx schema.Tx) { peerAt(tx, peerOf(vpn1, "10.1.1.5")) }, []string{"10.1.1.5", "AS number"}},
-		{"ambiguous", func(tx schema.Tx) { source(peerAt(tx, thePeer)).Interface = ygot.String("eth0") },
-			[]string{"10.1.1.2", "source-address", "10.1.1.3, 10.1.1.4"}},
+		{
+			"ambiguous", func(tx schema.Tx) { source(peerAt(tx, thePeer)).Interface = ygot.String("eth0") },
+			[]string{"10.1.1.2", "source-address", "10.1.1.3, 10.1.1.4"},
+		},
 		{"multicast", func(tx schema.Tx) {
 			peerAt(tx, peerOf(vpn1, "224.0.0.1")).GetOrCreateConfig().As = ygot.Uint32(1)
 		}, []string{"224.0.0.1", "host"}},
-		{"itself", func(tx schema.Tx) {
-			*source(peerAt(tx, thePeer)) = sourceConfig{SourceAddress: ygot.String("10.1.1.2")}
+		{
+			"itself", func(tx schema.Tx) {
+				*source(peerAt(tx, thePeer)) = sourceConfig{SourceAddress: ygot.String("10.1.1.2")}
+			},
+			[]string{"10.1.1.2", "own address"},
 		},
-			[]string{"10.1.1.2", "own address"}},
 		{"inherited source of the other family", func(tx schema.Tx) {
 			g := groupAt(tx, vpn1, "g")
 			g.GetOrCreateConfig().As = ygot.Uint32(200)

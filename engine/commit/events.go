@@ -74,7 +74,8 @@ func (c *Coordinator) event(e backend.Event, up chan<- struct{}) {
 		c.online.Store(false)
 		c.log.Error("the BGP speaker does not answer", "err", e.Err)
 	case backend.PeerGone:
-		c.observe(e.Peer, e.Time, func(st *bgp.PeerState) { gone(st) })
+		c.observe(e.Peer, e.Time, gone)
+		c.resets.forget(e.Peer)
 	case backend.PeerChanged:
 		c.observe(e.Peer, e.Time, func(st *bgp.PeerState) { c.changed(st, e) })
 	}
@@ -123,7 +124,7 @@ func (c *Coordinator) changed(st *bgp.PeerState, e backend.Event) {
 	}
 	r := bgp.Reset{Cause: e.Ended.Cause}
 	if e.Ended.Cause == bgp.CauseNone {
-		r = c.resets.explain(e.Peer)
+		r = c.resets.explain(e.Peer, e.Time)
 	}
 	r.Time, r.Notification = e.Time, e.Ended.Notification
 	if r.Text == "" {
@@ -134,46 +135,63 @@ func (c *Coordinator) changed(st *bgp.PeerState, e backend.Event) {
 	c.log.Info("session ended", "peer", e.Peer.String(), "cause", r.Cause.String(), "commit", r.CommitID, "text", r.Text)
 }
 
-// expectations remembers why the engine asked for a reset, until the backend
-// tells that the session ended. A backend marks the ends that the engine asked
-// for, so an expectation that was not met (no session was up) does no harm.
+// expectations remembers why the engine asked for resets, because a backend
+// tells the end of a session some time after it was asked for, perhaps after
+// the next one was. A backend marks the ends that the engine asked for, so an
+// expectation that was not met (no session was up) does no harm.
 type expectations struct {
-	mu     sync.Mutex // guards byPeer
-	byPeer map[bgp.PeerKey]bgp.Reset
+	mu     sync.Mutex                  // guards byPeer
+	byPeer map[bgp.PeerKey][]bgp.Reset // oldest first, at most a few
 }
+
+// How many expectations of a peer are kept: more resets than this between an
+// end and its event are told as the oldest of them.
+const maxExpectations = 4
 
 // expect notes the peers whose sessions the steps end, before the backend is
 // asked.
-func (x *expectations) expect(steps []plan.Step, cause bgp.Cause, commitID string) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
+func (x *expectations) expect(steps []plan.Step, at time.Time, cause bgp.Cause, commitID string) {
 	for i := range steps {
 		if s := &steps[i]; s.EndsSession() && s.Peer.Address.IsValid() {
-			r := bgp.Reset{Cause: cause, CommitID: commitID, Leaves: s.Leaves}
+			r := bgp.Reset{Time: at, Cause: cause, CommitID: commitID, Leaves: s.Leaves}
 			if s.New != nil {
 				r.Text = s.New.DownDetail
 			}
-			x.byPeer[s.Peer] = r
+			x.ask(s.Peer, r)
 		}
 	}
 }
 
-// ask notes a reset by request, before the backend is asked.
+// ask notes one reset, before the backend is asked.
 func (x *expectations) ask(key bgp.PeerKey, r bgp.Reset) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.byPeer[key] = r
+	list := append(x.byPeer[key], r)
+	x.byPeer[key] = list[max(0, len(list)-maxExpectations):]
 }
 
-func (x *expectations) explain(key bgp.PeerKey) bgp.Reset {
+// explain returns the reset that ended a session at a time: the last one that
+// was asked for before.
+func (x *expectations) explain(key bgp.PeerKey, at time.Time) bgp.Reset {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	r, ok := x.byPeer[key]
-	delete(x.byPeer, key)
-	if !ok {
-		r.Cause = bgp.CauseBackend
+	list := x.byPeer[key]
+	if len(list) == 0 {
+		return bgp.Reset{Cause: bgp.CauseBackend}
 	}
-	return r
+	i := 0
+	for i+1 < len(list) && !list[i+1].Time.After(at) {
+		i++
+	}
+	x.byPeer[key] = list[i:]
+	return list[i]
+}
+
+// forget drops what is known of a peer that is gone.
+func (x *expectations) forget(key bgp.PeerKey) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.byPeer, key)
 }
 
 // tellApplied records steps that changed no configuration and tells them.

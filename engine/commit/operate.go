@@ -52,7 +52,7 @@ func (c *Coordinator) Reset(ctx context.Context, actor Actor, key bgp.PeerKey, m
 		return fmt.Errorf("%s: %w", k, ErrNotEstablished)
 	}
 	if mode == ResetHard {
-		c.resets.ask(key, bgp.Reset{Cause: bgp.CauseOperator, Text: "by " + actor.User})
+		c.resets.ask(key, bgp.Reset{Time: c.cfg.Now(), Cause: bgp.CauseOperator, Text: "by " + actor.User})
 	}
 	if err := c.cfg.Backend.Reset(ctx, key, backend.ResetRequest{Mode: backend.ResetMode(mode), Text: text}); err != nil {
 		return fmt.Errorf("%s: reset: %w", k, err)

@@ -44,7 +44,7 @@ func (c *Coordinator) commit(ctx context.Context, actor Actor, opt Options, txn 
 	if res.Changed {
 		res.CommitID = strconv.FormatUint(running.Revision()+1, 10)
 	}
-	c.resets.expect(ch.plan.Steps, bgp.CauseCommit, res.CommitID)
+	c.resets.expect(ch.plan.Steps, res.Time, bgp.CauseCommit, res.CommitID)
 	if err := c.apply(ctx, ch.plan.Steps); err != nil {
 		return nil, err
 	}

@@ -53,7 +53,7 @@ func (c *Coordinator) reconcile(ctx context.Context) error {
 	if len(steps) > 0 {
 		c.log.Info("repairing the backend", "steps", len(steps))
 	}
-	c.resets.expect(steps, bgp.CauseBackend, "")
+	c.resets.expect(steps, c.cfg.Now(), bgp.CauseBackend, "")
 	c.applyEach(ctx, steps)
 	return nil
 }

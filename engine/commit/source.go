@@ -71,6 +71,6 @@ func (c *Coordinator) sourcesChanged(ctx context.Context, namespace string) {
 	}
 	p := plan.Compute(nil, pairs, c.costs)
 	c.log.Info("source addresses changed", "namespace", namespace, "peers", len(pairs), "resets", p.Resets())
-	c.resets.expect(p.Steps, bgp.CauseSource, "")
+	c.resets.expect(p.Steps, c.cfg.Now(), bgp.CauseSource, "")
 	c.applyEach(ctx, p.Steps)
 }

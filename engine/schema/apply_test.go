@@ -58,13 +58,19 @@ func TestApply(t *testing.T) {
 		tag     Tag
 		errPath string // where there is an error
 	}{
-		{name: "merge leaf", op: op{op: OpMerge, path: peerPath + "/config/as", value: "300"},
-			want: map[string]string{peerPath + "/config/as": "300", peerPath + "/config/description": `"a \"peer\""`}},
-		{name: "create leaf", op: op{op: OpCreate, path: peerPath + "/transport/config/local-port", value: "99"},
-			want: map[string]string{peerPath + "/transport/config/local-port": "99"}},
+		{
+			name: "merge leaf", op: op{op: OpMerge, path: peerPath + "/config/as", value: "300"},
+			want: map[string]string{peerPath + "/config/as": "300", peerPath + "/config/description": `"a \"peer\""`},
+		},
+		{
+			name: "create leaf", op: op{op: OpCreate, path: peerPath + "/transport/config/local-port", value: "99"},
+			want: map[string]string{peerPath + "/transport/config/local-port": "99"},
+		},
 		{name: "create leaf that exists", op: op{op: OpCreate, path: peerPath + "/config/as", value: "200"}, tag: DataExists, errPath: peerPath + "/config/as"},
-		{name: "create leaf at its default", op: op{op: OpCreate, path: peer6 + "/config/enabled", value: "true"},
-			want: map[string]string{peer6 + "/config": `{"address":"2001:db8::1","enabled":true,"as":65001}`}},
+		{
+			name: "create leaf at its default", op: op{op: OpCreate, path: peer6 + "/config/enabled", value: "true"},
+			want: map[string]string{peer6 + "/config": `{"address":"2001:db8::1","enabled":true,"as":65001}`},
+		},
 		{name: "delete leaf", op: op{op: OpDelete, path: peerPath + "/config/as"}, want: map[string]string{peerPath + "/config/as": ""}},
 		{name: "delete leaf ignores a value", op: op{op: OpDelete, path: peerPath + "/config/as", value: "7"}, want: map[string]string{peerPath + "/config/as": ""}},
 		{name: "delete missing leaf", op: op{op: OpDelete, path: peerPath + "/transport/config/local-port"}, tag: DataMissing, errPath: peerPath + "/transport/config/local-port"},
@@ -74,9 +80,11 @@ func TestApply(t *testing.T) {
 		{name: "leaf without value", op: op{op: OpMerge, path: peerPath + "/config/as"}, tag: InvalidValue, errPath: peerPath + "/config/as"},
 		{name: "state", op: op{op: OpMerge, path: peerPath + "/state/as", value: "9"}, tag: InvalidValue, errPath: peerPath + "/state"},
 
-		{name: "merge makes what is above", op: op{op: OpMerge, path: "/bgp/instances/instance[name=x]/vpn-instances/vpn-instance[name=y]/peers/peer[address=1.1.1.1]/config/as", value: "1"},
+		{
+			name: "merge makes what is above", op: op{op: OpMerge, path: "/bgp/instances/instance[name=x]/vpn-instances/vpn-instance[name=y]/peers/peer[address=1.1.1.1]/config/as", value: "1"},
 			want: map[string]string{"/bgp/instances/instance[name=x]": `{"name":"x","config":{"name":"x"},"vpn-instances":{"vpn-instance":[{"name":"y","config":{"name":"y"},` +
-				`"peers":{"peer":[{"address":"1.1.1.1","config":{"address":"1.1.1.1","as":1}}]}}]}}`}},
+				`"peers":{"peer":[{"address":"1.1.1.1","config":{"address":"1.1.1.1","as":1}}]}}]}}`},
+		},
 		{name: "delete below a missing entry", op: op{op: OpDelete, path: "/bgp/instances/instance[name=x]/config/as"}, tag: DataMissing, errPath: "/bgp/instances/instance[name=x]"},
 		{name: "remove below a missing entry", op: op{op: OpRemove, path: "/bgp/instances/instance[name=x]/config/as"}, want: map[string]string{"/bgp/instances/instance[name=x]": ""}},
 		{name: "none below a missing entry", op: op{op: OpNone, path: "/bgp/instances/instance[name=x]/config"}, tag: DataMissing, errPath: "/bgp/instances/instance[name=x]"},
@@ -88,22 +96,32 @@ func TestApply(t *testing.T) {
 		{name: "delete key", op: op{op: OpDelete, path: peerPath + "/address"}, tag: BadElement, errPath: peerPath + "/address"},
 		{name: "delete key twin", op: op{op: OpRemove, path: peerPath + "/config/address"}, tag: BadElement, errPath: peerPath + "/config/address"},
 		{name: "create key twin", op: op{op: OpCreate, path: peerPath + "/config/address", value: "10.1.1.2"}, tag: DataExists, errPath: peerPath + "/config/address"},
-		{name: "create key twin in a new entry", op: op{op: OpCreate, path: vpnPath + "/peers/peer[address=9.9.9.9]", under: []op{{op: OpCreate, path: "/config/address", value: "9.9.9.9"}}},
-			want: map[string]string{vpnPath + "/peers/peer[address=9.9.9.9]": `{"address":"9.9.9.9","config":{"address":"9.9.9.9"}}`}},
+		{
+			name: "create key twin in a new entry", op: op{op: OpCreate, path: vpnPath + "/peers/peer[address=9.9.9.9]", under: []op{{op: OpCreate, path: "/config/address", value: "9.9.9.9"}}},
+			want: map[string]string{vpnPath + "/peers/peer[address=9.9.9.9]": `{"address":"9.9.9.9","config":{"address":"9.9.9.9"}}`},
+		},
 		{name: "delete config keeps the key", op: op{op: OpDelete, path: peerPath + "/config"}, want: map[string]string{peerPath + "/config": `{"address":"10.1.1.2"}`}},
 
 		{name: "undo of the command", op: op{op: OpDelete, path: peerPath + "/transport/connect-interface"}, want: map[string]string{peerPath + "/transport/connect-interface": "{}"}},
 		{name: "delete empty container", op: op{op: OpDelete, path: peerPath + "/graceful-restart"}, tag: DataMissing, errPath: peerPath + "/graceful-restart"},
 		{name: "remove empty container", op: op{op: OpRemove, path: peerPath + "/graceful-restart"}, want: map[string]string{}},
 		{name: "create container that has data", op: op{op: OpCreate, path: peerPath + "/timers"}, tag: DataExists, errPath: peerPath + "/timers"},
-		{name: "replace container", op: op{op: OpReplace, path: peerPath + "/timers", under: []op{{path: "/config/connect-retry", value: "5"}}},
-			want: map[string]string{peerPath + "/timers": `{"config":{"connect-retry":5}}`, peerPath + "/config/as": "200"}},
-		{name: "other case clears", op: op{op: OpMerge, path: peerPath + "/transport/connect-interface/config", under: []op{{path: "/interface-type", value: "Eth"}, {path: "/interface-number", value: "1"}}},
-			want: map[string]string{peerPath + "/transport/connect-interface/config": `{"interface-type":"Eth","interface-number":"1","source-address":"10.1.1.1"}`}},
-		{name: "two cases", op: op{op: OpMerge, path: peerPath + "/transport/connect-interface/config", under: []op{{path: "/interface", value: "a"}, {path: "/interface-number", value: "1"}}},
-			tag: BadElement, errPath: peerPath + "/transport/connect-interface/config/interface-number"},
-		{name: "delete in the other case", op: op{op: OpRemove, path: peerPath + "/transport/connect-interface/config/interface-type"},
-			want: map[string]string{peerPath + "/transport/connect-interface/config/interface": `"LoopBack1"`}},
+		{
+			name: "replace container", op: op{op: OpReplace, path: peerPath + "/timers", under: []op{{path: "/config/connect-retry", value: "5"}}},
+			want: map[string]string{peerPath + "/timers": `{"config":{"connect-retry":5}}`, peerPath + "/config/as": "200"},
+		},
+		{
+			name: "other case clears", op: op{op: OpMerge, path: peerPath + "/transport/connect-interface/config", under: []op{{path: "/interface-type", value: "Eth"}, {path: "/interface-number", value: "1"}}},
+			want: map[string]string{peerPath + "/transport/connect-interface/config": `{"interface-type":"Eth","interface-number":"1","source-address":"10.1.1.1"}`},
+		},
+		{
+			name: "two cases", op: op{op: OpMerge, path: peerPath + "/transport/connect-interface/config", under: []op{{path: "/interface", value: "a"}, {path: "/interface-number", value: "1"}}},
+			tag: BadElement, errPath: peerPath + "/transport/connect-interface/config/interface-number",
+		},
+		{
+			name: "delete in the other case", op: op{op: OpRemove, path: peerPath + "/transport/connect-interface/config/interface-type"},
+			want: map[string]string{peerPath + "/transport/connect-interface/config/interface": `"LoopBack1"`},
+		},
 
 		{name: "leaf-list merge", op: op{op: OpMerge, path: family + "/import-route-target", value: "100:0 100:1"}, want: map[string]string{family + "/import-route-target": `["100:0","100:1","100:2"]`}},
 		{name: "leaf-list replace", op: op{op: OpReplace, path: family + "/import-route-target", value: "9:2 9:1"}, want: map[string]string{family + "/import-route-target": `["9:1","9:2"]`}},
@@ -115,15 +133,19 @@ func TestApply(t *testing.T) {
 		{name: "leaf-list delete all", op: op{op: OpDelete, path: family + "/import-route-target"}, want: map[string]string{family: `{"route-distinguisher":"100:1"}`}},
 		{name: "leaf-list delete all of none", op: op{op: OpDelete, path: family + "/export-route-target"}, tag: DataMissing, errPath: family + "/export-route-target"},
 
-		{name: "delete inner entry", op: op{op: OpDelete, path: peer6 + "/transport/authentication/keys/key[key-id=9]"},
-			want: map[string]string{peer6 + "/transport/authentication/keys": `{"key":[{"key-id":10,"config":{"key-id":10,"send-id":1,"receive-id":2}}]}`}},
+		{
+			name: "delete inner entry", op: op{op: OpDelete, path: peer6 + "/transport/authentication/keys/key[key-id=9]"},
+			want: map[string]string{peer6 + "/transport/authentication/keys": `{"key":[{"key-id":10,"config":{"key-id":10,"send-id":1,"receive-id":2}}]}`},
+		},
 		{name: "delete missing inner entry", op: op{op: OpDelete, path: peer6 + "/transport/authentication/keys/key[key-id=1]"}, tag: DataMissing, errPath: peer6 + "/transport/authentication/keys/key[key-id=1]"},
 		{name: "none of missing inner entry", op: op{op: OpNone, path: peer6 + "/transport/authentication/keys/key[key-id=1]"}, tag: DataMissing, errPath: peer6 + "/transport/authentication/keys/key[key-id=1]"},
 		{name: "below a missing inner entry", op: op{op: OpDelete, path: peer6 + "/transport/authentication/keys/key[key-id=1]/config/send-id"}, tag: DataMissing, errPath: peer6 + "/transport/authentication/keys/key[key-id=1]"},
 		{name: "create inner entry that exists", op: op{op: OpCreate, path: peer6 + "/afi-safis/afi-safi[name=ipv4-unicast]"}, tag: DataExists, errPath: peer6 + "/afi-safis/afi-safi[name=ipv4-unicast]"},
 		{name: "replace inner entry", op: op{op: OpReplace, path: peer6 + "/afi-safis/afi-safi[name=vpnv4-unicast]"}, want: map[string]string{peer6 + "/afi-safis/afi-safi[name=vpnv4-unicast]/config": `{"name":"vpnv4-unicast"}`}},
-		{name: "merge into a new inner entry", op: op{op: OpMerge, path: peer6 + "/afi-safis/afi-safi[name=ipv6-unicast]/config/enabled", value: "false"},
-			want: map[string]string{peer6 + "/afi-safis/afi-safi[name=ipv6-unicast]": `{"name":"ipv6-unicast","config":{"name":"ipv6-unicast","enabled":false}}`}},
+		{
+			name: "merge into a new inner entry", op: op{op: OpMerge, path: peer6 + "/afi-safis/afi-safi[name=ipv6-unicast]/config/enabled", value: "false"},
+			want: map[string]string{peer6 + "/afi-safis/afi-safi[name=ipv6-unicast]": `{"name":"ipv6-unicast","config":{"name":"ipv6-unicast","enabled":false}}`},
+		},
 		{name: "delete whole inner list", op: op{op: OpDelete, path: peer6 + "/afi-safis/afi-safi"}, want: map[string]string{peer6 + "/afi-safis": "{}"}},
 		{name: "delete whole inner list of none", op: op{op: OpDelete, path: peerPath + "/afi-safis/afi-safi"}, tag: DataMissing, errPath: peerPath + "/afi-safis/afi-safi"},
 
@@ -134,11 +156,15 @@ func TestApply(t *testing.T) {
 		{name: "replace record clears what it nests", op: op{op: OpReplace, path: vpnPath}, want: map[string]string{vpnPath: `{"name":"vpn1","config":{"name":"vpn1"}}`, "/bgp/instances/instance[name=default]/config/as": "100"}},
 		{name: "replace above records", op: op{op: OpReplace, path: vpnPath + "/peers"}, want: map[string]string{vpnPath + "/peers": "{}", group + "/config/as": "200"}},
 		{name: "delete whole list of records", op: op{op: OpDelete, path: vpnPath + "/peers/peer"}, want: map[string]string{vpnPath + "/peers": "{}"}},
-		{name: "delete above records twice", op: op{op: OpDelete, path: "/bgp/instances/instance[name=default]/vpn-instances/vpn-instance[name=vpn1]/peers/peer[address=2001:db8::1]/transport/connect-interface"},
-			tag: DataMissing, errPath: peer6 + "/transport/connect-interface"},
+		{
+			name: "delete above records twice", op: op{op: OpDelete, path: "/bgp/instances/instance[name=default]/vpn-instances/vpn-instance[name=vpn1]/peers/peer[address=2001:db8::1]/transport/connect-interface"},
+			tag: DataMissing, errPath: peer6 + "/transport/connect-interface",
+		},
 		{name: "create above records", op: op{op: OpCreate, path: "/bgp"}, tag: DataExists, errPath: "/bgp"},
-		{name: "none leads down to a delete", op: op{op: OpNone, path: "/bgp/instances/instance[name=default]", under: []op{{op: OpDelete, path: "/vpn-instances/vpn-instance[name=vpn1]"}}},
-			want: map[string]string{"/bgp/instances/instance[name=default]/vpn-instances": "{}"}},
+		{
+			name: "none leads down to a delete", op: op{op: OpNone, path: "/bgp/instances/instance[name=default]", under: []op{{op: OpDelete, path: "/vpn-instances/vpn-instance[name=vpn1]"}}},
+			want: map[string]string{"/bgp/instances/instance[name=default]/vpn-instances": "{}"},
+		},
 
 		{name: "delete _public_ empties it", op: op{op: OpDelete, path: "/vpn-instances/vpn-instance[name=_public_]"}, want: map[string]string{"/vpn-instances/vpn-instance[name=_public_]": `{"name":"_public_","config":{"name":"_public_"}}`}},
 		{name: "create _public_", op: op{op: OpCreate, path: "/vpn-instances/vpn-instance[name=_public_]"}, tag: DataExists, errPath: "/vpn-instances/vpn-instance[name=_public_]"},

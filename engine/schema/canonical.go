@@ -38,7 +38,7 @@ func canonicalIP(s string) (string, error) {
 		return c, nil
 	}
 	c, err := canonicalIPv6(s)
-	if err == errIPv6 {
+	if errors.Is(err, errIPv6) {
 		err = errIP
 	}
 	return c, err

@@ -105,8 +105,10 @@ func TestDecodeJSONAccepts(t *testing.T) {
 		{peerPath + "/config/description", `"\u00e9\ud83d\ude00\/\n"`, "", `"é😀/\n"`},
 		{peerPath + "/config", ` { "mooring-bgp:as" : 7 , "description" : "" } `, "", `{"address":"10.1.1.2","description":"","enabled":true,"peer-group":"g1","as":7,"local-as":4200000000}`},
 		{"/agent/history/config/size", `"100"`, "", `100`},
-		{"/", `{"mooring-bgp:bgp":{"instances":{"instance":[{"vpn-instances":{"vpn-instance":[{"name":"vpn1","peers":{"peer":[{"config":{"as":5},"address":"2001:0db8::1"}]}}]},"name":"default"}]}}}`,
-			vpnPath + "/peers/peer[address=2001:db8::1]/config/as", `5`},
+		{
+			"/", `{"mooring-bgp:bgp":{"instances":{"instance":[{"vpn-instances":{"vpn-instance":[{"name":"vpn1","peers":{"peer":[{"config":{"as":5},"address":"2001:0db8::1"}]}}]},"name":"default"}]}}}`,
+			vpnPath + "/peers/peer[address=2001:db8::1]/config/as", `5`,
+		},
 		{peerPath + "/transport/connect-interface/config/source-address", `"2001:DB8:0::1"`, "", `"2001:db8::1"`},
 		{"/vpn-instances/vpn-instance[name=vpn1]/ipv4-family/config/import-route-target", `["2:2","1.1.1.1:7"]`, "", `["1.1.1.1:7","2:2"]`},
 		{vpnPath + "/peers/peer[address=10.1.1.9]", `{}`, "", `{"address":"10.1.1.9","config":{"address":"10.1.1.9"}}`},

@@ -27,8 +27,10 @@ func TestDiff(t *testing.T) {
 		{"inner entry", peerPath + "/afi-safis/afi-safi[name=ipv4-unicast]/config/enabled", `false`, OpMerge, peerPath, []string{
 			"/afi-safis/afi-safi[name=ipv4-unicast]/config/name:  -> ipv4-unicast none", "/afi-safis/afi-safi[name=ipv4-unicast]/config/enabled:  -> false reset",
 		}},
-		{"leaf-list", families + "/import-route-target", `["100:2","9:9"]`, OpMerge, "/vpn-instances/vpn-instance[name=vpn1]",
-			[]string{"/ipv4-family/config/import-route-target: 100:1 100:2 -> 100:2 9:9 none"}},
+		{
+			"leaf-list", families + "/import-route-target", `["100:2","9:9"]`, OpMerge, "/vpn-instances/vpn-instance[name=vpn1]",
+			[]string{"/ipv4-family/config/import-route-target: 100:1 100:2 -> 100:2 9:9 none"},
+		},
 		{"leaf-list order", families + "/import-route-target", `["100:2","100:1"]`, OpMerge, "/vpn-instances/vpn-instance[name=vpn1]", nil},
 		{"new record", vpnPath + "/peers/peer[address=::1]", `{}`, OpMerge, vpnPath + "/peers/peer[address=::1]", []string{"/config/address:  -> ::1 none"}},
 	}

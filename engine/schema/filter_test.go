@@ -46,47 +46,77 @@ func TestSubtreeFilter(t *testing.T) {
 	tests := []struct{ name, filter, want string }{
 		{"43 empty", ``, ``},
 		{"43 white space only", "\n <!-- nothing --> ", ``},
-		{"44 selection of a top-level node", `<vpn-instances ` + vpnXMLNS + `/>`,
+		{
+			"44 selection of a top-level node", `<vpn-instances ` + vpnXMLNS + `/>`,
 			`<vpn-instances ` + vpnXMLNS + `><vpn-instance><name>_public_</name><config><name>_public_</name></config></vpn-instance>` +
 				`<vpn-instance><name>vpn1</name><config><name>vpn1</name></config><ipv4-family><config><route-distinguisher>100:1</route-distinguisher></config></ipv4-family></vpn-instance>` +
-				`<vpn-instance><name>vpn2</name><config><name>vpn2</name><description> two </description></config></vpn-instance></vpn-instances>`},
+				`<vpn-instance><name>vpn2</name><config><name>vpn2</name><description> two </description></config></vpn-instance></vpn-instances>`,
+		},
 		{"44 containment and selection; keys added", inVPN1(`<peers><peer><config><as/></config></peer></peers>`), peers(p1 + `<config><as>65002</as></config></peer>`)},
 		{"44 selection of the key alone", inVPN1(`<peers><peer><address/></peer></peers>`), peers(p1 + `</peer>` + p2 + `</peer>`)},
 		{"44 content match on a key", peerXML("10.0.0.2", ""), peers(p2all)},
-		{"44 content match in another spelling", strings.Replace(peerXML(" 2001:DB8:0::1 ", `<config><as/></config>`), "vpn1", "vpn2", 1),
-			strings.Replace(peers(`<peer><address>2001:db8::1</address><config><as>3</as></config></peer>`), "vpn1", "vpn2", 1)},
-		{"44 content match on another leaf", ask(`<vpn-instance><peers><peer><config><peer-group>g1</peer-group></config></peer></peers></vpn-instance>`),
-			peers(p2all)},
-		{"44 content match and selection", inVPN1(`<peers><peer><config><peer-group>g1</peer-group><address/></config></peer></peers>`),
-			peers(p2 + `<config><address>10.0.0.2</address><peer-group>g1</peer-group></config></peer>`)},
-		{"44 several content matches, all hold", peerXML("10.0.0.1", `<config><as>65002</as><address>10.0.0.1</address></config>`),
-			peers(p1 + `<config><address>10.0.0.1</address><as>65002</as></config></peer>`)},
+		{
+			"44 content match in another spelling", strings.Replace(peerXML(" 2001:DB8:0::1 ", `<config><as/></config>`), "vpn1", "vpn2", 1),
+			strings.Replace(peers(`<peer><address>2001:db8::1</address><config><as>3</as></config></peer>`), "vpn1", "vpn2", 1),
+		},
+		{
+			"44 content match on another leaf", ask(`<vpn-instance><peers><peer><config><peer-group>g1</peer-group></config></peer></peers></vpn-instance>`),
+			peers(p2all),
+		},
+		{
+			"44 content match and selection", inVPN1(`<peers><peer><config><peer-group>g1</peer-group><address/></config></peer></peers>`),
+			peers(p2 + `<config><address>10.0.0.2</address><peer-group>g1</peer-group></config></peer>`),
+		},
+		{
+			"44 several content matches, all hold", peerXML("10.0.0.1", `<config><as>65002</as><address>10.0.0.1</address></config>`),
+			peers(p1 + `<config><address>10.0.0.1</address><as>65002</as></config></peer>`),
+		},
 		{"44 several content matches, one fails", peerXML("10.0.0.1", `<config><as>65002</as><address>10.0.0.2</address></config>`), peers(p1 + `</peer>`)},
-		{"44 content match of a number with another spelling", peerXML("10.0.0.1", `<config><as> +65002 </as></config>`),
-			peers(p1 + `<config><address>10.0.0.1</address><as>65002</as></config></peer>`)},
-		{"44 content match of text with white space around", `<vpn-instances ` + vpnXMLNS + `><vpn-instance><config><description>two</description></config></vpn-instance></vpn-instances>`,
-			`<vpn-instances ` + vpnXMLNS + `><vpn-instance><name>vpn2</name><config><name>vpn2</name><description> two </description></config></vpn-instance></vpn-instances>`},
-		{"44 content match on state", ask(`<vpn-instance><peers><peer><state><session-state>established</session-state></state></peer></peers></vpn-instance>`),
-			peers(p1 + `<state><session-state>established</session-state></state></peer>`)},
-		{"44 content match on a leaf-list gives that entry", inVPN1(`<config><listen-address>10.0.0.9</listen-address><name/></config>`),
-			in(`<config><name>vpn1</name><listen-address>10.0.0.9</listen-address></config>`)},
-		{"44 content match on a leaf-list selects the siblings", inVPN1(`<config><listen-address>10.0.0.9</listen-address></config>`),
-			in(`<config><name>vpn1</name><listen-address>10.0.0.8</listen-address><listen-address>10.0.0.9</listen-address></config>`)},
+		{
+			"44 content match of a number with another spelling", peerXML("10.0.0.1", `<config><as> +65002 </as></config>`),
+			peers(p1 + `<config><address>10.0.0.1</address><as>65002</as></config></peer>`),
+		},
+		{
+			"44 content match of text with white space around", `<vpn-instances ` + vpnXMLNS + `><vpn-instance><config><description>two</description></config></vpn-instance></vpn-instances>`,
+			`<vpn-instances ` + vpnXMLNS + `><vpn-instance><name>vpn2</name><config><name>vpn2</name><description> two </description></config></vpn-instance></vpn-instances>`,
+		},
+		{
+			"44 content match on state", ask(`<vpn-instance><peers><peer><state><session-state>established</session-state></state></peer></peers></vpn-instance>`),
+			peers(p1 + `<state><session-state>established</session-state></state></peer>`),
+		},
+		{
+			"44 content match on a leaf-list gives that entry", inVPN1(`<config><listen-address>10.0.0.9</listen-address><name/></config>`),
+			in(`<config><name>vpn1</name><listen-address>10.0.0.9</listen-address></config>`),
+		},
+		{
+			"44 content match on a leaf-list selects the siblings", inVPN1(`<config><listen-address>10.0.0.9</listen-address></config>`),
+			in(`<config><name>vpn1</name><listen-address>10.0.0.8</listen-address><listen-address>10.0.0.9</listen-address></config>`),
+		},
 		{"44 content match on a leaf-list fails", ask(`<vpn-instance><config><listen-address>10.0.0.7</listen-address></config></vpn-instance>`), ``},
-		{"44 union of siblings", inVPN1(`<peers>` + p2 + `<config><peer-group/></config></peer>` + p1 + `<config><as/></config></peer>` + p2 + `<config><address/></config></peer></peers>`),
-			peers(p1 + `<config><as>65002</as></config></peer>` + p2all)},
-		{"44 union of a key and all", inVPN1(`<peers>` + p1 + `</peer><peer><config><peer-group/></config></peer></peers>`),
+		{
+			"44 union of siblings", inVPN1(`<peers>` + p2 + `<config><peer-group/></config></peer>` + p1 + `<config><as/></config></peer>` + p2 + `<config><address/></config></peer></peers>`),
+			peers(p1 + `<config><as>65002</as></config></peer>` + p2all),
+		},
+		{
+			"44 union of a key and all", inVPN1(`<peers>` + p1 + `</peer><peer><config><peer-group/></config></peer></peers>`),
 			peers(p1 + `<config><address>10.0.0.1</address><as>65002</as></config><state><session-state>established</session-state></state>` +
 				`<transport><authentication><config><method>md5</method></config></authentication></transport>` +
 				`<afi-safis><afi-safi><name>ipv4-unicast</name><config><name>ipv4-unicast</name></config><state><prefixes-received>1152921504606846976</prefixes-received></state></afi-safi>` +
 				`<afi-safi><name>vpnv6-unicast</name><config><name>vpnv6-unicast</name></config></afi-safi></afi-safis></peer>` +
-				p2 + `<config><peer-group>g1</peer-group></config></peer>`)},
-		{"44 list within a record", peerXML("10.0.0.1", `<afi-safis><afi-safi><name>ipv4-unicast</name><state/></afi-safi></afi-safis>`),
-			peers(p1 + `<afi-safis><afi-safi><name>ipv4-unicast</name><state><prefixes-received>1152921504606846976</prefixes-received></state></afi-safi></afi-safis></peer>`)},
-		{"44 any namespace", `<vpn-instances><vpn-instance><name>vpn1</name><config><name/></config></vpn-instance></vpn-instances>`,
-			`<vpn-instances ` + vpnXMLNS + `><vpn-instance><name>vpn1</name><config><name>vpn1</name></config></vpn-instance></vpn-instances>`},
-		{"44 two top-level nodes", `<bgp ` + bgpXMLNS + `><instances><instance><config><as/></config></instance></instances></bgp><vpn-instances><vpn-instance><name/></vpn-instance></vpn-instances>`,
-			bgp(`<config><as>100</as></config>`) + `<vpn-instances ` + vpnXMLNS + `><vpn-instance><name>_public_</name></vpn-instance><vpn-instance><name>vpn1</name></vpn-instance><vpn-instance><name>vpn2</name></vpn-instance></vpn-instances>`},
+				p2 + `<config><peer-group>g1</peer-group></config></peer>`),
+		},
+		{
+			"44 list within a record", peerXML("10.0.0.1", `<afi-safis><afi-safi><name>ipv4-unicast</name><state/></afi-safi></afi-safis>`),
+			peers(p1 + `<afi-safis><afi-safi><name>ipv4-unicast</name><state><prefixes-received>1152921504606846976</prefixes-received></state></afi-safi></afi-safis></peer>`),
+		},
+		{
+			"44 any namespace", `<vpn-instances><vpn-instance><name>vpn1</name><config><name/></config></vpn-instance></vpn-instances>`,
+			`<vpn-instances ` + vpnXMLNS + `><vpn-instance><name>vpn1</name><config><name>vpn1</name></config></vpn-instance></vpn-instances>`,
+		},
+		{
+			"44 two top-level nodes", `<bgp ` + bgpXMLNS + `><instances><instance><config><as/></config></instance></instances></bgp><vpn-instances><vpn-instance><name/></vpn-instance></vpn-instances>`,
+			bgp(`<config><as>100</as></config>`) + `<vpn-instances ` + vpnXMLNS + `><vpn-instance><name>_public_</name></vpn-instance><vpn-instance><name>vpn1</name></vpn-instance><vpn-instance><name>vpn2</name></vpn-instance></vpn-instances>`,
+		},
 		{"44 attribute match", `<bgp ` + bgpXMLNS + ` colour="red"/>`, ``},
 		{"44 attribute match within", inVPN1(`<peers><peer><config><as x="1"/></config></peer></peers>`), in(``)},
 		{"45 unknown namespace", `<bgp xmlns="urn:x"><instances/></bgp>`, ``},

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -58,10 +59,10 @@ type emitted struct{ error }
 
 // wrap makes an *Error of what went wrong.
 func (d *jsonDecoder) wrap(err error) error {
-	switch e := err.(type) {
-	case emitted:
+	if e, ok := errors.AsType[emitted](err); ok {
 		return e.error
-	case *syntaxError:
+	}
+	if e, ok := errors.AsType[*syntaxError](err); ok {
 		return &Error{Tag: MalformedMessage, Path: slices.Clone(d.path), Message: e.message}
 	}
 	return err

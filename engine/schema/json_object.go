@@ -139,7 +139,7 @@ func (d *jsonDecoder) list(e *Edit) error {
 // named puts the key of a list entry into the path of an error that came
 // before the key was read.
 func (d *jsonDecoder) named(err error, e *Edit, start int) error {
-	fault, ok := err.(*Error)
+	fault, ok := errors.AsType[*Error](err)
 	if !ok || e.Node.Kind != List || e.Keys != nil {
 		return err
 	}

@@ -120,13 +120,19 @@ func TestAppendJSON(t *testing.T) {
 		{"depth 1", peerPath + "/timers", JSONOptions{Depth: 1}, `{}`},
 		{"depth 2", vpnPath, JSONOptions{Depth: 2}, `{"name":"vpn1","config":{"name":"vpn1","listen-port":1179}}`},
 		{"depth 1 of a list", vpnPath + "/peers/peer", JSONOptions{Depth: 1}, `[{"address":"10.1.1.2"},{"address":"2001:db8::1"}]`},
-		{"list in a record", vpnPath + "/peers/peer[address=2001:db8::1]/afi-safis/afi-safi", JSONOptions{IETF: true},
+		{
+			"list in a record", vpnPath + "/peers/peer[address=2001:db8::1]/afi-safis/afi-safi",
+			JSONOptions{IETF: true},
 			`[{"mooring-bgp:name":"ipv4-unicast","mooring-bgp:config":{"name":"ipv4-unicast"}},` +
-				`{"mooring-bgp:name":"vpnv4-unicast","mooring-bgp:config":{"name":"vpnv4-unicast","enabled":false}}]`},
-		{"state only", vpnPath, JSONOptions{Content: StateOnly},
+				`{"mooring-bgp:name":"vpnv4-unicast","mooring-bgp:config":{"name":"vpnv4-unicast","enabled":false}}]`,
+		},
+		{
+			"state only", vpnPath,
+			JSONOptions{Content: StateOnly},
 			`{"name":"vpn1","peers":{"peer":[{"address":"10.1.1.2",` +
 				`"state":{"as":200,"session-state":"established","established-transitions":18446744073709551615,"last-reset":{"text":"\u0001<\"é\\\n"}},` +
-				`"transport":{"state":{"local-address":"10.1.1.1"}},"afi-safis":{"afi-safi":[{"name":"ipv4-unicast","state":{"active":true}}]}}]}}`},
+				`"transport":{"state":{"local-address":"10.1.1.1"}},"afi-safis":{"afi-safi":[{"name":"ipv4-unicast","state":{"active":true}}]}}]}}`,
+		},
 		{"operational", peerPath + "/state", JSONOptions{Content: Operational, Depth: 1}, `{"session-state":"established","established-transitions":18446744073709551615}`},
 		{"config only", peerPath + "/state", JSONOptions{Content: ConfigOnly}, `{}`},
 		{"root", "/", JSONOptions{IETF: true, Depth: 1}, `{}`},

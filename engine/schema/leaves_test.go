@@ -49,10 +49,16 @@ func TestLeaves(t *testing.T) {
 	}{
 		{"leaf", peerPath + "/config/as", LeafOptions{}, []string{peerPath + "/config/as 200"}},
 		{"no leaf", peerPath + "/transport/config/local-port", LeafOptions{}, nil},
-		{"wildcard key", "/bgp/instances/instance/vpn-instances/vpn-instance[name=*]/peers/peer/config/as", LeafOptions{},
-			[]string{peerPath + "/config/as 200", peer6 + "/config/as 65001"}},
-		{"inner wildcard", peer6 + "/afi-safis/afi-safi/config/enabled", LeafOptions{Defaults: true},
-			[]string{peer6 + "/afi-safis/afi-safi[name=ipv4-unicast]/config/enabled true (default)", peer6 + "/afi-safis/afi-safi[name=vpnv4-unicast]/config/enabled false"}},
+		{
+			"wildcard key", "/bgp/instances/instance/vpn-instances/vpn-instance[name=*]/peers/peer/config/as",
+			LeafOptions{},
+			[]string{peerPath + "/config/as 200", peer6 + "/config/as 65001"},
+		},
+		{
+			"inner wildcard", peer6 + "/afi-safis/afi-safi/config/enabled",
+			LeafOptions{Defaults: true},
+			[]string{peer6 + "/afi-safis/afi-safi[name=ipv4-unicast]/config/enabled true (default)", peer6 + "/afi-safis/afi-safi[name=vpnv4-unicast]/config/enabled false"},
+		},
 		{"inner entry", peer6 + "/transport/authentication/keys/key[key-id=10]", LeafOptions{}, []string{
 			peer6 + "/transport/authentication/keys/key[key-id=10]/key-id 10", peer6 + "/transport/authentication/keys/key[key-id=10]/config/key-id 10",
 			peer6 + "/transport/authentication/keys/key[key-id=10]/config/send-id 1", peer6 + "/transport/authentication/keys/key[key-id=10]/config/receive-id 2",

@@ -168,8 +168,10 @@ func (v *validator) count(n *Node, sv reflect.Value) {
 		v.fail(tooMany(n, v.path(n)))
 	}
 	if uint64(entries) < n.Meta.MinElements {
-		v.fail(&Error{Tag: OperationFailed, AppTag: AppTooFew, Path: v.path(n),
-			Message: "too few entries: at least " + UintValue(n.Meta.MinElements).String() + " are needed"})
+		v.fail(&Error{
+			Tag: OperationFailed, AppTag: AppTooFew, Path: v.path(n),
+			Message: "too few entries: at least " + UintValue(n.Meta.MinElements).String() + " are needed",
+		})
 	}
 	if n.Kind != LeafList || entries < 2 {
 		return
@@ -179,8 +181,10 @@ func (v *validator) count(n *Node, sv reflect.Value) {
 	for i := 1; i < len(values); i++ {
 		if values[i] == values[i-1] {
 			p := v.path(n)
-			v.fail(&Error{Tag: OperationFailed, AppTag: AppNotUnique, Path: p, NonUnique: []Path{p},
-				Message: "holds " + values[i].String() + " twice"})
+			v.fail(&Error{
+				Tag: OperationFailed, AppTag: AppNotUnique, Path: p, NonUnique: []Path{p},
+				Message: "holds " + values[i].String() + " twice",
+			})
 			return
 		}
 	}
@@ -188,8 +192,10 @@ func (v *validator) count(n *Node, sv reflect.Value) {
 
 // tooMany is the fault of RFC 7950 15.2.
 func tooMany(n *Node, p Path) *Error {
-	return &Error{Tag: OperationFailed, AppTag: AppTooMany, Path: p,
-		Message: "too many entries: at most " + UintValue(n.Meta.MaxElements).String() + " are allowed"}
+	return &Error{
+		Tag: OperationFailed, AppTag: AppTooMany, Path: p,
+		Message: "too many entries: at most " + UintValue(n.Meta.MaxElements).String() + " are allowed",
+	}
 }
 
 // choices refuses data of more than one case of a choice. Edits clear the
@@ -211,6 +217,8 @@ func (v *validator) choices(nodes []*Node, sv reflect.Value) {
 // caseError is the fault that the node at p and the node other are of
 // different cases of one choice (RFC 7950 8.3.1).
 func caseError(p Path, other *Node) *Error {
-	return &Error{Tag: BadElement, Path: p, BadElement: p.Node().Name,
-		Message: p.Node().Name + " and " + other.Name + " exclude each other: give one of them"}
+	return &Error{
+		Tag: BadElement, Path: p, BadElement: p.Node().Name,
+		Message: p.Node().Name + " and " + other.Name + " exclude each other: give one of them",
+	}
 }

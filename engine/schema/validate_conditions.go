@@ -32,7 +32,7 @@ var conditions = func() map[statement]condition {
 
 func publicIsPlain(v *validator) bool {
 	name, _ := v.find(0, "name")
-	return name.s != "_public_" || !v.has(0, "vrf-device") && !v.has(0, "network-namespace")
+	return name.s != "_public_" || !v.has("vrf-device") && !v.has("network-namespace")
 }
 
 func sourceFamily(v *validator) bool {
@@ -43,7 +43,7 @@ func sourceFamily(v *validator) bool {
 
 // hasAS looks into the peer's group, so dependents has to know of it.
 func hasAS(v *validator) bool {
-	if v.has(0, "as") {
+	if v.has("as") {
 		return true
 	}
 	name, ok := v.find(0, "peer-group")
@@ -52,16 +52,16 @@ func hasAS(v *validator) bool {
 
 func ttlExclusive(v *validator) bool {
 	hops, ok := v.find(0, "ebgp-max-hop")
-	return !ok || hops.Uint() <= 1 || !v.has(0, "valid-ttl-hops")
+	return !ok || hops.Uint() <= 1 || !v.has("valid-ttl-hops")
 }
 
 func typeWithNumber(v *validator) bool {
-	return v.has(0, "interface-type") == v.has(0, "interface-number")
+	return v.has("interface-type") == v.has("interface-number")
 }
 
 func md5HasPassword(v *validator) bool {
 	method, _ := v.find(0, "method")
-	return method.s != "md5" || v.has(0, "password")
+	return method.s != "md5" || v.has("password")
 }
 
 func aoHasKey(v *validator) bool {
@@ -90,8 +90,8 @@ func keepaliveFits(v *validator) bool {
 	return !ok || !both || hold.Uint() == 0 || keepalive.Uint()*3 <= hold.Uint()
 }
 
-// has says whether a leaf of the node up steps above the context node is set.
-func (v *validator) has(up int, leaf string) bool {
-	f := v.stack[len(v.stack)-1-up]
+// has says whether a leaf of the context node is set.
+func (v *validator) has(leaf string) bool {
+	f := v.stack[len(v.stack)-1]
 	return f.n.Child(leaf).isSet(f.sv)
 }

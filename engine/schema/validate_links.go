@@ -22,8 +22,10 @@ func (v *validator) references(k Key, sv reflect.Value) {
 // missing is the fault of a leafref whose target does not exist (RFC 7950
 // 15.5).
 func (r *reference) missing(k Key, value string) *Error {
-	return &Error{Tag: DataMissing, AppTag: AppInstanceRequired, Path: routePath(k, r.route, r.leaf),
-		Message: "names " + value + ", but there is no " + r.named(k, value).String()}
+	return &Error{
+		Tag: DataMissing, AppTag: AppInstanceRequired, Path: routePath(k, r.route, r.leaf),
+		Message: "names " + value + ", but there is no " + r.named(k, value).String(),
+	}
 }
 
 // routePath returns the path of a leaf of the record k.
@@ -84,8 +86,10 @@ func (v *validator) uniqueWithin(list *Node, route []*Node, entries []listEntry)
 
 // notUnique is the fault of two leaves with one value (RFC 7950 15.1).
 func notUnique(own, other Path, value Value) *Error {
-	return &Error{Tag: OperationFailed, AppTag: AppNotUnique, Path: own, NonUnique: []Path{own, other},
-		Message: "value " + value.String() + " must be unique, but " + other.String() + " has it too"}
+	return &Error{
+		Tag: OperationFailed, AppTag: AppNotUnique, Path: own, NonUnique: []Path{own, other},
+		Message: "value " + value.String() + " must be unique, but " + other.String() + " has it too",
+	}
 }
 
 // dirtyAt returns the dirty record of a key, nil for none.

@@ -52,79 +52,155 @@ func TestValidateFaults(t *testing.T) {
 		name, edit string
 		want       []fault
 	}{
-		{"peer without AS", peerXML("10.0.0.9", ""),
-			must(peer("10.0.0.9")+"/config", "the peer has no AS number: set config/as, or a peer-group whose config/as is set")},
-		{"peer whose group has no AS", peerXML("10.0.0.9", `<config><peer-group>g2</peer-group></config>`),
-			must(peer("10.0.0.9")+"/config", "the peer has no AS number: set config/as, or a peer-group whose config/as is set")},
-		{"group loses the AS of its members", inVPN1(`<peer-groups><peer-group><name>g1</name><config><as nc:operation="delete"/></config></peer-group></peer-groups>`),
-			must(peer("10.0.0.2")+"/config", "the peer has no AS number: set config/as, or a peer-group whose config/as is set")},
-		{"group with members deleted", inVPN1(`<peer-groups><peer-group nc:operation="delete"><name>g1</name></peer-group></peer-groups>`),
-			[]fault{{Tag: "data-missing", App: "instance-required", Path: peer("10.0.0.2") + "/config/peer-group",
-				Message: "names g1, but there is no " + vpn1Path + "/peer-groups/peer-group[name=g1]"}}},
-		{"unknown group", peerXML("10.0.0.1", `<config><peer-group>g9</peer-group></config>`),
-			[]fault{{Tag: "data-missing", App: "instance-required", Path: peer("10.0.0.1") + "/config/peer-group",
-				Message: "names g9, but there is no " + vpn1Path + "/peer-groups/peer-group[name=g9]"}}},
-		{"VPN instance in use deleted", `<vpn-instances ` + vpnXMLNS + ` ` + ncXMLNS + `><vpn-instance nc:operation="delete"><name>vpn1</name></vpn-instance></vpn-instances>`,
-			[]fault{{Tag: "data-missing", App: "instance-required", Path: vpn1Path + "/config/name",
-				Message: "names vpn1, but there is no /vpn-instances/vpn-instance[name=vpn1]"}}},
-		{"BGP instance without AS", `<bgp ` + bgpXMLNS + `><instances><instance><name>i2</name></instance></instances></bgp>`,
-			[]fault{{Tag: "data-missing", Path: "/bgp/instances/instance[name=i2]/config/as", Message: "mandatory leaf as is missing: set it"}}},
-		{"route distinguisher twice", `<vpn-instances ` + vpnXMLNS + `><vpn-instance><name>vpn2</name><ipv4-family><config>` +
-			`<route-distinguisher>100:01</route-distinguisher></config></ipv4-family></vpn-instance></vpn-instances>`,
-			[]fault{{Tag: "operation-failed", App: "data-not-unique",
+		{
+			"peer without AS", peerXML("10.0.0.9", ""),
+			must(peer("10.0.0.9")+"/config", "the peer has no AS number: set config/as, or a peer-group whose config/as is set"),
+		},
+		{
+			"peer whose group has no AS", peerXML("10.0.0.9", `<config><peer-group>g2</peer-group></config>`),
+			must(peer("10.0.0.9")+"/config", "the peer has no AS number: set config/as, or a peer-group whose config/as is set"),
+		},
+		{
+			"group loses the AS of its members", inVPN1(`<peer-groups><peer-group><name>g1</name><config><as nc:operation="delete"/></config></peer-group></peer-groups>`),
+			must(peer("10.0.0.2")+"/config", "the peer has no AS number: set config/as, or a peer-group whose config/as is set"),
+		},
+		{
+			"group with members deleted", inVPN1(`<peer-groups><peer-group nc:operation="delete"><name>g1</name></peer-group></peer-groups>`),
+			[]fault{{
+				Tag: "data-missing", App: "instance-required", Path: peer("10.0.0.2") + "/config/peer-group",
+				Message: "names g1, but there is no " + vpn1Path + "/peer-groups/peer-group[name=g1]",
+			}},
+		},
+		{
+			"unknown group", peerXML("10.0.0.1", `<config><peer-group>g9</peer-group></config>`),
+			[]fault{{
+				Tag: "data-missing", App: "instance-required", Path: peer("10.0.0.1") + "/config/peer-group",
+				Message: "names g9, but there is no " + vpn1Path + "/peer-groups/peer-group[name=g9]",
+			}},
+		},
+		{
+			"VPN instance in use deleted", `<vpn-instances ` + vpnXMLNS + ` ` + ncXMLNS + `><vpn-instance nc:operation="delete"><name>vpn1</name></vpn-instance></vpn-instances>`,
+			[]fault{{
+				Tag: "data-missing", App: "instance-required", Path: vpn1Path + "/config/name",
+				Message: "names vpn1, but there is no /vpn-instances/vpn-instance[name=vpn1]",
+			}},
+		},
+		{
+			"BGP instance without AS", `<bgp ` + bgpXMLNS + `><instances><instance><name>i2</name></instance></instances></bgp>`,
+			[]fault{{Tag: "data-missing", Path: "/bgp/instances/instance[name=i2]/config/as", Message: "mandatory leaf as is missing: set it"}},
+		},
+		{
+			"route distinguisher twice", `<vpn-instances ` + vpnXMLNS + `><vpn-instance><name>vpn2</name><ipv4-family><config>` +
+				`<route-distinguisher>100:01</route-distinguisher></config></ipv4-family></vpn-instance></vpn-instances>`,
+			[]fault{{
+				Tag: "operation-failed", App: "data-not-unique",
 				Path: "/vpn-instances/vpn-instance[name=vpn2]/ipv4-family/config/route-distinguisher",
-				NonUnique: []string{"/vpn-instances/vpn-instance[name=vpn2]/ipv4-family/config/route-distinguisher",
-					"/vpn-instances/vpn-instance[name=vpn1]/ipv4-family/config/route-distinguisher"},
-				Message: "value 100:1 must be unique, but /vpn-instances/vpn-instance[name=vpn1]/ipv4-family/config/route-distinguisher has it too"}}},
-		{"IPv6 route distinguisher twice in one edit", `<vpn-instances ` + vpnXMLNS + `>` + rd6("vpn3") + rd6("vpn2") + `</vpn-instances>`,
-			[]fault{{Tag: "operation-failed", App: "data-not-unique",
+				NonUnique: []string{
+					"/vpn-instances/vpn-instance[name=vpn2]/ipv4-family/config/route-distinguisher",
+					"/vpn-instances/vpn-instance[name=vpn1]/ipv4-family/config/route-distinguisher",
+				},
+				Message: "value 100:1 must be unique, but /vpn-instances/vpn-instance[name=vpn1]/ipv4-family/config/route-distinguisher has it too",
+			}},
+		},
+		{
+			"IPv6 route distinguisher twice in one edit", `<vpn-instances ` + vpnXMLNS + `>` + rd6("vpn3") + rd6("vpn2") + `</vpn-instances>`,
+			[]fault{{
+				Tag: "operation-failed", App: "data-not-unique",
 				Path: "/vpn-instances/vpn-instance[name=vpn3]/ipv6-family/config/route-distinguisher",
-				NonUnique: []string{"/vpn-instances/vpn-instance[name=vpn3]/ipv6-family/config/route-distinguisher",
-					"/vpn-instances/vpn-instance[name=vpn2]/ipv6-family/config/route-distinguisher"},
-				Message: "value 7:7 must be unique, but /vpn-instances/vpn-instance[name=vpn2]/ipv6-family/config/route-distinguisher has it too"}}},
-		{"public in a VRF", `<vpn-instances ` + vpnXMLNS + `><vpn-instance><name>_public_</name><config><vrf-device>red</vrf-device></config></vpn-instance></vpn-instances>`,
+				NonUnique: []string{
+					"/vpn-instances/vpn-instance[name=vpn3]/ipv6-family/config/route-distinguisher",
+					"/vpn-instances/vpn-instance[name=vpn2]/ipv6-family/config/route-distinguisher",
+				},
+				Message: "value 7:7 must be unique, but /vpn-instances/vpn-instance[name=vpn2]/ipv6-family/config/route-distinguisher has it too",
+			}},
+		},
+		{
+			"public in a VRF", `<vpn-instances ` + vpnXMLNS + `><vpn-instance><name>_public_</name><config><vrf-device>red</vrf-device></config></vpn-instance></vpn-instances>`,
 			must("/vpn-instances/vpn-instance[name=_public_]/config",
-				"_public_ is the agent's own network namespace and takes no vrf-device or network-namespace")},
-		{"source of the other family", peerXML("10.0.0.1", `<transport><connect-interface><config><source-address>2001:db8::1</source-address></config></connect-interface></transport>`),
-			must(peer("10.0.0.1"), "source-address must be of the same address family as the peer")},
-		{"GTSM and multihop", peerXML("10.0.0.1", `<transport><config><valid-ttl-hops>1</valid-ttl-hops><ebgp-max-hop>2</ebgp-max-hop></config></transport>`),
-			must(peer("10.0.0.1")+"/transport/config", "valid-ttl-hops and an ebgp-max-hop above 1 exclude each other: delete one of them")},
-		{"type without number, in a group", inVPN1(`<peer-groups><peer-group><name>g2</name><transport><connect-interface><config>` +
-			`<interface-type>LoopBack</interface-type></config></connect-interface></transport></peer-group></peer-groups>`),
+				"_public_ is the agent's own network namespace and takes no vrf-device or network-namespace"),
+		},
+		{
+			"source of the other family", peerXML("10.0.0.1", `<transport><connect-interface><config><source-address>2001:db8::1</source-address></config></connect-interface></transport>`),
+			must(peer("10.0.0.1"), "source-address must be of the same address family as the peer"),
+		},
+		{
+			"GTSM and multihop", peerXML("10.0.0.1", `<transport><config><valid-ttl-hops>1</valid-ttl-hops><ebgp-max-hop>2</ebgp-max-hop></config></transport>`),
+			must(peer("10.0.0.1")+"/transport/config", "valid-ttl-hops and an ebgp-max-hop above 1 exclude each other: delete one of them"),
+		},
+		{
+			"type without number, in a group", inVPN1(`<peer-groups><peer-group><name>g2</name><transport><connect-interface><config>` +
+				`<interface-type>LoopBack</interface-type></config></connect-interface></transport></peer-group></peer-groups>`),
 			must(vpn1Path+"/peer-groups/peer-group[name=g2]/transport/connect-interface/config",
-				"interface-type and interface-number belong together: give both or neither")},
-		{"md5 without password", peerXML("10.0.0.1", `<transport><authentication><config><method>md5</method></config></authentication></transport>`),
-			must(peer("10.0.0.1")+"/transport/authentication/config", "method md5 needs a password")},
-		{"tcp-ao without keys", peerXML("10.0.0.1", `<transport><authentication><config><method>tcp-ao</method></config></authentication></transport>`),
-			must(peer("10.0.0.1")+"/transport/authentication/config", "method tcp-ao needs at least one entry in keys")},
-		{"keepalive too long", peerXML("10.0.0.1", `<timers><config><hold-time>90</hold-time><keepalive-interval>31</keepalive-interval></config></timers>`),
-			must(peer("10.0.0.1")+"/timers/config", "keepalive-interval must be at most a third of hold-time")},
-		{"password under a false when", peerXML("10.0.0.1", `<transport><authentication><config><password>x</password></config></authentication></transport>`),
-			[]fault{{Tag: "unknown-element", Path: peer("10.0.0.1") + "/transport/authentication/config/password", BadElement: "password",
-				Message: "password is only allowed when ../method = 'md5'"}}},
-		{"new password and method none at once", peerXML("10.0.0.3", `<transport><authentication><config><method>none</method><password>y</password></config></authentication></transport>`),
-			[]fault{{Tag: "unknown-element", Path: peer("10.0.0.3") + "/transport/authentication/config/password", BadElement: "password",
-				Message: "password is only allowed when ../method = 'md5'"}}},
-		{"key under a false when", peerXML("10.0.0.1", `<transport><authentication><keys>`+aoKey(1, 1, 1)+`</keys></authentication></transport>`),
-			[]fault{{Tag: "unknown-element", Path: peer("10.0.0.1") + "/transport/authentication/keys/key[key-id=1]", BadElement: "key",
-				Message: "key is only allowed when ../../config/method = 'tcp-ao'"}}},
-		{"key without secret", peerXML("10.0.0.4", `<transport><authentication><keys><key><key-id>3</key-id></key></keys></authentication></transport>`),
-			[]fault{{Tag: "data-missing", Path: peer("10.0.0.4") + "/transport/authentication/keys/key[key-id=3]/config/secret",
-				Message: "mandatory leaf secret is missing: set it"}}},
-		{"send-id twice", peerXML("10.0.0.4", `<transport><authentication><keys>`+aoKey(3, 1, 3)+`</keys></authentication></transport>`),
-			[]fault{{Tag: "operation-failed", App: "data-not-unique", Path: keyPath(peer("10.0.0.4"), 3, "send-id"),
+				"interface-type and interface-number belong together: give both or neither"),
+		},
+		{
+			"md5 without password", peerXML("10.0.0.1", `<transport><authentication><config><method>md5</method></config></authentication></transport>`),
+			must(peer("10.0.0.1")+"/transport/authentication/config", "method md5 needs a password"),
+		},
+		{
+			"tcp-ao without keys", peerXML("10.0.0.1", `<transport><authentication><config><method>tcp-ao</method></config></authentication></transport>`),
+			must(peer("10.0.0.1")+"/transport/authentication/config", "method tcp-ao needs at least one entry in keys"),
+		},
+		{
+			"keepalive too long", peerXML("10.0.0.1", `<timers><config><hold-time>90</hold-time><keepalive-interval>31</keepalive-interval></config></timers>`),
+			must(peer("10.0.0.1")+"/timers/config", "keepalive-interval must be at most a third of hold-time"),
+		},
+		{
+			"password under a false when", peerXML("10.0.0.1", `<transport><authentication><config><password>x</password></config></authentication></transport>`),
+			[]fault{{
+				Tag: "unknown-element", Path: peer("10.0.0.1") + "/transport/authentication/config/password", BadElement: "password",
+				Message: "password is only allowed when ../method = 'md5'",
+			}},
+		},
+		{
+			"new password and method none at once", peerXML("10.0.0.3", `<transport><authentication><config><method>none</method><password>y</password></config></authentication></transport>`),
+			[]fault{{
+				Tag: "unknown-element", Path: peer("10.0.0.3") + "/transport/authentication/config/password", BadElement: "password",
+				Message: "password is only allowed when ../method = 'md5'",
+			}},
+		},
+		{
+			"key under a false when", peerXML("10.0.0.1", `<transport><authentication><keys>`+aoKey(1, 1, 1)+`</keys></authentication></transport>`),
+			[]fault{{
+				Tag: "unknown-element", Path: peer("10.0.0.1") + "/transport/authentication/keys/key[key-id=1]", BadElement: "key",
+				Message: "key is only allowed when ../../config/method = 'tcp-ao'",
+			}},
+		},
+		{
+			"key without secret", peerXML("10.0.0.4", `<transport><authentication><keys><key><key-id>3</key-id></key></keys></authentication></transport>`),
+			[]fault{{
+				Tag: "data-missing", Path: peer("10.0.0.4") + "/transport/authentication/keys/key[key-id=3]/config/secret",
+				Message: "mandatory leaf secret is missing: set it",
+			}},
+		},
+		{
+			"send-id twice", peerXML("10.0.0.4", `<transport><authentication><keys>`+aoKey(3, 1, 3)+`</keys></authentication></transport>`),
+			[]fault{{
+				Tag: "operation-failed", App: "data-not-unique", Path: keyPath(peer("10.0.0.4"), 3, "send-id"),
 				NonUnique: []string{keyPath(peer("10.0.0.4"), 3, "send-id"), keyPath(peer("10.0.0.4"), 1, "send-id")},
-				Message:   "value 1 must be unique, but " + keyPath(peer("10.0.0.4"), 1, "send-id") + " has it too"}}},
-		{"receive-id twice", peerXML("10.0.0.4", `<transport><authentication><keys>`+aoKey(3, 3, 2)+`</keys></authentication></transport>`),
-			[]fault{{Tag: "operation-failed", App: "data-not-unique", Path: keyPath(peer("10.0.0.4"), 3, "receive-id"),
+				Message:   "value 1 must be unique, but " + keyPath(peer("10.0.0.4"), 1, "send-id") + " has it too",
+			}},
+		},
+		{
+			"receive-id twice", peerXML("10.0.0.4", `<transport><authentication><keys>`+aoKey(3, 3, 2)+`</keys></authentication></transport>`),
+			[]fault{{
+				Tag: "operation-failed", App: "data-not-unique", Path: keyPath(peer("10.0.0.4"), 3, "receive-id"),
 				NonUnique: []string{keyPath(peer("10.0.0.4"), 3, "receive-id"), keyPath(peer("10.0.0.4"), 2, "receive-id")},
-				Message:   "value 2 must be unique, but " + keyPath(peer("10.0.0.4"), 2, "receive-id") + " has it too"}}},
-		{"17 keys", peerXML("10.0.0.4", `<transport><authentication><keys>`+aoKeys(3, 17)+`</keys></authentication></transport>`),
-			[]fault{{Tag: "operation-failed", App: "too-many-elements", Path: peer("10.0.0.4") + "/transport/authentication/keys/key",
-				Message: "too many entries: at most 16 are allowed"}}},
-		{"two faults, sorted", peerXML("10.0.0.2", `<config><peer-group>g2</peer-group></config><timers><config><hold-time>3</hold-time><keepalive-interval>2</keepalive-interval></config></timers>`),
+				Message:   "value 2 must be unique, but " + keyPath(peer("10.0.0.4"), 2, "receive-id") + " has it too",
+			}},
+		},
+		{
+			"17 keys", peerXML("10.0.0.4", `<transport><authentication><keys>`+aoKeys(3, 17)+`</keys></authentication></transport>`),
+			[]fault{{
+				Tag: "operation-failed", App: "too-many-elements", Path: peer("10.0.0.4") + "/transport/authentication/keys/key",
+				Message: "too many entries: at most 16 are allowed",
+			}},
+		},
+		{
+			"two faults, sorted", peerXML("10.0.0.2", `<config><peer-group>g2</peer-group></config><timers><config><hold-time>3</hold-time><keepalive-interval>2</keepalive-interval></config></timers>`),
 			append(must(peer("10.0.0.2")+"/config", "the peer has no AS number: set config/as, or a peer-group whose config/as is set"),
-				must(peer("10.0.0.2")+"/timers/config", "keepalive-interval must be at most a third of hold-time")...)},
+				must(peer("10.0.0.2")+"/timers/config", "keepalive-interval must be at most a third of hold-time")...),
+		},
 
 		{"group with AS left by its last member and deleted", inVPN1(`<peer-groups><peer-group nc:operation="delete"><name>g1</name></peer-group></peer-groups>` +
 			`<peers><peer><address>10.0.0.2</address><config><peer-group nc:operation="delete"/><as>7</as></config></peer></peers>`), nil},
@@ -180,10 +256,14 @@ func TestValidateForeignData(t *testing.T) {
 			SetLeaf(rec, leaf("/transport/connect-interface/config/interface-type"), StringValue("eth"))
 			SetLeaf(rec, leaf("/transport/connect-interface/config/interface-number"), StringValue("0"))
 		}, []fault{
-			{Tag: "bad-element", Path: k.String() + "/transport/connect-interface/config/interface-number", BadElement: "interface-number",
-				Message: "interface-number and interface exclude each other: give one of them"},
-			{Tag: "bad-element", Path: k.String() + "/transport/connect-interface/config/interface-type", BadElement: "interface-type",
-				Message: "interface-type and interface exclude each other: give one of them"},
+			{
+				Tag: "bad-element", Path: k.String() + "/transport/connect-interface/config/interface-number", BadElement: "interface-number",
+				Message: "interface-number and interface exclude each other: give one of them",
+			},
+			{
+				Tag: "bad-element", Path: k.String() + "/transport/connect-interface/config/interface-type", BadElement: "interface-type",
+				Message: "interface-type and interface exclude each other: give one of them",
+			},
 		}},
 		{"leaf-list value twice, too many values", func(tx *store) {
 			vs := []Value{StringValue("10.0.0.1"), StringValue("10.0.0.2"), StringValue("10.0.0.1")}
@@ -194,8 +274,10 @@ func TestValidateForeignData(t *testing.T) {
 			}
 			SetValues(rec, p[len(k.Parent().Path()):], vs)
 		}, []fault{
-			{Tag: "operation-failed", App: "data-not-unique", Path: vpn1Path + "/config/listen-address",
-				NonUnique: []string{vpn1Path + "/config/listen-address"}, Message: "holds 10.0.0.1 twice"},
+			{
+				Tag: "operation-failed", App: "data-not-unique", Path: vpn1Path + "/config/listen-address",
+				NonUnique: []string{vpn1Path + "/config/listen-address"}, Message: "holds 10.0.0.1 twice",
+			},
 			{Tag: "operation-failed", App: "too-many-elements", Path: vpn1Path + "/config/listen-address", Message: "too many entries: at most 8 are allowed"},
 		}},
 	}

@@ -28,46 +28,76 @@ func TestDecodeXMLEdits(t *testing.T) {
 		want       string
 	}{
 		{"23 merge", peerXML(one, `<config><as>7</as></config>`), OpMerge, one, strings.Replace(rich, "65002", "7", 1)},
-		{"25 remove of what is missing", peerXML("10.0.0.9", `<config><as nc:operation="remove"/><peer-group>g1</peer-group></config>`), OpMerge, "10.0.0.9",
-			`<peer><address>10.0.0.9</address><config><address>10.0.0.9</address><peer-group>g1</peer-group></config></peer>`},
-		{"26 delete of a leaf without a value", peerXML(one, `<config><description nc:operation="delete"/></config>`), OpMerge, one,
-			strings.Replace(rich, "<description> a </description>", "", 1)},
-		{"26 delete of a leaf with another value", peerXML(one, `<timers><config><hold-time nc:operation="delete">no number</hold-time></config></timers>`), OpMerge, one,
-			strings.Replace(rich, "<timers><config><hold-time>90</hold-time></config></timers>", "", 1)},
+		{
+			"25 remove of what is missing", peerXML("10.0.0.9", `<config><as nc:operation="remove"/><peer-group>g1</peer-group></config>`), OpMerge, "10.0.0.9",
+			`<peer><address>10.0.0.9</address><config><address>10.0.0.9</address><peer-group>g1</peer-group></config></peer>`,
+		},
+		{
+			"26 delete of a leaf without a value", peerXML(one, `<config><description nc:operation="delete"/></config>`), OpMerge, one,
+			strings.Replace(rich, "<description> a </description>", "", 1),
+		},
+		{
+			"26 delete of a leaf with another value", peerXML(one, `<timers><config><hold-time nc:operation="delete">no number</hold-time></config></timers>`), OpMerge, one,
+			strings.Replace(rich, "<timers><config><hold-time>90</hold-time></config></timers>", "", 1),
+		},
 		{"delete of an entry with content", inVPN1(`<peers><peer nc:operation="delete"><address>10.0.0.1</address><config><as>x</as></config><timers><config/></timers></peer></peers>`), OpMerge, one, ``},
 		{"delete within delete", inVPN1(`<peers><peer nc:operation="delete"><address>10.0.0.1</address><config nc:operation="delete"/></peer></peers>`), OpMerge, one, ``},
 		{"delete above records", inVPN1(`<peers nc:operation="delete"><peer><address>10.0.0.9</address></peer></peers>`), OpMerge, one, ``},
-		{"27 replace of an entry", inVPN1(`<peers><peer nc:operation="replace"><address>10.0.0.1</address><config><as>7</as></config></peer></peers>`), OpMerge, one,
-			peer(`<as>7</as></config>`)},
+		{
+			"27 replace of an entry", inVPN1(`<peers><peer nc:operation="replace"><address>10.0.0.1</address><config><as>7</as></config></peer></peers>`), OpMerge, one,
+			peer(`<as>7</as></config>`),
+		},
 		{"replace above records", inVPN1(`<peers nc:operation="replace"><peer><address>10.0.0.2</address><config><as>7</as></config></peer></peers>`), OpMerge, one, ``},
-		{"replace of a record keeps what stands after the records in it",
+		{
+			"replace of a record keeps what stands after the records in it",
 			`<bgp ` + bgpXMLNS + ` ` + ncXMLNS + `><instances><instance nc:operation="replace"><vpn-instances><vpn-instance><peers><peer><config><as>7</as></config>` +
 				`<address>10.0.0.1</address></peer></peers><name>vpn1</name><config><listen-port>1</listen-port></config></vpn-instance></vpn-instances>` +
-				`<config><as>1</as></config><name>default</name></instance></instances></bgp>`, OpMerge, vpn, `<config><name>vpn1</name><listen-port>1</listen-port></config>`},
+				`<config><as>1</as></config><name>default</name></instance></instances></bgp>`, OpMerge, vpn, `<config><name>vpn1</name><listen-port>1</listen-port></config>`,
+		},
 		{"27 default-operation replace", peerXML(one, `<config><as>7</as></config>`), OpReplace, one, peer(`<as>7</as></config>`)},
-		{"28 none changes nothing but what has an operation", peerXML(one, `<config><as>7</as><description nc:operation="merge">b</description></config>`), OpNone, one,
-			strings.Replace(rich, " a ", "b", 1)},
+		{
+			"28 none changes nothing but what has an operation", peerXML(one, `<config><as>7</as><description nc:operation="merge">b</description></config>`), OpNone, one,
+			strings.Replace(rich, " a ", "b", 1),
+		},
 		{"33 key last", inVPN1(`<peers><peer><config><as>7</as></config><address>10.0.0.1</address></peer></peers>`), OpMerge, one, strings.Replace(rich, "65002", "7", 1)},
 		{"34 entry twice: in document order", inVPN1(`<peers>` + peer(`<as>7</as></config>`) + peer(`<as>8</as></config>`) + `</peers>`), OpMerge, one, strings.Replace(rich, "65002", "8", 1)},
-		{"35 white space", peerXML(" 10.0.0.1\n", `<config><as> 7	</as><description>
+		{
+			"35 white space", peerXML(" 10.0.0.1\n", `<config><as> 7	</as><description>
 b </description><local-as><![CDATA[1]]></local-as><enabled> <!-- no -->false<?pi?></enabled></config>`), OpMerge, one,
-			strings.Replace(rich, " a </description><as>65002</as>", "\nb </description><enabled>false</enabled><as>7</as><local-as>1</local-as>", 1)},
-		{"35 any prefix", strings.NewReplacer("</", "</b:", "<", "<b:", "xmlns=", "xmlns:b=").Replace(peerXML(one, `<config><as>7</as></config>`)), OpMerge, one,
-			strings.Replace(rich, "65002", "7", 1)},
-		{"35 beyond ASCII", peerXML(one, `<config><description>Zürich &#x1F6A2; &lt;</description></config>`), OpMerge, one,
-			strings.Replace(rich, " a ", "Z&#xFC;rich &#x1F6A2; &lt;", 1)},
-		{"39 the other case", peerXML(one, `<transport><connect-interface><config><interface-number>1</interface-number><interface-type>eth</interface-type></config></connect-interface></transport>`), OpMerge, one,
-			strings.Replace(rich, "<interface>eth0</interface>", "<interface-type>eth</interface-type><interface-number>1</interface-number>", 1)},
-		{"39 a case deleted, the other set", peerXML(one, `<transport><connect-interface><config><interface nc:operation="delete"/><interface-type>e</interface-type><interface-number>1</interface-number></config></connect-interface></transport>`), OpMerge, one,
-			strings.Replace(rich, "<interface>eth0</interface>", "<interface-type>e</interface-type><interface-number>1</interface-number>", 1)},
-		{"leaf-list merge and delete", inVPN1(`<config><listen-address nc:operation="delete">10.0.0.1</listen-address><listen-address>2001:DB8:0::1</listen-address></config>`), OpMerge, vpn,
-			`<config><name>vpn1</name><listen-address>10.0.0.2</listen-address><listen-address>2001:db8::1</listen-address></config>`},
-		{"leaf-list entry replaced", inVPN1(`<config><listen-address nc:operation="replace">10.0.0.3</listen-address></config>`), OpMerge, vpn,
-			`<config><name>vpn1</name><listen-address>10.0.0.1</listen-address><listen-address>10.0.0.2</listen-address><listen-address>10.0.0.3</listen-address></config>`},
-		{"leaf-list under replace", inVPN1(`<config nc:operation="replace"><listen-address>10.0.0.3</listen-address><listen-address>10.0.0.4</listen-address></config>`), OpMerge, vpn,
-			`<config><name>vpn1</name><listen-address>10.0.0.3</listen-address><listen-address>10.0.0.4</listen-address></config>`},
-		{"66 reset to the default", peerXML("10.0.0.2", `<config><enabled `+wdXMLNS+` wd:default="true">true</enabled><as `+wdXMLNS+` wd:default="false">9</as></config>`), OpMerge, "10.0.0.2",
-			`<peer><address>10.0.0.2</address><config><address>10.0.0.2</address><peer-group>g1</peer-group><as>9</as></config></peer>`},
+			strings.Replace(rich, " a </description><as>65002</as>", "\nb </description><enabled>false</enabled><as>7</as><local-as>1</local-as>", 1),
+		},
+		{
+			"35 any prefix", strings.NewReplacer("</", "</b:", "<", "<b:", "xmlns=", "xmlns:b=").Replace(peerXML(one, `<config><as>7</as></config>`)), OpMerge, one,
+			strings.Replace(rich, "65002", "7", 1),
+		},
+		{
+			"35 beyond ASCII", peerXML(one, `<config><description>Zürich &#x1F6A2; &lt;</description></config>`), OpMerge, one,
+			strings.Replace(rich, " a ", "Z&#xFC;rich &#x1F6A2; &lt;", 1),
+		},
+		{
+			"39 the other case", peerXML(one, `<transport><connect-interface><config><interface-number>1</interface-number><interface-type>eth</interface-type></config></connect-interface></transport>`), OpMerge, one,
+			strings.Replace(rich, "<interface>eth0</interface>", "<interface-type>eth</interface-type><interface-number>1</interface-number>", 1),
+		},
+		{
+			"39 a case deleted, the other set", peerXML(one, `<transport><connect-interface><config><interface nc:operation="delete"/><interface-type>e</interface-type><interface-number>1</interface-number></config></connect-interface></transport>`), OpMerge, one,
+			strings.Replace(rich, "<interface>eth0</interface>", "<interface-type>e</interface-type><interface-number>1</interface-number>", 1),
+		},
+		{
+			"leaf-list merge and delete", inVPN1(`<config><listen-address nc:operation="delete">10.0.0.1</listen-address><listen-address>2001:DB8:0::1</listen-address></config>`), OpMerge, vpn,
+			`<config><name>vpn1</name><listen-address>10.0.0.2</listen-address><listen-address>2001:db8::1</listen-address></config>`,
+		},
+		{
+			"leaf-list entry replaced", inVPN1(`<config><listen-address nc:operation="replace">10.0.0.3</listen-address></config>`), OpMerge, vpn,
+			`<config><name>vpn1</name><listen-address>10.0.0.1</listen-address><listen-address>10.0.0.2</listen-address><listen-address>10.0.0.3</listen-address></config>`,
+		},
+		{
+			"leaf-list under replace", inVPN1(`<config nc:operation="replace"><listen-address>10.0.0.3</listen-address><listen-address>10.0.0.4</listen-address></config>`), OpMerge, vpn,
+			`<config><name>vpn1</name><listen-address>10.0.0.3</listen-address><listen-address>10.0.0.4</listen-address></config>`,
+		},
+		{
+			"66 reset to the default", peerXML("10.0.0.2", `<config><enabled `+wdXMLNS+` wd:default="true">true</enabled><as `+wdXMLNS+` wd:default="false">9</as></config>`), OpMerge, "10.0.0.2",
+			`<peer><address>10.0.0.2</address><config><address>10.0.0.2</address><peer-group>g1</peer-group><as>9</as></config></peer>`,
+		},
 		{"42 nothing", ``, OpMerge, one, rich},
 		{"42 only levels", inVPN1(`<peers/>`), OpMerge, one, rich},
 	}

@@ -70,8 +70,10 @@ func (d *xmlDecoder) unknown(tok *xmltok.Token) error {
 			return &Error{Tag: UnknownElement, Path: d.at(), BadElement: name, Message: "has no element " + name + " in the namespace " + m.Namespace}
 		}
 	}
-	return &Error{Tag: UnknownNamespace, Path: d.at(), BadElement: name, BadNamespace: tok.Namespace,
-		Message: "element " + name + " is in the unknown namespace '" + tok.Namespace + "'"}
+	return &Error{
+		Tag: UnknownNamespace, Path: d.at(), BadElement: name, BadNamespace: tok.Namespace,
+		Message: "element " + name + " is in the unknown namespace '" + tok.Namespace + "'",
+	}
 }
 
 // attributes finds out what to do with a node. Only attributes with the

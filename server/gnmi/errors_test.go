@@ -34,8 +34,10 @@ func TestStatusOf(t *testing.T) {
 		{"must", &schema.Error{Tag: schema.OperationFailed, AppTag: schema.AppMustViolation, Path: bgp, Message: "no"}, codes.InvalidArgument, "/bgp: no", "MUST_VIOLATION"},
 		{"leafref", at(schema.DataMissing), codes.InvalidArgument, "/bgp: reason", "DATA_MISSING"},
 		{"access", at(schema.AccessDenied), codes.PermissionDenied, "/bgp: reason", "ACCESS_DENIED"},
-		{"lock", &datastore.LockedError{Holder: datastore.Holder{Session: 7, Protocol: "netconf"}, Reason: "locked by netconf session 7"},
-			codes.FailedPrecondition, "running: locked by netconf session 7", "LOCKED"},
+		{
+			"lock", &datastore.LockedError{Holder: datastore.Holder{Session: 7, Protocol: "netconf"}, Reason: "locked by netconf session 7"},
+			codes.FailedPrecondition, "running: locked by netconf session 7", "LOCKED",
+		},
 		{"refused", &commit.PrepareError{Path: bgp, Err: errors.New("cannot")}, codes.FailedPrecondition, "/bgp: cannot", "REFUSED"},
 		{"refused with a status of its own", &commit.PrepareError{Path: bgp, Err: status.Error(codes.NotFound, "cannot")}, codes.FailedPrecondition, "/bgp: ", "REFUSED"},
 		{"rolled back", &commit.ApplyError{Path: bgp, Err: errors.New("broke")}, codes.Aborted, "/bgp: the change failed and was undone: broke", "ROLLED_BACK"},

@@ -73,7 +73,7 @@ func FuzzPath(f *testing.F) {
 		add(nil, path(at))
 		add(&gpb.Path{Origin: "mooring", Target: "t", Elem: path("/bgp").Elem}, path(at))
 	}
-	add(nil, &gpb.Path{Element: []string{"bgp"}})
+	add(nil, &gpb.Path{Element: []string{"bgp"}}) //nolint:staticcheck // deprecated, but sent
 	add(nil, path(strings.Repeat("/...", 64)))
 	add(nil, path(strings.Repeat("/a", 10_000)))
 	add(nil, &gpb.Path{Origin: "mooring-bgp"})

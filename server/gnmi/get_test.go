@@ -63,12 +63,18 @@ func TestGet(t *testing.T) {
 		{"64 bits in JSON (22)", "encoding: JSON", "/agent/state/revision", []string{`/agent/state/revision = json 2`}},
 		{"string", "", thePeer + "/config/description", []string{thePeer + `/config/description = json "a \"peer\""`}},
 		{"default in use (23)", "encoding: PROTO", thePeer + "/config/enabled", []string{thePeer + "/config/enabled = bool_val:true"}},
-		{"leaf-list, PROTO (21)", "encoding: PROTO", vpn1 + "/config/listen-address",
-			[]string{vpn1 + `/config/listen-address = leaflist_val:{element:{string_val:"10.0.0.1"} element:{string_val:"::1"}}`}},
-		{"subtree", "type: CONFIG", thePeer + "/transport",
-			[]string{thePeer + `/transport = json {"connect-interface":{"config":{"source-address":"10.1.1.1"}}}`}},
-		{"subtree, RFC 7951 (22)", "type: CONFIG encoding: JSON_IETF", thePeer + "/transport",
-			[]string{thePeer + `/transport = ietf {"mooring-bgp:connect-interface":{"config":{"source-address":"10.1.1.1"}}}`}},
+		{
+			"leaf-list, PROTO (21)", "encoding: PROTO", vpn1 + "/config/listen-address",
+			[]string{vpn1 + `/config/listen-address = leaflist_val:{element:{string_val:"10.0.0.1"} element:{string_val:"::1"}}`},
+		},
+		{
+			"subtree", "type: CONFIG", thePeer + "/transport",
+			[]string{thePeer + `/transport = json {"connect-interface":{"config":{"source-address":"10.1.1.1"}}}`},
+		},
+		{
+			"subtree, RFC 7951 (22)", "type: CONFIG encoding: JSON_IETF", thePeer + "/transport",
+			[]string{thePeer + `/transport = ietf {"mooring-bgp:connect-interface":{"config":{"source-address":"10.1.1.1"}}}`},
+		},
 		{"subtree, PROTO (21)", "type: CONFIG encoding: PROTO", thePeer + "/config", []string{
 			thePeer + `/config/address = string_val:"10.1.1.2"`,
 			thePeer + `/config/description = string_val:"a \"peer\""`,
@@ -78,8 +84,10 @@ func TestGet(t *testing.T) {
 		{"empty container, PROTO (24)", "encoding: PROTO", thePeer + "/timers/config", nil},
 		{"config has no state (18)", "type: CONFIG", thePeer + "/state", []string{thePeer + "/state = json {}"}},
 		{"state (18)", "type: STATE", thePeer + "/state/session-state", []string{thePeer + `/state/session-state = json "established"`}},
-		{"operational leaves out what mirrors (18)", "type: OPERATIONAL", thePeer + "/transport/connect-interface/state",
-			[]string{thePeer + `/transport/connect-interface/state = json {"resolved-interface":"lo","resolved-source":"10.1.1.1"}`}},
+		{
+			"operational leaves out what mirrors (18)", "type: OPERATIONAL", thePeer + "/transport/connect-interface/state",
+			[]string{thePeer + `/transport/connect-interface/state = json {"resolved-interface":"lo","resolved-source":"10.1.1.1"}`},
+		},
 		{"key * (13, 14)", "", vpn1 + "/peers/peer[address=*]/config/as", []string{thePeer + "/config/as = json 200", v6 + "/config/as = json 300"}},
 		{"omitted key (13)", "encoding: PROTO", vpn1 + "/peers/peer/config/as", []string{thePeer + "/config/as = uint_val:200", v6 + "/config/as = uint_val:300"}},
 		{"elem * (13)", "type: CONFIG", thePeer + "/*/connect-interface/config", []string{thePeer + `/transport/connect-interface/config = json {"source-address":"10.1.1.1"}`}},
@@ -87,8 +95,10 @@ func TestGet(t *testing.T) {
 			thePeer + `/transport/connect-interface/config/source-address = json "10.1.1.1"`,
 			thePeer + `/transport/connect-interface/state/source-address = json "10.1.1.1"`,
 		}},
-		{"... at the end is the subtree (13)", "type: CONFIG", thePeer + "/transport/connect-interface/...",
-			[]string{thePeer + `/transport/connect-interface = json {"config":{"source-address":"10.1.1.1"}}`}},
+		{
+			"... at the end is the subtree (13)", "type: CONFIG", thePeer + "/transport/connect-interface/...",
+			[]string{thePeer + `/transport/connect-interface = json {"config":{"source-address":"10.1.1.1"}}`},
+		},
 		{"a match without data is none (24)", "type: CONFIG", vpn1 + "/peers/peer/transport/connect-interface", []string{thePeer + `/transport/connect-interface = json {"config":{"source-address":"10.1.1.1"}}`}},
 		{"canonical key (12)", "", vpn1 + "/peers/peer[address=2001:DB8:0::1]/config/as", []string{v6 + "/config/as = json 300"}},
 		{"module:name (11)", "", "/mooring-bgp:bgp/instances/instance[name=default]/mooring-bgp:config/as", []string{"/bgp/instances/instance[name=default]/config/as = json 100"}},
@@ -211,8 +221,10 @@ func TestGetPaths(t *testing.T) {
 		{"module as origin", `path: {origin: "mooring-bgp" ` + inst + as + "}", `update: {path: {origin: "mooring-bgp" ` + inst + as + "}}"},
 		{"origin in the prefix", `prefix: {origin: "mooring"} path: {` + inst + as + "}", `prefix: {origin: "mooring"} update: {path: {` + inst + as + "}}"},
 		{"both element and elem (8)", `path: {element: "x" ` + inst + as + "}", "update: {path: {" + inst + as + "}}"},
-		{"no wildcard in an answer", `prefix: {target: "t" elem: {name: "bgp"} elem: {name: "instances"} elem: {name: "instance"}} path: {` + as + "}",
-			`prefix: {target: "t"} update: {path: {` + inst + as + "}}"},
+		{
+			"no wildcard in an answer", `prefix: {target: "t" elem: {name: "bgp"} elem: {name: "instances"} elem: {name: "instance"}} path: {` + as + "}",
+			`prefix: {target: "t"} update: {path: {` + inst + as + "}}",
+		},
 		{"unknown extensions are ignored (93)", "path: {" + inst + as + "} extension: {registered_ext: {id: 999}}", "update: {path: {" + inst + as + "}}"},
 	}
 	for _, tt := range tests {
@@ -298,18 +310,30 @@ func TestExtensions(t *testing.T) {
 		want [4]codes.Code // Capabilities, Get, Set, Subscribe
 	}{
 		{"depth", depth, [4]codes.Code{codes.InvalidArgument, codes.Unimplemented, codes.InvalidArgument, codes.Unimplemented}},
-		{"depth 0 is none (95)", &extpb.Extension{Ext: &extpb.Extension_Depth{Depth: &extpb.Depth{}}},
-			[4]codes.Code{codes.InvalidArgument, codes.OK, codes.InvalidArgument, codes.OK}},
-		{"commit", &extpb.Extension{Ext: &extpb.Extension_Commit{Commit: &extpb.Commit{}}},
-			[4]codes.Code{codes.OK, codes.OK, codes.Unimplemented, codes.OK}},
-		{"master arbitration", &extpb.Extension{Ext: &extpb.Extension_MasterArbitration{MasterArbitration: &extpb.MasterArbitration{}}},
-			[4]codes.Code{codes.OK, codes.OK, codes.Unimplemented, codes.OK}},
-		{"registered", &extpb.Extension{Ext: &extpb.Extension_RegisteredExt{RegisteredExt: &extpb.RegisteredExtension{Id: 999}}},
-			[4]codes.Code{codes.OK, codes.OK, codes.Unimplemented, codes.OK}},
-		{"history (92)", &extpb.Extension{Ext: &extpb.Extension_History{History: &extpb.History{}}},
-			[4]codes.Code{codes.OK, codes.Unimplemented, codes.Unimplemented, codes.Unimplemented}},
-		{"config subscription", &extpb.Extension{Ext: &extpb.Extension_ConfigSubscription{ConfigSubscription: &extpb.ConfigSubscription{}}},
-			[4]codes.Code{codes.OK, codes.OK, codes.Unimplemented, codes.Unimplemented}},
+		{
+			"depth 0 is none (95)", &extpb.Extension{Ext: &extpb.Extension_Depth{Depth: &extpb.Depth{}}},
+			[4]codes.Code{codes.InvalidArgument, codes.OK, codes.InvalidArgument, codes.OK},
+		},
+		{
+			"commit", &extpb.Extension{Ext: &extpb.Extension_Commit{Commit: &extpb.Commit{}}},
+			[4]codes.Code{codes.OK, codes.OK, codes.Unimplemented, codes.OK},
+		},
+		{
+			"master arbitration", &extpb.Extension{Ext: &extpb.Extension_MasterArbitration{MasterArbitration: &extpb.MasterArbitration{}}},
+			[4]codes.Code{codes.OK, codes.OK, codes.Unimplemented, codes.OK},
+		},
+		{
+			"registered", &extpb.Extension{Ext: &extpb.Extension_RegisteredExt{RegisteredExt: &extpb.RegisteredExtension{Id: 999}}},
+			[4]codes.Code{codes.OK, codes.OK, codes.Unimplemented, codes.OK},
+		},
+		{
+			"history (92)", &extpb.Extension{Ext: &extpb.Extension_History{History: &extpb.History{}}},
+			[4]codes.Code{codes.OK, codes.Unimplemented, codes.Unimplemented, codes.Unimplemented},
+		},
+		{
+			"config subscription", &extpb.Extension{Ext: &extpb.Extension_ConfigSubscription{ConfigSubscription: &extpb.ConfigSubscription{}}},
+			[4]codes.Code{codes.OK, codes.OK, codes.Unimplemented, codes.Unimplemented},
+		},
 		{"sync_done from a client (90)", &extpb.Extension{Ext: &extpb.Extension_ConfigSubscription{ConfigSubscription: &extpb.ConfigSubscription{
 			Action: &extpb.ConfigSubscription_SyncDone{SyncDone: &extpb.ConfigSubscriptionSyncDone{}},
 		}}}, [4]codes.Code{codes.OK, codes.OK, codes.Unimplemented, codes.InvalidArgument}},

@@ -43,10 +43,10 @@ func scalarOf(v *gpb.TypedValue) (schema.Scalar, *fault) {
 		return x.BoolVal, nil
 	case *gpb.TypedValue_DoubleVal:
 		return x.DoubleVal, nil
-	case *gpb.TypedValue_FloatVal: //nolint:staticcheck // deprecated, but sent
-		return float64(x.FloatVal), nil //nolint:staticcheck // as above
-	case *gpb.TypedValue_DecimalVal: //nolint:staticcheck // deprecated, but sent
-		return float64(x.DecimalVal.GetDigits()), nil //nolint:staticcheck // no leaf takes it: its size does not matter
+	case *gpb.TypedValue_FloatVal: // deprecated, but sent
+		return float64(x.FloatVal), nil
+	case *gpb.TypedValue_DecimalVal: // deprecated, but sent
+		return float64(x.DecimalVal.GetDigits()), nil // no leaf takes it: its size does not matter
 	case *gpb.TypedValue_BytesVal:
 		return x.BytesVal, nil
 	case *gpb.TypedValue_LeaflistVal:

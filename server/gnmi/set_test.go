@@ -50,8 +50,10 @@ func TestSetValues(t *testing.T) {
 		{"leaf-list, update replaces it (38)", vpn1 + "/config/listen-address", jsonVal(`["10.0.0.7"]`), "", `["10.0.0.7"]`},
 		{"subtree merges (33)", config, jsonVal(`{"description":"sub"}`), config + "/as", `65005`},
 		{"subtree with module names", thePeer, ietfVal(`{"mooring-bgp:config":{"description":"x"}}`), config + "/description", `"x"`},
-		{"root merges (33)", "/", ietfVal(`{"mooring-vpn-instance:vpn-instances":{"vpn-instance":[{"name":"vpn1","config":{"description":"r"}}]}}`),
-			"/vpn-instances/vpn-instance[name=vpn1]/config/description", `"r"`},
+		{
+			"root merges (33)", "/", ietfVal(`{"mooring-vpn-instance:vpn-instances":{"vpn-instance":[{"name":"vpn1","config":{"description":"r"}}]}}`),
+			"/vpn-instances/vpn-instance[name=vpn1]/config/description", `"r"`,
+		},
 		{"missing parents are made (33)", otherPeer + "/config/as", jsonVal(`7`), otherPeer + "/address", `"10.1.1.3"`},
 		{"key in the payload agrees (36)", otherPeer, jsonVal(`{"address":"10.1.1.3","config":{"address":"10.1.1.3"}}`), otherPeer + "/config/as", `7`},
 		{"canonical key (12)", vpn1 + "/peers/peer[address=2001:DB8::0:1]/config/as", jsonVal(`8`), vpn1 + "/peers/peer[address=2001:db8::1]/config/as", `8`},

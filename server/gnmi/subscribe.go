@@ -71,11 +71,11 @@ func (s *Server) Subscribe(stream gpb.GNMI_SubscribeServer) error {
 // newWatch checks the first message of a Subscribe.
 func newWatch(req *gpb.SubscribeRequest) (*watch, error) {
 	list := req.GetSubscribe()
-	bad := func(code codes.Code, field, format string, args ...any) (*watch, error) {
-		return nil, fault{code: code, path: field, reason: fmt.Sprintf(format, args...)}.err()
+	bad := func(field, format string, args ...any) (*watch, error) {
+		return nil, fault{code: codes.InvalidArgument, path: field, reason: fmt.Sprintf(format, args...)}.err()
 	}
 	if list == nil { // gnmi.md 53
-		return bad(codes.InvalidArgument, "subscribe", "the first message of a Subscribe must be a SubscriptionList")
+		return bad("subscribe", "the first message of a Subscribe must be a SubscriptionList")
 	}
 	if err := checkExtensions(rpcSubscribe, req.GetExtension()); err != nil {
 		return nil, err
@@ -83,13 +83,13 @@ func newWatch(req *gpb.SubscribeRequest) (*watch, error) {
 	switch list.GetMode() {
 	case gpb.SubscriptionList_STREAM, gpb.SubscriptionList_ONCE, gpb.SubscriptionList_POLL:
 	default:
-		return bad(codes.InvalidArgument, "mode", "%s is no mode: use STREAM, ONCE or POLL", list.GetMode())
+		return bad("mode", "%s is no mode: use STREAM, ONCE or POLL", list.GetMode())
 	}
 	if len(list.GetSubscription()) == 0 { // gnmi.md 54
-		return bad(codes.InvalidArgument, "subscription", "the list names no path; the root is an empty path")
+		return bad("subscription", "the list names no path; the root is an empty path")
 	}
 	if m := list.GetQos().GetMarking(); m > 63 { // gnmi.md 62: else ignored
-		return bad(codes.InvalidArgument, "qos", "DSCP %d is more than 63", m)
+		return bad("qos", "DSCP %d is more than 63", m)
 	}
 	if err := checkEncoding(list.GetEncoding()); err != nil {
 		return nil, err

@@ -267,16 +267,26 @@ func TestOnChange(t *testing.T) {
 		req  *gpb.SetRequest
 		want []string
 	}{
-		{"one leaf, not its siblings (69)", &gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/config/description", jsonVal(`"a"`))}},
-			[]string{thePeer + `/config/description = json "a"`}},
-		{"replaced in two ways (79)", &gpb.SetRequest{Replace: []*gpb.Update{update(thePeer+"/config", jsonVal(`{"as":201,"enabled":false}`))}},
-			[]string{thePeer + "/config/description deleted", thePeer + "/config/enabled = json false", thePeer + "/config/as = json 201"}},
-		{"back to the default (78)", &gpb.SetRequest{Delete: []*gpb.Path{path(thePeer + "/config/enabled")}},
-			[]string{thePeer + "/config/enabled = json true"}},
-		{"a new entry (82)", &gpb.SetRequest{Update: []*gpb.Update{update(other, jsonVal(`{"config":{"as":7}}`))}},
-			[]string{other + `/config/address = json "10.1.1.3"`, other + "/config/enabled = json true", other + "/config/as = json 7"}},
-		{"an entry goes (77)", &gpb.SetRequest{Delete: []*gpb.Path{path(other)}},
-			[]string{other + `/config/address deleted`, other + "/config/enabled deleted", other + "/config/as deleted"}},
+		{
+			"one leaf, not its siblings (69)", &gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/config/description", jsonVal(`"a"`))}},
+			[]string{thePeer + `/config/description = json "a"`},
+		},
+		{
+			"replaced in two ways (79)", &gpb.SetRequest{Replace: []*gpb.Update{update(thePeer+"/config", jsonVal(`{"as":201,"enabled":false}`))}},
+			[]string{thePeer + "/config/description deleted", thePeer + "/config/enabled = json false", thePeer + "/config/as = json 201"},
+		},
+		{
+			"back to the default (78)", &gpb.SetRequest{Delete: []*gpb.Path{path(thePeer + "/config/enabled")}},
+			[]string{thePeer + "/config/enabled = json true"},
+		},
+		{
+			"a new entry (82)", &gpb.SetRequest{Update: []*gpb.Update{update(other, jsonVal(`{"config":{"as":7}}`))}},
+			[]string{other + `/config/address = json "10.1.1.3"`, other + "/config/enabled = json true", other + "/config/as = json 7"},
+		},
+		{
+			"an entry goes (77)", &gpb.SetRequest{Delete: []*gpb.Path{path(other)}},
+			[]string{other + `/config/address deleted`, other + "/config/enabled deleted", other + "/config/as deleted"},
+		},
 	}
 	for i, tt := range tests {
 		resp := r.set(tt.req)
