@@ -22,32 +22,71 @@ func TestRefused(t *testing.T) {
 		texts []string
 		op    runner.Op
 	}{
-		{"peer without AS", "InvalidArgument", []string{"10.1.1.9", "AS number"},
-			runner.Update(stranger, object{"config": object{"address": "10.1.1.9"}})},
-		{"source of a peer without AS", "InvalidArgument", []string{"10.1.1.9", "AS number"},
-			runner.Update(stranger+"/transport/connect-interface/config/interface", "LoopBack1")},
-		{"AS taken away", "InvalidArgument", []string{remote, "AS number"},
-			runner.Delete(peer1 + "/config/as")},
-		{"interface with two addresses", "InvalidArgument", []string{remote, "LoopBack3", "10.9.3.1", "10.9.3.2", "source-address"},
-			runner.Update(source1+"/config/interface", "LoopBack3")},
-		{"source of the other family", "InvalidArgument", []string{remote, "same address family"},
-			runner.Replace(source1, object{"config": from("2001:db8:1::1")})},
-		{"type without number", "InvalidArgument", []string{"interface-type", "interface-number"},
-			runner.Replace(source1, object{"config": object{"interface-type": "LoopBack"}})},
-		{"name with a space", "InvalidArgument", []string{"connect-interface/config/interface"},
-			runner.Update(source1+"/config/interface", "Loop Back1")},
-		{"out of range", "InvalidArgument", []string{"tcp-mss", "176"},
-			runner.Update(peer1+"/transport/config/tcp-mss", 100)},
-		{"state", "InvalidArgument", []string{"session-state"},
-			runner.Update(peer1+"/state/session-state", "idle")},
-		{"unknown leaf", "NotFound", []string{"colour"},
-			runner.Update(peer1+"/config/colour", "red")},
-		{"unknown member", "InvalidArgument", []string{"colour"},
-			runner.Update(peer1+"/config", object{"colour": "red"})},
-		{"namespace that the backend cannot enter", "FailedPrecondition", []string{"vpn1", "network namespace", "elsewhere"},
-			runner.Update("/vpn-instances/vpn-instance[name=vpn1]/config/network-namespace", "elsewhere")},
-		{"unknown VPN instance", "InvalidArgument", []string{"vpn9"},
-			runner.Update("/bgp/instances/instance[name=default]/vpn-instances/vpn-instance[name=vpn9]/config/name", "vpn9")},
+		{
+			"peer without AS", "InvalidArgument",
+			[]string{"10.1.1.9", "AS number"},
+			runner.Update(stranger, object{"config": object{"address": "10.1.1.9"}}),
+		},
+		{
+			"source of a peer without AS", "InvalidArgument",
+			[]string{"10.1.1.9", "AS number"},
+			runner.Update(stranger+"/transport/connect-interface/config/interface", "LoopBack1"),
+		},
+		{
+			"AS taken away", "InvalidArgument",
+			[]string{remote, "AS number"},
+			runner.Delete(peer1 + "/config/as"),
+		},
+		{
+			"interface with two addresses", "InvalidArgument",
+			[]string{remote, "LoopBack3", "10.9.3.1", "10.9.3.2", "source-address"},
+			runner.Update(source1+"/config/interface", "LoopBack3"),
+		},
+		{
+			"source of the other family", "InvalidArgument",
+			[]string{remote, "same address family"},
+			runner.Replace(source1, object{"config": from("2001:db8:1::1")}),
+		},
+		{
+			"type without number", "InvalidArgument",
+			[]string{"interface-type", "interface-number"},
+			runner.Replace(source1, object{"config": object{"interface-type": "LoopBack"}}),
+		},
+		{
+			"name with a space", "InvalidArgument",
+			[]string{"connect-interface/config/interface"},
+			runner.Update(source1+"/config/interface", "Loop Back1"),
+		},
+		{
+			"out of range", "InvalidArgument",
+			[]string{"tcp-mss", "176"},
+			runner.Update(peer1+"/transport/config/tcp-mss", 100),
+		},
+		{
+			"state", "InvalidArgument",
+			[]string{"session-state"},
+			runner.Update(peer1+"/state/session-state", "idle"),
+		},
+		{
+			"unknown leaf", "NotFound",
+			[]string{"colour"},
+			runner.Update(peer1+"/config/colour", "red"),
+		},
+		{
+			"unknown member", "InvalidArgument",
+			[]string{"colour"},
+			runner.Update(peer1+"/config", object{"colour": "red"}),
+		},
+		{
+			"namespace that the backend cannot enter", "FailedPrecondition",
+			[]string{"vpn1", "network namespace", "elsewhere"},
+			runner.Update("/vpn-instances/vpn-instance[name=vpn1]/config/network-namespace", "elsewhere"),
+		},
+		{
+			"unknown VPN instance", "InvalidArgument",
+			[]string{"vpn9"},
+			runner.Update("/bgp/instances/instance[name=default]/vpn-instances/vpn-instance[name=vpn9]/config/name", "vpn9"),
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			inner := *b
