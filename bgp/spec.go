@@ -202,12 +202,7 @@ func DiffPeers(old, new *PeerSpec) []LeafChange { return diff(peerFields, old, n
 // nil.
 func DiffInstances(old, new *InstanceSpec) []LeafChange { return diff(instanceFields, old, new) }
 
-// PeerLeaves returns the names of all settings of a PeerSpec, in model order.
-// The caller must not change them.
-func PeerLeaves() []string { return peerLeaves }
-
-// peerLeaves is made once: PeerLeaves is called several times for each peer
-// whose state is read.
+// peerLeaves is made once: it is asked for with every peer that is read.
 var peerLeaves = func() []string {
 	names := make([]string, len(peerFields))
 	for i, f := range peerFields {
@@ -216,16 +211,13 @@ var peerLeaves = func() []string {
 	return names
 }()
 
-// Value returns the effective value of a setting as text, "" where it is not
-// set or the leaf is unknown. Secrets show as redacted.
-func (p *PeerSpec) Value(leaf string) string {
-	for _, f := range peerFields {
-		if f.leaf == leaf {
-			return f.text(p)
-		}
-	}
-	return ""
-}
+// PeerLeaves returns the names of all settings of a PeerSpec, in model order.
+// The slice is shared and must not be changed.
+func PeerLeaves() []string { return peerLeaves }
+
+// Value returns the effective value of the setting PeerLeaves()[i] as text, ""
+// where it is not set. Secrets show as redacted.
+func (p *PeerSpec) Value(i int) string { return peerFields[i].text(p) }
 
 func diff[T any](fields []field[T], old, new *T) []LeafChange {
 	var out []LeafChange

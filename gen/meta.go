@@ -4452,7 +4452,6 @@ var type48 = Type{
 		{Name: "instance", Value: 3},
 		{Name: "default", Value: 4},
 		{Name: "route", Value: 5},
-		{Name: "interface", Value: 6},
 	},
 }
 

@@ -4556,8 +4556,6 @@ const (
 	MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Effective_Value_Origin_default E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Effective_Value_Origin = 4
 	// MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Effective_Value_Origin_route corresponds to the value route of MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Effective_Value_Origin
 	MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Effective_Value_Origin_route E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Effective_Value_Origin = 5
-	// MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Effective_Value_Origin_interface corresponds to the value interface of MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Effective_Value_Origin
-	MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Effective_Value_Origin_interface E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Effective_Value_Origin = 6
 )
 
 // E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_State_LastReset_NotificationDirection is a derived int64 type which is used to represent
@@ -4777,7 +4775,6 @@ var ΛEnum = map[string]map[int64]ygot.EnumDefinition{
 		3: {Name: "instance"},
 		4: {Name: "default"},
 		5: {Name: "route"},
-		6: {Name: "interface"},
 	},
 	"E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_State_LastReset_NotificationDirection": {
 		1: {Name: "sent"},

@@ -40,6 +40,19 @@ func BenchmarkCommitOneLeaf(b *testing.B) {
 	}
 }
 
+// BenchmarkState renders the state of one of 100,000 peers, as a full read
+// does for each of them.
+func BenchmarkState(b *testing.B) {
+	c := loaded(b, 100_000)
+	v, k := c.View(), peerRecordKey(peerOf(vpn1, "10.1.0.1"))
+	b.ReportAllocs()
+	for b.Loop() {
+		if v.State(k) == nil {
+			b.Fatal("no state")
+		}
+	}
+}
+
 func loaded(b *testing.B, n int) *Coordinator {
 	b.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "mooring-bench-")

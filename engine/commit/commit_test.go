@@ -670,6 +670,61 @@ func TestFailedRepairIsToldAndTriedAgain(t *testing.T) {
 	})
 }
 
+func TestStateTellsOriginsAndTruth(t *testing.T) {
+	r := newRig(t)
+	r.mustEdit(func(tx schema.Tx) {
+		example(tx)
+		g := groupAt(tx, vpn1, "core")
+		g.GetOrCreateTransport().GetOrCreateConfig().TcpMss = ygot.Uint16(1000)
+		p := peerAt(tx, thePeer)
+		p.Config.PeerGroup = ygot.String("core")
+		p.GetOrCreateTimers().GetOrCreateConfig().HoldTime = ygot.Uint16(30)
+	})
+	r.eventually("established", func() bool { return r.state(thePeer).Session == bgp.StateEstablished })
+	read := func() *peerRec { return r.c.View().State(peerRecordKey(thePeer)).(*peerRec) }
+	p := read()
+	want := map[string]string{ // value and origin; defaults are not listed
+		"config/as": "200 peer", "config/local-as": "100 instance", "router-id": "192.0.2.1 instance",
+		"config/enabled": "", "transport/config/tcp-mss": "1000 peer-group", "transport/config/remote-port": "",
+		leafSource: "10.1.1.1 peer", "timers/config/hold-time": "30 peer", "timers/config/keepalive-interval": "",
+	}
+	for leaf, w := range want {
+		got := ""
+		if v := p.Effective.Value[leaf]; v != nil {
+			got = *v.Value + " " + v.Origin.ΛMap()["E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Effective_Value_Origin"][int64(v.Origin)].Name
+		}
+		if got != w {
+			t.Errorf("effective %s: %q, want %q", leaf, got, w)
+		}
+	}
+	if got := *p.Timers.State.KeepaliveInterval; got != 10 {
+		t.Errorf("keepalive %d, want a third of the hold time", got)
+	}
+	if got := p.Transport.State.LocalAddress; got == nil || *got != "10.1.1.1" {
+		t.Errorf("local address %v", got)
+	}
+	if f := p.AfiSafis.AfiSafi[gen.MooringTypes_AfiSafiName_ipv4_unicast]; f == nil || !*f.State.Active {
+		t.Errorf("families %+v", p.AfiSafis.AfiSafi)
+	}
+	v := r.c.View().State(instanceRecordKey(vpn1)).(*bgpVPNRec)
+	if *v.State.Peers != 1 || *v.State.EstablishedPeers != 1 {
+		t.Errorf("peers %d, established %d", *v.State.Peers, *v.State.EstablishedPeers)
+	}
+	if g := r.c.View().State(groupKey(vpn1, "core")).(*groupRec); *g.State.Members != 1 {
+		t.Errorf("members %d", *g.State.Members)
+	}
+	if a := r.c.View().State(agentKey()).(*agentRec); len(a.Commits.Commit) != 1 || *a.Backend.State.Name != "fake" ||
+		len(a.Backend.State.Capability) != len(bgp.PeerLeaves()) {
+		t.Errorf("agent %+v", a)
+	}
+	r.mustEdit(func(tx schema.Tx) { source(peerAt(tx, thePeer)).Interface = ygot.String("nowhere") })
+	r.eventually("down", func() bool { return r.state(thePeer).Session != bgp.StateEstablished })
+	p = read()
+	if p.State.DownReason != gen.MooringTypes_DownReason_interface_missing || !strings.Contains(*p.State.DownDetail, "nowhere") {
+		t.Errorf("down reason %v", p.State.DownReason)
+	}
+}
+
 func TestHistorySizeIsConfiguration(t *testing.T) {
 	r := newRig(t)
 	r.mustEdit(example)
@@ -814,7 +869,7 @@ func TestEnumsAgree(t *testing.T) {
 		check("E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_Transport_Authentication_Config_Method",
 			authConfig{}.Method, int64(a)+1, a.String())
 	}
-	for i, want := range []string{"peer", "peer-group", "instance", "default", "route", "interface"} {
+	for i, want := range []string{"peer", "peer-group", "instance", "default", "route"} {
 		check("E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Effective_Value_Origin",
 			originEnum(0), int64(i)+1, want)
 	}

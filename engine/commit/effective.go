@@ -33,8 +33,7 @@ const (
 	fromGroup
 	fromInstance
 	fromDefault
-	fromRoute
-	fromInterface
+	fromRoute // the kernel's route lookup
 )
 
 // resolved is a peer's specification before its source is resolved, with what
@@ -317,12 +316,19 @@ func pick[T any](r *resolved, leaf string, own, inherited *T, def T, otherwise o
 	return def
 }
 
-func (r *resolved) note(leaf string, o origin) {
-	if r.origins == nil {
-		return
+// leafIndex is the place of a setting in bgp.PeerLeaves.
+var leafIndex = func() map[string]int {
+	m := map[string]int{}
+	for i, leaf := range bgp.PeerLeaves() {
+		m[leaf] = i
 	}
-	i := slices.Index(bgp.PeerLeaves(), leaf)
-	r.origins[i] = o
+	return m
+}()
+
+func (r *resolved) note(leaf string, o origin) {
+	if r.origins != nil {
+		r.origins[leafIndex[leaf]] = o
+	}
 }
 
 func deref[T any](p *T) T {

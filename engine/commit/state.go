@@ -101,7 +101,7 @@ func (r *renderer) peer(k schema.Key, o operstate.Entry) ygot.GoStruct {
 		Enabled: &s.GracefulRestart, RestartTime: secs(s.RestartTime), StaleRoutesTime: secs(s.StaleTime),
 	}}
 	p.AfiSafis = familyStates(s, st)
-	p.Effective = effectiveValues(s, res.origins)
+	p.Effective = effectiveValues(s, st, res.origins)
 	return p
 }
 
@@ -220,14 +220,18 @@ func familyStates(s *bgp.PeerSpec, st *bgp.PeerState) *afiSafisRec {
 }
 
 // effectiveValues lists the values that are not defaults.
-func effectiveValues(s *bgp.PeerSpec, origins []origin) *effectiveRec {
+func effectiveValues(s *bgp.PeerSpec, st *bgp.PeerState, origins []origin) *effectiveRec {
 	out := &effectiveRec{Value: map[string]*valueRec{}}
 	for i, leaf := range bgp.PeerLeaves() {
-		o, v := origins[i], s.Value(leaf)
-		if o == fromRoute && s.Source.IsValid() {
-			o = fromInterface
+		o := origins[i]
+		if o == fromDefault {
+			continue
 		}
-		if o == fromDefault || v == "" {
+		v := s.Value(i)
+		if o == fromRoute && st.Socket.Local.IsValid() {
+			v = st.Socket.Local.Addr().String() // what the kernel chose
+		}
+		if v == "" {
 			continue
 		}
 		out.Value[leaf] = &valueRec{Leaf: &leaf, Value: &v, Origin: enumOf[originEnum](o)}

@@ -71,7 +71,7 @@ type Pair[T any] struct{ Old, New *T }
 // PeerPair is a peer before and after.
 type PeerPair struct {
 	Old, New *bgp.PeerSpec
-	// Forced are leaves with impact reset that were written without a change,
+	// Forced are leaves, of bgp.PeerLeaves, with impact reset that were written without a change,
 	// in an instance whose reset-policy is "always".
 	Forced []string
 }
@@ -201,7 +201,7 @@ func peerStep(pair PeerPair, causes map[bgp.InstanceKey][]bgp.LeafChange, costs 
 	for _, leaf := range pair.Forced {
 		step.Impact = bgp.ImpactReset
 		if !slices.ContainsFunc(step.Leaves, func(l bgp.LeafChange) bool { return l.Leaf == leaf }) {
-			v := new.Value(leaf)
+			v := new.Value(slices.Index(bgp.PeerLeaves(), leaf))
 			step.Leaves = append(step.Leaves, bgp.LeafChange{Leaf: leaf, Old: v, New: v})
 		}
 	}
