@@ -86,7 +86,11 @@ func peerSpec(key bgp.PeerKey, in *bgp.InstanceSpec, p *peerRec, group *groupRec
 	if withOrigins {
 		r.origins = make([]origin, len(bgp.PeerLeaves()))
 	}
-	if c := p.GetConfig(); c != nil && c.Enabled != nil && !*c.Enabled {
+	var enabled *bool
+	if c := p.GetConfig(); c != nil {
+		enabled = c.Enabled
+	}
+	if !pick(&r, "config/enabled", enabled, nil, true, fromDefault) {
 		r.spec.Down, r.spec.DownDetail = bgp.DownDisabled, "the peer is disabled: set config/enabled to true"
 	}
 	s := &r.spec
