@@ -34,7 +34,7 @@ type Config struct {
 type Limits struct {
 	MaxSessions        int           // NETCONF sessions at a time: 1024
 	MaxSessionsPerUser int           // of them of one user: MaxSessions
-	MaxPreAuth         int           // connections that have not logged in: 512
+	MaxPreAuth         int           // connections that have not logged in: 1024, so that all sessions may come at once
 	AuthTimeout        time.Duration // from accept to logged in: 30 s
 	HelloTimeout       time.Duration // from logged in to subsystem, and from there to the client's hello: 30 s
 	WriteTimeout       time.Duration // a client that reads nothing of a reply for so long is dropped: 60 s
@@ -44,20 +44,20 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	number(&l.MaxSessions, 1024)
-	number(&l.MaxSessionsPerUser, l.MaxSessions)
-	number(&l.MaxPreAuth, 512)
-	number(&l.AuthTimeout, 30*time.Second)
-	number(&l.HelloTimeout, 30*time.Second)
-	number(&l.WriteTimeout, time.Minute)
-	number(&l.MaxMessage, 64<<20)
-	number(&l.MaxDepth, 1000)
+	fallBack(&l.MaxSessions, 1024)
+	fallBack(&l.MaxSessionsPerUser, l.MaxSessions)
+	fallBack(&l.MaxPreAuth, 1024)
+	fallBack(&l.AuthTimeout, 30*time.Second)
+	fallBack(&l.HelloTimeout, 30*time.Second)
+	fallBack(&l.WriteTimeout, time.Minute)
+	fallBack(&l.MaxMessage, 64<<20)
+	fallBack(&l.MaxDepth, 1000)
 	return l
 }
 
-func number[T int | int64 | time.Duration](field *T, fallback T) {
+func fallBack[T int | int64 | time.Duration](field *T, to T) {
 	if *field <= 0 {
-		*field = fallback
+		*field = to
 	}
 }
 

@@ -150,7 +150,7 @@ func TestTestOptionOnCandidate(t *testing.T) {
 
 // netconf.md 37
 func TestErrorOptions(t *testing.T) {
-	content := peer("", "10.1.1.3", "<as>1</as>") + ""
+	content := peer("", "10.1.1.3", "<as>1</as>")
 	three := instance("<peers>" +
 		"<peer><address>10.1.1.3</address><config><as>1</as></config></peer>" +
 		`<peer nc:operation="create"><address>10.1.1.2</address></peer>` +

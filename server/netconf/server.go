@@ -115,14 +115,14 @@ const (
 func (s *Server) refuse(ctx context.Context, conn net.Conn, why error) {
 	s.log.Warn("netconf connection refused", "source", conn.RemoteAddr().String(), "reason", why.Error())
 	defer conn.Close()
-	half, ok := conn.(interface{ CloseWrite() error })
-	if !ok || s.refusing.Add(1) > maxRefusing || conn.SetDeadline(time.Now().Add(refuseTime)) != nil {
-		if ok {
-			s.refusing.Add(-1)
-		}
+	defer s.refusing.Add(-1)
+	if s.refusing.Add(1) > maxRefusing {
 		return
 	}
-	defer s.refusing.Add(-1)
+	half, ok := conn.(interface{ CloseWrite() error })
+	if !ok || conn.SetDeadline(time.Now().Add(refuseTime)) != nil {
+		return
+	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	// Lines before the version are allowed and shown by clients (RFC 4253 4.2).

@@ -8,7 +8,9 @@ var discardChangesOperation = operation{
 }
 
 // discard makes the candidate follow running again, unless another session
-// has locked it.
+// has locked it. A modified candidate cannot be locked, so what another session
+// does between the check and the discard cannot be a lock around changes that
+// were there; only one that it takes and edits under in that instant is missed.
 func (c *call) discard() error {
 	if err := c.store().CheckWrite(datastore.DatastoreCandidate, c.sess.holder()); err != nil {
 		return err

@@ -190,8 +190,8 @@ func (r *request) enter(p *param) (*xmltok.Decoder, error) {
 	}
 }
 
-// source tells the datastore or content that a parameter names: <running/>,
-// <config>...</config>. target and source are such parameters.
+// enterChild puts the decoder right after the start tag of the first element
+// in a parameter, such as <config> in <source>.
 func (r *request) enterChild(p *param) (*xmltok.Decoder, error) {
 	dec, err := r.enter(p)
 	if err != nil {
