@@ -60,7 +60,8 @@ func BenchmarkCommit(b *testing.B) {
 }
 
 // BenchmarkPersist is a whole commit of one leaf, beside a bare append of 700
-// octets with fsync in between, and tells how many of those it costs.
+// octets with fsync in between, and tells how many of those it costs. The
+// slowest of a thousand is one that meets a checkpoint.
 func BenchmarkPersist(b *testing.B) {
 	for _, n := range sizes {
 		b.Run(fmt.Sprintf("records=%d", n), func(b *testing.B) {
@@ -91,8 +92,35 @@ func BenchmarkPersist(b *testing.B) {
 			slices.Sort(syncs)
 			c, f := commits[len(commits)/2], syncs[len(syncs)/2]
 			b.ReportMetric(float64(c.Microseconds()), "commit-p50-us")
+			b.ReportMetric(float64(commits[len(commits)*99/100].Microseconds()), "commit-p99-us")
+			b.ReportMetric(float64(commits[len(commits)-1].Microseconds()), "commit-max-us")
 			b.ReportMetric(float64(f.Microseconds()), "fsync-p50-us")
 			b.ReportMetric(float64(c)/float64(f), "fsyncs/commit")
+		})
+	}
+}
+
+// BenchmarkCheckpoint is what one commit in a thousand waits for: it writes
+// what a full journal holds, of records that are far apart.
+func BenchmarkCheckpoint(b *testing.B) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprintf("records=%d", n), func(b *testing.B) {
+			s := open(b, b.TempDir())
+			commit(b, s, func(txn *Txn) { fill(txn, n) })
+			for i := 0; b.Loop(); {
+				b.StopTimer()
+				for range journalSize / journalBlock {
+					i++
+					commit(b, s, func(txn *Txn) { describe(txn, peerKey(i*7919%n), fmt.Sprint("text ", i)) })
+				}
+				if s.file.journal.next != journalSize {
+					b.Fatal("the journal is not full")
+				}
+				b.StartTimer()
+				if err := s.file.checkpoint(nil, defaultHistory); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -26,12 +27,13 @@ func child(t *testing.T, name, dir string) *exec.Cmd {
 
 // commitForEver commits, and prints each revision once it is answered. A
 // commit writes its revision into two peers that are far apart, and makes or
-// deletes a third.
+// deletes a third. The journal is short, so that kills also meet checkpoints.
 func commitForEver(dir string) error {
 	s, err := Open(Options{Dir: dir, Log: silent()})
 	if err != nil {
 		return err
 	}
+	s.file.journal.size = 4 * journalBlock
 	for {
 		txn := s.Begin()
 		revision := txn.Base().Revision() + 1
@@ -60,13 +62,18 @@ func commitForEver(dir string) error {
 func TestKillLosesNothing(t *testing.T) {
 	const rounds = 100
 	dir := t.TempDir()
-	answered := uint64(0)
+	answered, replays := uint64(0), 0
+	var log bytes.Buffer
 	for round := range rounds {
 		last := killAfter(t, dir, time.Duration(rand.Int64N(int64(30*time.Millisecond))))
 		answered = max(answered, last)
-		s, err := Open(Options{Dir: dir, Log: silent()})
+		log.Reset()
+		s, err := Open(Options{Dir: dir, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
+		}
+		if !strings.Contains(log.String(), " replayed=0 ") {
+			replays++
 		}
 		snap := s.Running()
 		if err := s.Close(); err != nil {
@@ -87,6 +94,9 @@ func TestKillLosesNothing(t *testing.T) {
 			t.Fatalf("round %d: history ends with %+v, want revision %d", round, h[len(h)-1], revision)
 		}
 		answered = revision
+	}
+	if replays < rounds/4 || replays == rounds {
+		t.Errorf("%d of %d starts replayed a journal: the test does not meet both", replays, rounds)
 	}
 	if answered < rounds {
 		t.Errorf("only %d commits were answered in %d rounds: the test kills too early", answered, rounds)
@@ -185,5 +195,55 @@ func TestFullDisk(t *testing.T) {
 	snap := open(t, dir).Running()
 	if snap.Revision() != 1 || snap.Len() != 5 || described(snap, peerKey(1)) != "small" {
 		t.Errorf("revision %d with %d records after a restart, want 1 with 5", snap.Revision(), snap.Len())
+	}
+}
+
+// startOnAFullDisk starts with a journal to replay where the state file takes
+// nothing, and then has room.
+func startOnAFullDisk(dir string) error {
+	signal.Ignore(syscall.SIGXFSZ)
+	var was syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &was); err != nil {
+		return err
+	}
+	limited := was
+	limited.Cur = 1
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limited); err != nil {
+		return err
+	}
+	s, err := Open(Options{Dir: dir, Log: silent()})
+	if err != nil {
+		return err
+	}
+	if got := s.Running(); got.Revision() != 1 || described(got, peerKey(1)) != "journaled" {
+		return fmt.Errorf("running has revision %d", got.Revision())
+	}
+	txn := s.Begin()
+	describe(txn, peerKey(1), "later")
+	if _, err = s.Persist(txn, Meta{CommitID: "refused"}); err == nil {
+		return errors.New("Persist says OK on a disk that takes nothing")
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &was); err != nil {
+		return err
+	}
+	snap, err := s.Persist(txn, Meta{CommitID: "later"})
+	if err != nil {
+		return fmt.Errorf("the same commit with more room: %w", err)
+	}
+	s.Publish(snap)
+	return nil // without Close: what is there must do
+}
+
+// A full disk does not keep an agent from starting after a crash.
+func TestStartOnAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	commit(t, s, func(txn *Txn) { addBase(txn); describe(txn, peerKey(1), "journaled") })
+	dir = copyState(t, dir)
+	if out, err := child(t, "start", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if snap := open(t, dir).Running(); snap.Revision() != 2 || described(snap, peerKey(1)) != "later" {
+		t.Errorf("revision %d with %q after a restart", snap.Revision(), described(snap, peerKey(1)))
 	}
 }

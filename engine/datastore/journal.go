@@ -14,7 +14,8 @@ import (
 	"mooring/engine/schema"
 )
 
-// The layout of the journal: frames, each at a multiple of journalBlock.
+// The layout of the journal, which the format of the state file covers too:
+// frames, each at a multiple of journalBlock.
 //
 //	checksum  4 octets  CRC-32C of what follows, continued from the frame before
 //	length    4 octets  of the payload

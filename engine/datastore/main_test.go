@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 var children = map[string]func(dir string) error{
 	"commit": commitForEver,
 	"full":   commitOnAFullDisk,
+	"start":  startOnAFullDisk,
 }
 
 type (

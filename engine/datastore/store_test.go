@@ -165,21 +165,23 @@ func TestSecretsAreSealed(t *testing.T) {
 		text := secret
 		p.GetOrCreateTransport().GetOrCreateAuthentication().GetOrCreateConfig().Password = &text
 	})
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
+	replayed := open(t, copyState(t, dir)).Running().Get(peerKey(1)).(*peer)
+	if got := *replayed.Transport.Authentication.Config.Password; got != secret {
+		t.Errorf("the secret is %q after a crash", got)
 	}
-	data, err := os.ReadFile(filepath.Join(dir, stateFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(string(data), secret) {
-		t.Error("the state file holds the secret in the clear")
+	must(t, s.Close())
+	for _, name := range []string{stateFile, journalFile} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		must(t, err)
+		if !strings.Contains(string(data), "password") || strings.Contains(string(data), secret) {
+			t.Errorf("%s does not hold the secret, or in the clear", name)
+		}
 	}
 	p := open(t, dir).Running().Get(peerKey(1)).(*peer)
 	if got := *p.Transport.Authentication.Config.Password; got != secret {
 		t.Errorf("the secret is %q after a restart", got)
 	}
-	for _, name := range []string{stateFile, keyFile} {
+	for _, name := range []string{stateFile, journalFile, keyFile} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
