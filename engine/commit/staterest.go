@@ -36,19 +36,11 @@ func (r *renderer) bgpVPN(k schema.Key) ygot.GoStruct {
 	}
 	st := &gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_State{
 		Name: rec.Name, RouterId: ygot.String(spec.RouterID.String()), ListenPort: &spec.Port,
-		EstablishedPeers: ygot.Uint32(uint32(r.c.oper.Established(spec.Key))),
+		Peers: ygot.Uint32(uint32(r.c.oper.Peers(spec.Key))), EstablishedPeers: ygot.Uint32(uint32(r.c.oper.Established(spec.Key))),
 	}
 	for _, a := range spec.Listen {
 		st.ListenAddress = append(st.ListenAddress, a.String())
 	}
-	var peers uint32
-	r.r.Scan(k+below, func(k schema.Key, _ ygot.GoStruct) bool {
-		if k.Kind().Letter == schema.KindPeer {
-			peers++
-		}
-		return true
-	})
-	st.Peers = &peers
 	return &bgpVPNRec{Name: rec.Name, State: st}
 }
 

@@ -26,7 +26,8 @@ func (e Entry) established() bool {
 type Store struct {
 	mu          sync.RWMutex // guards what follows
 	peers       map[bgp.PeerKey]Entry
-	established map[bgp.InstanceKey]int // without zeros
+	configured  map[bgp.InstanceKey]int // how many peers, without zeros
+	established map[bgp.InstanceKey]int // how many of them, without zeros
 }
 
 // Get returns what is known of a peer, the zero Entry for an unknown one.
@@ -42,6 +43,13 @@ func (s *Store) Established(key bgp.InstanceKey) int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.established[key]
+}
+
+// Peers returns how many peers of an instance something is known of.
+func (s *Store) Peers(key bgp.InstanceKey) int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.configured[key]
 }
 
 // Len returns how many peers something is known of.
@@ -88,19 +96,26 @@ func (s *Store) swap(key bgp.PeerKey, old, new Entry) bool {
 func (s *Store) set(key bgp.PeerKey, old, new Entry) {
 	if s.peers == nil {
 		s.peers = map[bgp.PeerKey]Entry{}
-		s.established = map[bgp.InstanceKey]int{}
+		s.configured, s.established = map[bgp.InstanceKey]int{}, map[bgp.InstanceKey]int{}
 	}
 	if new == (Entry{}) {
 		delete(s.peers, key)
 	} else {
 		s.peers[key] = new
 	}
-	switch instance := key.InstanceKey(); {
-	case new.established() && !old.established():
-		s.established[instance]++
-	case old.established() && !new.established():
-		if s.established[instance]--; s.established[instance] == 0 {
-			delete(s.established, instance)
+	in := key.InstanceKey()
+	count(s.configured, in, old != (Entry{}), new != (Entry{}))
+	count(s.established, in, old.established(), new.established())
+}
+
+// count keeps the number of those for which something holds.
+func count(n map[bgp.InstanceKey]int, key bgp.InstanceKey, was, is bool) {
+	switch {
+	case is && !was:
+		n[key]++
+	case was && !is:
+		if n[key]--; n[key] == 0 {
+			delete(n, key)
 		}
 	}
 }

@@ -54,6 +54,9 @@ func TestStoreCountsEstablishedPeers(t *testing.T) {
 				t.Errorf("%s: %d peers established in %s, want %d", step.name, got, vpn, n)
 			}
 		}
+		if got := s.Peers(a.InstanceKey()) + s.Peers(b.InstanceKey()); got != step.size {
+			t.Errorf("%s: %d peers in both VPNs, want %d", step.name, got, step.size)
+		}
 		if got := s.Len(); got != step.size {
 			t.Errorf("%s: %d peers, want %d", step.name, got, step.size)
 		}
