@@ -1,105 +1,317 @@
-// Package transport owns the question who opens and accepts the TCP
-// connections of an embedded BGP speaker, and what that one can do: which
-// settings of a PeerSpec it carries, and in which words it refuses the rest.
-// It knows no BGP message and no datastore.
-//
-// GoBGP's own dialer and listener are the one Dialer there is. A dialer of
-// our own answers the same questions, with fewer limits.
 package transport
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
 
 	"mooring/bgp"
 )
 
-// Dialer says what the opener and acceptor of connections can do. Its
-// methods are pure.
-type Dialer interface {
-	// Limits returns the settings that are not carried in full, by the leaf
-	// as in bgp.PeerLeaves.
-	Limits() map[string]Limit
-	// CheckInstance refuses an instance whose sockets it cannot make: a *LimitError.
-	CheckInstance(in *bgp.InstanceSpec) error
-	// CheckPeer refuses a peer whose connection it cannot make as asked for:
-	// a *LimitError.
-	CheckPeer(in *bgp.InstanceSpec, p *bgp.PeerSpec) error
+// ErrUnknownInstance is returned by Put for a peer of an instance that was
+// not put.
+var ErrUnknownInstance = errors.New("unknown instance")
+
+// Event is why a connection could not be opened.
+type Event struct {
+	Peer  bgp.PeerKey
+	Time  time.Time
+	Text  string
+	Count uint64 // of failures since the peer was put
 }
 
-// Limit is what is missing of a setting.
-type Limit struct {
-	Refused bool   // no value but the default passes the check
-	Note    string // what is missing and why
+// Refused counts the connections that came in and were reset.
+type Refused struct {
+	Unknown uint64 // no peer at this remote and local address
+	Peer    uint64 // of a peer that takes none: connect-only, or established
 }
 
-// LimitError refuses a setting.
-type LimitError struct {
-	Leaf   string // as in bgp.PeerLeaves or bgp.DiffInstances
-	Reason string
+// Transport opens and accepts connections for the peers that it is told of.
+// All methods may be called from any goroutine, also before Run and after its
+// end; none waits for the network.
+type Transport struct {
+	log  *slog.Logger
+	sink func(Event)
+	auth authSockets
+
+	mu        sync.Mutex // guards all below, and instances, peers, spaces and groups
+	instances map[bgp.InstanceKey]*instance
+	peers     map[bgp.PeerKey]*peer
+	spaces    map[spaceKey]*space
+	refused   Refused
+
+	ctx     context.Context // of Run, nil before
+	waiting []func(context.Context)
+	ended   bool // Run has ended
+	group   sync.WaitGroup
 }
 
-// Error returns the leaf and the reason.
-func (e *LimitError) Error() string { return e.Leaf + ": " + e.Reason }
-
-// GoBGP is the dialer and listener that GoBGP v4.8 brings.
-type GoBGP struct{}
-
-var _ Dialer = GoBGP{}
-
-const (
-	leafMode    = "transport/config/connect-mode"
-	leafHops    = "transport/config/valid-ttl-hops"
-	leafPMTU    = "transport/config/path-mtu-discovery"
-	leafMethod  = "transport/authentication/config/method"
-	leafKeys    = "transport/authentication/keys"
-	leafNetNS   = "config/network-namespace"
-	maxMD5Bytes = 80 // TCP_MD5SIG_MAXKEYLEN of Linux
-)
-
-var gobgpLimits = map[string]Limit{
-	leafMode: {Note: "connect-only needs an instance that does not listen (listen-port 0): " +
-		"GoBGP accepts for every peer of a listening instance"},
-	"transport/config/local-port": {Note: "after a reset the kernel may keep the port of the old connection " +
-		"for a minute (TIME_WAIT), in which the peer can only be dialled by the remote"},
-	leafHops: {Note: "a connection that an IPv6 peer opens is answered with the kernel's hop limit, " +
-		"so that peer must be dialled: listen-only is refused"},
-	"transport/config/tcp-mss": {Note: "has no effect on a connection that the remote opened: " +
-		"GoBGP sets it after the handshake"},
-	leafPMTU: {Refused: true, Note: "GoBGP has no socket option for it; the kernel's default is in force"},
-	"transport/connect-interface/config/source-address": {Note: "in a VRF device the address that the remote dialled is checked " +
-		"only after the session is up; a wrong one ends it"},
-	leafMethod: {Note: "tcp-ao is refused: GoBGP v4.8 has no API for it"},
-	leafKeys:   {Refused: true, Note: "GoBGP v4.8 has no API for TCP-AO"},
-	"timers/config/connect-retry": {Note: "the first attempt is 1.5 to 2 s after a reset whatever the value, " +
-		"later ones at 75 to 100 % of it and never below 1.5 s"},
+// instance is a VPN instance of a BGP instance.
+type instance struct {
+	spec     *bgp.InstanceSpec
+	handOver func(net.Conn)
+	listen   *listening // nil: not yet, or it does not listen
 }
 
-// Limits implements Dialer.
-func (GoBGP) Limits() map[string]Limit { return gobgpLimits }
-
-// CheckInstance implements Dialer.
-func (GoBGP) CheckInstance(in *bgp.InstanceSpec) error {
-	if in.Namespace != "" {
-		return &LimitError{leafNetNS, fmt.Sprintf(
-			"GoBGP opens its sockets in the agent's own network namespace and cannot enter %q: run an agent there, or use a vrf-device",
-			in.Namespace)}
+// New returns a Transport that has no instance. sink gets dial errors; it is
+// called from several goroutines and must not block.
+func New(log *slog.Logger, sink func(Event)) *Transport {
+	return &Transport{
+		log: log, sink: sink, auth: kernelAuth{},
+		instances: map[bgp.InstanceKey]*instance{},
+		peers:     map[bgp.PeerKey]*peer{},
+		spaces:    map[spaceKey]*space{},
 	}
+}
+
+// Run dials and accepts until ctx ends. On return nothing of the Transport
+// runs any more, and connections that it still knows of are closed: a speaker
+// that wants to say goodbye stops first.
+func (t *Transport) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	t.mu.Lock()
+	t.ctx = ctx
+	for _, f := range t.waiting {
+		t.spawn(f)
+	}
+	t.waiting = nil
+	t.mu.Unlock()
+	<-ctx.Done()
+	t.stop()
+	t.group.Wait()
 	return nil
 }
 
-// CheckPeer implements Dialer.
-func (GoBGP) CheckPeer(in *bgp.InstanceSpec, p *bgp.PeerSpec) error {
+func (t *Transport) stop() {
+	var conns []*conn
+	t.mu.Lock()
+	t.ended = true
+	for _, s := range t.spaces {
+		s.close()
+	}
+	for _, p := range t.peers {
+		p.quit()
+		conns = append(conns, p.conn, p.pending)
+	}
+	t.mu.Unlock()
+	for _, c := range conns {
+		if c != nil {
+			c.Close()
+		}
+	}
+}
+
+// spawn starts a goroutine that ends with Run, at the beginning of Run if
+// that has not come. The caller holds mu.
+func (t *Transport) spawn(f func(context.Context)) {
 	switch {
-	case p.ConnectMode == bgp.ConnectOnly && in.Port != 0:
-		return &LimitError{leafMode, "connect-only is not possible while the instance listens: set its listen-port to 0 or use both"}
-	case p.ConnectMode == bgp.ListenOnly && p.MinTTL != 0 && !p.Key.Address.Unmap().Is4():
-		return &LimitError{leafHops, "does not work with listen-only over IPv6: GoBGP answers with the kernel's hop limit, use connect-mode both"}
-	case p.PathMTU != bgp.ToggleDefault:
-		return &LimitError{leafPMTU, gobgpLimits[leafPMTU].Note + ": remove the setting"}
-	case p.Auth == bgp.AuthTCPAO:
-		return &LimitError{leafMethod, gobgpLimits[leafKeys].Note + ": use md5 or none"}
-	case p.Auth == bgp.AuthMD5 && (len(p.Password) == 0 || len(p.Password) > maxMD5Bytes):
-		return &LimitError{"transport/authentication/config/password", "an MD5 key has 1 to 80 octets"}
+	case t.ended:
+	case t.ctx == nil:
+		t.waiting = append(t.waiting, f)
+	default:
+		t.group.Go(func() { f(t.ctx) })
+	}
+}
+
+// PutInstance makes or changes an instance: where it listens, and to whom its
+// connections go. handOver takes the connection over and closes it where it
+// cannot use it; it may block for a short time. On an error nothing has
+// changed. Peers keep their connections, but the transport takes it that
+// nobody waits for one: Wanted says so.
+//
+// An instance whose network namespace does not exist listens from the first
+// peer on that is put after it does.
+func (t *Transport) PutInstance(spec *bgp.InstanceSpec, handOver func(net.Conn)) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old := t.instances[spec.Key]
+	in := &instance{spec: spec, handOver: handOver}
+	peers := t.peersOf(spec.Key)
+	if err := t.listen(in); err != nil && !errors.Is(err, errNoNamespace) {
+		return err
+	}
+	// The new sockets stand: the peers move to them before the old ones go.
+	admissions := make([]*admission, len(peers))
+	for i, p := range peers {
+		var err error
+		if admissions[i], err = admit(in, p.spec); err != nil {
+			for _, a := range admissions[:i] {
+				dismiss(a)
+			}
+			t.unlisten(in)
+			return fmt.Errorf("peer %s: %w", p.spec.Key, err)
+		}
+	}
+	for i, p := range peers {
+		dismiss(p.admits)
+		p.admits = admissions[i]
+	}
+	if old != nil {
+		t.unlisten(old)
+	}
+	t.instances[spec.Key] = in
+	for _, p := range peers {
+		p.wanted = false
+		p.quit()
 	}
 	return nil
 }
+
+// RemoveInstance forgets an instance, which must have no peers left.
+func (t *Transport) RemoveInstance(key bgp.InstanceKey) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if in := t.instances[key]; in != nil {
+		t.unlisten(in)
+		delete(t.instances, key)
+	}
+}
+
+func (t *Transport) peersOf(key bgp.InstanceKey) []*peer {
+	var ps []*peer
+	for k, p := range t.peers {
+		if k.InstanceKey() == key {
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}
+
+// Put makes or changes a peer. An open connection stays; the settings in Live
+// are set on it at once, and those among them that changed are returned. All
+// others are those of the next connection. On an error nothing has changed.
+func (t *Transport) Put(spec *bgp.PeerSpec) (live []string, err error) {
+	t.mu.Lock()
+	drop, live, err := t.put(spec)
+	t.mu.Unlock()
+	if drop != nil {
+		drop.reset()
+	}
+	return live, err
+}
+
+func (t *Transport) put(spec *bgp.PeerSpec) (drop *conn, live []string, err error) {
+	in := t.instances[spec.Key.InstanceKey()]
+	if in == nil {
+		return nil, nil, ErrUnknownInstance
+	}
+	if err := t.listenAgain(in); err != nil {
+		return nil, nil, err
+	}
+	p := t.peers[spec.Key]
+	if p == nil {
+		a, err := admit(in, spec)
+		if err != nil {
+			return nil, nil, err
+		}
+		t.peers[spec.Key] = &peer{t: t, spec: spec, admits: a}
+		return nil, nil, nil
+	}
+	if len(bgp.DiffPeers(p.spec, spec)) == 0 {
+		return nil, nil, nil
+	}
+	old := p.spec
+	dismiss(p.admits) // a listening socket has one set of keys for a remote
+	a, err := admit(in, spec)
+	if err == nil {
+		live, err = p.setLive(spec)
+	}
+	if err != nil {
+		dismiss(a)
+		var back error
+		if p.admits, back = admit(in, old); back != nil {
+			err = fmt.Errorf("%w; and the old settings do not go back: %w", err, back)
+		}
+		return nil, nil, err
+	}
+	p.admits = a
+	p.spec = spec
+	if !sameConnection(old, spec) {
+		drop, p.pending = p.pending, nil
+		p.since, p.fresh = time.Now(), true
+	}
+	p.quit() // what is being dialled is by the old settings
+	p.next()
+	return drop, live, nil
+}
+
+// Remove forgets a peer. A connection that was handed over stays.
+func (t *Transport) Remove(key bgp.PeerKey) {
+	t.mu.Lock()
+	p := t.peers[key]
+	var drop *conn
+	if p != nil {
+		dismiss(p.admits)
+		delete(t.peers, key)
+		p.quit()
+		drop, p.pending = p.pending, nil
+		p.removed = true
+	}
+	t.mu.Unlock()
+	if drop != nil {
+		drop.reset()
+	}
+}
+
+// Wanted says that the speaker waits for a connection to the peer. It is
+// said once for each connection: one that the speaker closes without having
+// written to it counts as not given.
+func (t *Transport) Wanted(key bgp.PeerKey) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.peers[key]; p != nil {
+		p.wanted, p.since, p.fresh = true, time.Now(), true
+		p.next()
+	}
+}
+
+// Settled says that the session is established on the connection that was
+// handed over: others that come in are refused from now on.
+func (t *Transport) Settled(key bgp.PeerKey) {
+	t.mu.Lock()
+	var drop *conn
+	if p := t.peers[key]; p != nil && p.conn != nil {
+		p.settled = true
+		if !p.wanted {
+			drop, p.pending = p.pending, nil
+		}
+	}
+	t.mu.Unlock()
+	if drop != nil {
+		drop.reset()
+	}
+}
+
+// Socket returns the truth of the connection that was handed over; false
+// where there is none.
+func (t *Transport) Socket(key bgp.PeerKey) (bgp.Socket, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.peers[key]
+	if p == nil || p.conn == nil {
+		return bgp.Socket{}, false
+	}
+	s, err := p.conn.socket()
+	return s, err == nil
+}
+
+// Refused returns the counters of connections that were not let in.
+func (t *Transport) Refused() Refused {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.refused
+}
+
+// sameConnection says whether a connection made by a would serve b.
+func sameConnection(a, b *bgp.PeerSpec) bool {
+	return a.Source == b.Source && a.MSS == b.MSS && authOf(a).equal(authOf(b)) &&
+		a.RemotePort == b.RemotePort && a.LocalPort == b.LocalPort && a.ConnectMode == b.ConnectMode
+}
+
+func remoteOf(p *bgp.PeerSpec) netip.Addr { return p.Key.Address.WithZone("") }

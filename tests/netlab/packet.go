@@ -24,6 +24,8 @@ type packet struct {
 	seq      uint32
 	flags    uint8
 	ttl      uint8
+	dscp     uint8
+	df       bool   // IPv4 "don't fragment"
 	mss      uint16 // 0: no such option
 	payload  []byte
 }
@@ -53,6 +55,11 @@ func parsePacket(b []byte) (p packet, ok bool) {
 	p.dst = netip.AddrPortFrom(dst, binary.BigEndian.Uint16(tcp[2:]))
 	p.seq = binary.BigEndian.Uint32(tcp[4:])
 	p.flags = tcp[13]
+	// The traffic class begins in the middle of IPv6's first octet (RFC 8200 3).
+	p.dscp, p.df = b[1]>>2, b[6]&0x40 != 0
+	if b[0]>>4 == 6 {
+		p.dscp, p.df = (b[0]&15)<<2|b[1]>>6, false
+	}
 	p.mss = findMSS(tcp[20:offset])
 	p.payload = tcp[offset:]
 	return p, true
@@ -144,7 +151,7 @@ func (t *tracker) add(now time.Time, p packet) {
 	if p.src.Port() != t.port && p.dst.Port() != t.port {
 		return
 	}
-	seg := Segment{Time: now, From: p.src, To: p.dst, MSS: p.mss, TTL: p.ttl}
+	seg := Segment{Time: now, From: p.src, To: p.dst, MSS: p.mss, TTL: p.ttl, DSCP: p.dscp, DontFragment: p.df}
 	if p.flags&(flagSYN|flagACK) == flagSYN {
 		t.addSYN(seg, p.seq)
 		return

@@ -30,12 +30,15 @@ func (k Kind) String() string {
 
 // Segment is a captured TCP segment that opens or ends a connection.
 type Segment struct {
-	Time       time.Time // the kernel's time stamp
-	From, To   netip.AddrPort
-	Kind       Kind
-	MSS        uint16 // the option's value, 0 without the option
-	TTL        uint8  // or hop limit, at the place of the capture
-	Retransmit bool   // the same segment was seen before
+	Time     time.Time // the kernel's time stamp
+	From, To netip.AddrPort
+	Kind     Kind
+	MSS      uint16 // the option's value, 0 without the option
+	TTL      uint8  // or hop limit, at the place of the capture
+	DSCP     uint8
+	// DontFragment is the flag of IPv4 by which path MTU discovery works.
+	DontFragment bool
+	Retransmit   bool // the same segment was seen before
 
 	conn int
 }
