@@ -96,6 +96,7 @@ type PeerSpec struct {
 	GracefulRestart bool
 	RestartTime     time.Duration
 	StaleTime       time.Duration
+	ResetMode       ResetMode
 
 	Families []Family // sorted, at least one
 }
@@ -176,6 +177,7 @@ var peerFields = []field[PeerSpec]{
 	text("graceful-restart/config/enabled", func(p *PeerSpec) string { return strconv.FormatBool(p.GracefulRestart) }),
 	text("graceful-restart/config/restart-time", func(p *PeerSpec) string { return seconds(p.RestartTime) }),
 	text("graceful-restart/config/stale-routes-time", func(p *PeerSpec) string { return seconds(p.StaleTime) }),
+	text("graceful-restart/config/reset-mode", func(p *PeerSpec) string { return p.ResetMode.String() }),
 	text("afi-safis", func(p *PeerSpec) string { return families(p.Families) }),
 }
 

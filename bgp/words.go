@@ -139,6 +139,20 @@ var authNames = [...]string{"none", "md5", "tcp-ao"}
 // String returns the name that the model uses.
 func (a AuthMethod) String() string { return name(authNames[:], int(a)) }
 
+// ResetMode is how a reset by a committed change ends a session (RFC 8538).
+type ResetMode uint8
+
+// The modes, named as in the model.
+const (
+	ResetGraceful ResetMode = iota // a peer that negotiated the N flag keeps forwarding
+	ResetHard                      // it drops all routes at once
+)
+
+var resetModeNames = [...]string{"graceful", "hard"}
+
+// String returns the name that the model uses.
+func (m ResetMode) String() string { return name(resetModeNames[:], int(m)) }
+
 // Toggle is a setting that may be left to the kernel.
 type Toggle uint8
 

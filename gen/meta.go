@@ -1719,6 +1719,18 @@ var Nodes = []Node{
 		Type:        &type5,
 	},
 	{
+		Name:        "reset-mode",
+		Module:      "mooring-bgp",
+		Parent:      156,
+		Kind:        KindLeaf,
+		Config:      true,
+		Impact:      "none",
+		Description: "How a reset by a committed change ends the session. Without the N flag both are the same. Default: graceful.",
+		GoName:      "ResetMode",
+		GoKind:      GoEnum,
+		Type:        &type40,
+	},
+	{
 		Name:        "state",
 		Module:      "mooring-bgp",
 		Parent:      155,
@@ -1729,7 +1741,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      160,
+		Parent:      161,
 		Kind:        KindLeaf,
 		Description: "Whether the capability is sent. Default: false.",
 		GoName:      "Enabled",
@@ -1739,7 +1751,7 @@ var Nodes = []Node{
 	{
 		Name:        "restart-time",
 		Module:      "mooring-bgp",
-		Parent:      160,
+		Parent:      161,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The restart time in the capability. Default: 120.",
@@ -1750,13 +1762,23 @@ var Nodes = []Node{
 	{
 		Name:        "stale-routes-time",
 		Module:      "mooring-bgp",
-		Parent:      160,
+		Parent:      161,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "How long stale routes of the peer are kept. Default: 360.",
 		GoName:      "StaleRoutesTime",
 		GoKind:      GoUint16,
 		Type:        &type5,
+	},
+	{
+		Name:        "reset-mode",
+		Module:      "mooring-bgp",
+		Parent:      161,
+		Kind:        KindLeaf,
+		Description: "How a reset by a committed change ends the session. Without the N flag both are the same. Default: graceful.",
+		GoName:      "ResetMode",
+		GoKind:      GoEnum,
+		Type:        &type40,
 	},
 	{
 		Name:        "afi-safis",
@@ -1770,7 +1792,7 @@ var Nodes = []Node{
 	{
 		Name:        "afi-safi",
 		Module:      "mooring-bgp",
-		Parent:      164,
+		Parent:      166,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"name"},
@@ -1780,18 +1802,18 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      165,
+		Parent:      167,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
 		GoName:      "Name",
 		GoKind:      GoEnum,
-		Type:        &type41,
+		Type:        &type42,
 	},
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      165,
+		Parent:      167,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -1800,19 +1822,19 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      167,
+		Parent:      169,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
 		Description: "The address family.",
 		GoName:      "Name",
 		GoKind:      GoEnum,
-		Type:        &type40,
+		Type:        &type41,
 	},
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      167,
+		Parent:      169,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1825,7 +1847,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      165,
+		Parent:      167,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -1833,17 +1855,17 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      170,
+		Parent:      172,
 		Kind:        KindLeaf,
 		Description: "The address family.",
 		GoName:      "Name",
 		GoKind:      GoEnum,
-		Type:        &type40,
+		Type:        &type41,
 	},
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      170,
+		Parent:      172,
 		Kind:        KindLeaf,
 		Default:     []string{"true"},
 		Description: "Whether the capability is sent.",
@@ -1854,7 +1876,7 @@ var Nodes = []Node{
 	{
 		Name:        "active",
 		Module:      "mooring-bgp",
-		Parent:      170,
+		Parent:      172,
 		Kind:        KindLeaf,
 		Description: "Whether both sides sent the capability.",
 		GoName:      "Active",
@@ -1864,7 +1886,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-received",
 		Module:      "mooring-bgp",
-		Parent:      170,
+		Parent:      172,
 		Kind:        KindLeaf,
 		Description: "Prefixes that the peer sent.",
 		GoName:      "PrefixesReceived",
@@ -1874,7 +1896,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-sent",
 		Module:      "mooring-bgp",
-		Parent:      170,
+		Parent:      172,
 		Kind:        KindLeaf,
 		Description: "Prefixes sent to the peer.",
 		GoName:      "PrefixesSent",
@@ -1893,7 +1915,7 @@ var Nodes = []Node{
 	{
 		Name:        "peer",
 		Module:      "mooring-bgp",
-		Parent:      176,
+		Parent:      178,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"address"},
@@ -1906,18 +1928,18 @@ var Nodes = []Node{
 	{
 		Name:        "address",
 		Module:      "mooring-bgp",
-		Parent:      177,
+		Parent:      179,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
 		GoName:      "Address",
 		GoKind:      GoString,
-		Type:        &type42,
+		Type:        &type43,
 	},
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      177,
+		Parent:      179,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -1929,7 +1951,7 @@ var Nodes = []Node{
 	{
 		Name:        "address",
 		Module:      "mooring-bgp",
-		Parent:      179,
+		Parent:      181,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1941,7 +1963,7 @@ var Nodes = []Node{
 	{
 		Name:        "description",
 		Module:      "mooring-bgp",
-		Parent:      179,
+		Parent:      181,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1953,7 +1975,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      179,
+		Parent:      181,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1966,7 +1988,7 @@ var Nodes = []Node{
 	{
 		Name:        "peer-group",
 		Module:      "mooring-bgp",
-		Parent:      179,
+		Parent:      181,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1978,7 +2000,7 @@ var Nodes = []Node{
 	{
 		Name:        "as",
 		Module:      "mooring-bgp",
-		Parent:      179,
+		Parent:      181,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1990,7 +2012,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-as",
 		Module:      "mooring-bgp",
-		Parent:      179,
+		Parent:      181,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2002,7 +2024,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      177,
+		Parent:      179,
 		Kind:        KindContainer,
 		Description: "The session.",
 		GoName:      "State",
@@ -2010,7 +2032,7 @@ var Nodes = []Node{
 	{
 		Name:        "address",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindLeaf,
 		Description: "The address of the peer.",
 		GoName:      "Address",
@@ -2020,7 +2042,7 @@ var Nodes = []Node{
 	{
 		Name:        "description",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindLeaf,
 		Description: "Free text.",
 		GoName:      "Description",
@@ -2030,7 +2052,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindLeaf,
 		Default:     []string{"true"},
 		Description: "Whether the session may come up.",
@@ -2041,7 +2063,7 @@ var Nodes = []Node{
 	{
 		Name:        "peer-group",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindLeaf,
 		Description: "The group from which settings are inherited. What joining or leaving costs is decided by the effective values that change.",
 		GoName:      "PeerGroup",
@@ -2051,7 +2073,7 @@ var Nodes = []Node{
 	{
 		Name:        "as",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindLeaf,
 		Description: "The AS number of the remote side. A peer needs one, its own or its peer group's.",
 		GoName:      "As",
@@ -2061,7 +2083,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-as",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindLeaf,
 		Description: "The AS number that this side claims towards the peer. Default: the AS of the BGP instance.",
 		GoName:      "LocalAs",
@@ -2071,17 +2093,17 @@ var Nodes = []Node{
 	{
 		Name:        "session-state",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindLeaf,
 		Description: "The state of the session.",
 		GoName:      "SessionState",
 		GoKind:      GoEnum,
-		Type:        &type43,
+		Type:        &type44,
 	},
 	{
 		Name:        "last-established",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindLeaf,
 		Description: "When the session was established last.",
 		GoName:      "LastEstablished",
@@ -2091,17 +2113,17 @@ var Nodes = []Node{
 	{
 		Name:        "established-transitions",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindLeaf,
 		Description: "How often the session was established.",
 		GoName:      "EstablishedTransitions",
 		GoKind:      GoUint64,
-		Type:        &type44,
+		Type:        &type45,
 	},
 	{
 		Name:        "remote-router-id",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindLeaf,
 		Description: "The BGP identifier of the peer.",
 		GoName:      "RemoteRouterId",
@@ -2111,7 +2133,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-received",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindLeaf,
 		Description: "Prefixes that the peer sent, all families.",
 		GoName:      "PrefixesReceived",
@@ -2121,7 +2143,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-sent",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindLeaf,
 		Description: "Prefixes sent to the peer, all families.",
 		GoName:      "PrefixesSent",
@@ -2131,17 +2153,17 @@ var Nodes = []Node{
 	{
 		Name:        "down-reason",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindLeaf,
 		Description: "Why the agent holds the peer down. Absent where it does not.",
 		GoName:      "DownReason",
 		GoKind:      GoEnum,
-		Type:        &type45,
+		Type:        &type46,
 	},
 	{
 		Name:        "down-detail",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindLeaf,
 		Description: "The reason in a sentence, with what to do.",
 		GoName:      "DownDetail",
@@ -2151,7 +2173,7 @@ var Nodes = []Node{
 	{
 		Name:        "last-connect-error",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindLeaf,
 		Description: "Why the last attempt to connect failed.",
 		GoName:      "LastConnectError",
@@ -2161,7 +2183,7 @@ var Nodes = []Node{
 	{
 		Name:        "pending-reset",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindLeaf,
 		Description: "Whether a committed change waits for its turn to reset the session.",
 		GoName:      "PendingReset",
@@ -2171,7 +2193,7 @@ var Nodes = []Node{
 	{
 		Name:        "last-reset",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindContainer,
 		Description: "The last end of an established session.",
 		GoName:      "LastReset",
@@ -2179,7 +2201,7 @@ var Nodes = []Node{
 	{
 		Name:        "time",
 		Module:      "mooring-bgp",
-		Parent:      203,
+		Parent:      205,
 		Kind:        KindLeaf,
 		Description: "When the session ended.",
 		GoName:      "Time",
@@ -2189,17 +2211,17 @@ var Nodes = []Node{
 	{
 		Name:        "cause",
 		Module:      "mooring-bgp",
-		Parent:      203,
+		Parent:      205,
 		Kind:        KindLeaf,
 		Description: "Who or what ended it.",
 		GoName:      "Cause",
 		GoKind:      GoEnum,
-		Type:        &type46,
+		Type:        &type47,
 	},
 	{
 		Name:        "commit-id",
 		Module:      "mooring-bgp",
-		Parent:      203,
+		Parent:      205,
 		Kind:        KindLeaf,
 		Description: "The commit that caused it.",
 		GoName:      "CommitId",
@@ -2209,7 +2231,7 @@ var Nodes = []Node{
 	{
 		Name:        "leaf",
 		Module:      "mooring-bgp",
-		Parent:      203,
+		Parent:      205,
 		Kind:        KindLeafList,
 		Description: "The settings whose change caused it, as paths below the peer.",
 		GoName:      "Leaf",
@@ -2219,7 +2241,7 @@ var Nodes = []Node{
 	{
 		Name:        "notification-code",
 		Module:      "mooring-bgp",
-		Parent:      203,
+		Parent:      205,
 		Kind:        KindLeaf,
 		Description: "The error code of the NOTIFICATION (RFC 4271 section 4.5).",
 		GoName:      "NotificationCode",
@@ -2229,7 +2251,7 @@ var Nodes = []Node{
 	{
 		Name:        "notification-subcode",
 		Module:      "mooring-bgp",
-		Parent:      203,
+		Parent:      205,
 		Kind:        KindLeaf,
 		Description: "Its subcode; for a Cease, RFC 4486.",
 		GoName:      "NotificationSubcode",
@@ -2239,17 +2261,17 @@ var Nodes = []Node{
 	{
 		Name:        "notification-direction",
 		Module:      "mooring-bgp",
-		Parent:      203,
+		Parent:      205,
 		Kind:        KindLeaf,
 		Description: "Who sent it.",
 		GoName:      "NotificationDirection",
 		GoKind:      GoEnum,
-		Type:        &type47,
+		Type:        &type48,
 	},
 	{
 		Name:        "text",
 		Module:      "mooring-bgp",
-		Parent:      203,
+		Parent:      205,
 		Kind:        KindLeaf,
 		Description: "What more is known of the reason.",
 		GoName:      "Text",
@@ -2259,7 +2281,7 @@ var Nodes = []Node{
 	{
 		Name:        "resets",
 		Module:      "mooring-bgp",
-		Parent:      186,
+		Parent:      188,
 		Kind:        KindContainer,
 		Description: "How often an established session ended, by cause.",
 		GoName:      "Resets",
@@ -2267,57 +2289,57 @@ var Nodes = []Node{
 	{
 		Name:        "commit",
 		Module:      "mooring-bgp",
-		Parent:      212,
+		Parent:      214,
 		Kind:        KindLeaf,
 		Description: "By a committed change.",
 		GoName:      "Commit",
 		GoKind:      GoUint64,
-		Type:        &type44,
+		Type:        &type45,
 	},
 	{
 		Name:        "operator",
 		Module:      "mooring-bgp",
-		Parent:      212,
+		Parent:      214,
 		Kind:        KindLeaf,
 		Description: "By request.",
 		GoName:      "Operator",
 		GoKind:      GoUint64,
-		Type:        &type44,
+		Type:        &type45,
 	},
 	{
 		Name:        "source",
 		Module:      "mooring-bgp",
-		Parent:      212,
+		Parent:      214,
 		Kind:        KindLeaf,
 		Description: "By a change of the source address.",
 		GoName:      "Source",
 		GoKind:      GoUint64,
-		Type:        &type44,
+		Type:        &type45,
 	},
 	{
 		Name:        "remote",
 		Module:      "mooring-bgp",
-		Parent:      212,
+		Parent:      214,
 		Kind:        KindLeaf,
 		Description: "By the remote side.",
 		GoName:      "Remote",
 		GoKind:      GoUint64,
-		Type:        &type44,
+		Type:        &type45,
 	},
 	{
 		Name:        "backend",
 		Module:      "mooring-bgp",
-		Parent:      212,
+		Parent:      214,
 		Kind:        KindLeaf,
 		Description: "By the BGP speaker.",
 		GoName:      "Backend",
 		GoKind:      GoUint64,
-		Type:        &type44,
+		Type:        &type45,
 	},
 	{
 		Name:        "effective",
 		Module:      "mooring-bgp",
-		Parent:      177,
+		Parent:      179,
 		Kind:        KindContainer,
 		Description: "Where the values in force came from. Values that are defaults are not listed; they stand in the state containers.",
 		GoName:      "Effective",
@@ -2325,7 +2347,7 @@ var Nodes = []Node{
 	{
 		Name:        "value",
 		Module:      "mooring-bgp",
-		Parent:      218,
+		Parent:      220,
 		Kind:        KindList,
 		Keys:        []string{"leaf"},
 		Description: "A setting.",
@@ -2334,7 +2356,7 @@ var Nodes = []Node{
 	{
 		Name:        "leaf",
 		Module:      "mooring-bgp",
-		Parent:      219,
+		Parent:      221,
 		Kind:        KindLeaf,
 		Description: "Its path below the peer.",
 		GoName:      "Leaf",
@@ -2344,7 +2366,7 @@ var Nodes = []Node{
 	{
 		Name:        "value",
 		Module:      "mooring-bgp",
-		Parent:      219,
+		Parent:      221,
 		Kind:        KindLeaf,
 		Description: "Its value; absent for secrets.",
 		GoName:      "Value",
@@ -2354,17 +2376,17 @@ var Nodes = []Node{
 	{
 		Name:        "origin",
 		Module:      "mooring-bgp",
-		Parent:      219,
+		Parent:      221,
 		Kind:        KindLeaf,
 		Description: "Where it came from.",
 		GoName:      "Origin",
 		GoKind:      GoEnum,
-		Type:        &type48,
+		Type:        &type49,
 	},
 	{
 		Name:        "transport",
 		Module:      "mooring-bgp",
-		Parent:      177,
+		Parent:      179,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The TCP connection.",
@@ -2373,7 +2395,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      223,
+		Parent:      225,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -2385,7 +2407,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-mode",
 		Module:      "mooring-bgp",
-		Parent:      224,
+		Parent:      226,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "next-session",
@@ -2397,7 +2419,7 @@ var Nodes = []Node{
 	{
 		Name:        "remote-port",
 		Module:      "mooring-bgp",
-		Parent:      224,
+		Parent:      226,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2409,7 +2431,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-port",
 		Module:      "mooring-bgp",
-		Parent:      224,
+		Parent:      226,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2421,7 +2443,7 @@ var Nodes = []Node{
 	{
 		Name:        "ebgp-max-hop",
 		Module:      "mooring-bgp",
-		Parent:      224,
+		Parent:      226,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2433,7 +2455,7 @@ var Nodes = []Node{
 	{
 		Name:        "valid-ttl-hops",
 		Module:      "mooring-bgp",
-		Parent:      224,
+		Parent:      226,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2445,7 +2467,7 @@ var Nodes = []Node{
 	{
 		Name:        "tcp-mss",
 		Module:      "mooring-bgp",
-		Parent:      224,
+		Parent:      226,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2458,7 +2480,7 @@ var Nodes = []Node{
 	{
 		Name:        "path-mtu-discovery",
 		Module:      "mooring-bgp",
-		Parent:      224,
+		Parent:      226,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "next-session",
@@ -2470,7 +2492,7 @@ var Nodes = []Node{
 	{
 		Name:        "dscp",
 		Module:      "mooring-bgp",
-		Parent:      224,
+		Parent:      226,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "next-session",
@@ -2482,7 +2504,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      223,
+		Parent:      225,
 		Kind:        KindContainer,
 		Description: "What is applied, and the truth of the socket.",
 		GoName:      "State",
@@ -2490,7 +2512,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-mode",
 		Module:      "mooring-bgp",
-		Parent:      233,
+		Parent:      235,
 		Kind:        KindLeaf,
 		Description: "Which side opens the connection. Default: both.",
 		GoName:      "ConnectMode",
@@ -2500,7 +2522,7 @@ var Nodes = []Node{
 	{
 		Name:        "remote-port",
 		Module:      "mooring-bgp",
-		Parent:      233,
+		Parent:      235,
 		Kind:        KindLeaf,
 		Description: "The port to dial. Default: 179.",
 		GoName:      "RemotePort",
@@ -2510,7 +2532,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-port",
 		Module:      "mooring-bgp",
-		Parent:      233,
+		Parent:      235,
 		Kind:        KindLeaf,
 		Description: "The port to dial from. Default: the kernel chooses.",
 		GoName:      "LocalPort",
@@ -2520,7 +2542,7 @@ var Nodes = []Node{
 	{
 		Name:        "ebgp-max-hop",
 		Module:      "mooring-bgp",
-		Parent:      233,
+		Parent:      235,
 		Kind:        KindLeaf,
 		Description: "The TTL of packets to an EBGP peer. Default: 1. A peer's own valid-ttl-hops displaces an inherited value.",
 		GoName:      "EbgpMaxHop",
@@ -2530,7 +2552,7 @@ var Nodes = []Node{
 	{
 		Name:        "valid-ttl-hops",
 		Module:      "mooring-bgp",
-		Parent:      233,
+		Parent:      235,
 		Kind:        KindLeaf,
 		Description: "GTSM (RFC 5082): packets are sent with TTL 255, and only those are accepted that come with at least 256 less this value. Both sides need it. A peer's own ebgp-max-hop displaces an inherited value.",
 		GoName:      "ValidTtlHops",
@@ -2540,7 +2562,7 @@ var Nodes = []Node{
 	{
 		Name:        "tcp-mss",
 		Module:      "mooring-bgp",
-		Parent:      233,
+		Parent:      235,
 		Kind:        KindLeaf,
 		Units:       "octets",
 		Description: "The maximum segment size of the connection. Default: from the MTU.",
@@ -2551,7 +2573,7 @@ var Nodes = []Node{
 	{
 		Name:        "path-mtu-discovery",
 		Module:      "mooring-bgp",
-		Parent:      233,
+		Parent:      235,
 		Kind:        KindLeaf,
 		Description: "Whether the path MTU is discovered (RFC 1191, RFC 8201). Default: the kernel's setting.",
 		GoName:      "PathMtuDiscovery",
@@ -2561,7 +2583,7 @@ var Nodes = []Node{
 	{
 		Name:        "dscp",
 		Module:      "mooring-bgp",
-		Parent:      233,
+		Parent:      235,
 		Kind:        KindLeaf,
 		Description: "The DSCP of packets to the peer (RFC 2474). Default: 48 (CS6).",
 		GoName:      "Dscp",
@@ -2571,7 +2593,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-address",
 		Module:      "mooring-bgp",
-		Parent:      233,
+		Parent:      235,
 		Kind:        KindLeaf,
 		Description: "The source address of the live connection.",
 		GoName:      "LocalAddress",
@@ -2581,7 +2603,7 @@ var Nodes = []Node{
 	{
 		Name:        "actual-local-port",
 		Module:      "mooring-bgp",
-		Parent:      233,
+		Parent:      235,
 		Kind:        KindLeaf,
 		Description: "The source port of the live connection.",
 		GoName:      "ActualLocalPort",
@@ -2591,7 +2613,7 @@ var Nodes = []Node{
 	{
 		Name:        "remote-address",
 		Module:      "mooring-bgp",
-		Parent:      233,
+		Parent:      235,
 		Kind:        KindLeaf,
 		Description: "The destination address of the live connection.",
 		GoName:      "RemoteAddress",
@@ -2601,7 +2623,7 @@ var Nodes = []Node{
 	{
 		Name:        "actual-remote-port",
 		Module:      "mooring-bgp",
-		Parent:      233,
+		Parent:      235,
 		Kind:        KindLeaf,
 		Description: "The destination port of the live connection.",
 		GoName:      "ActualRemotePort",
@@ -2611,7 +2633,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface",
 		Module:      "mooring-bgp",
-		Parent:      233,
+		Parent:      235,
 		Kind:        KindLeaf,
 		Description: "The network device that has the source address.",
 		GoName:      "Interface",
@@ -2621,7 +2643,7 @@ var Nodes = []Node{
 	{
 		Name:        "actual-tcp-mss",
 		Module:      "mooring-bgp",
-		Parent:      233,
+		Parent:      235,
 		Kind:        KindLeaf,
 		Units:       "octets",
 		Description: "The maximum segment size that TCP uses.",
@@ -2632,7 +2654,7 @@ var Nodes = []Node{
 	{
 		Name:        "ttl",
 		Module:      "mooring-bgp",
-		Parent:      233,
+		Parent:      235,
 		Kind:        KindLeaf,
 		Description: "The TTL or hop limit of packets that are sent.",
 		GoName:      "Ttl",
@@ -2642,7 +2664,7 @@ var Nodes = []Node{
 	{
 		Name:        "path-mtu",
 		Module:      "mooring-bgp",
-		Parent:      233,
+		Parent:      235,
 		Kind:        KindLeaf,
 		Units:       "octets",
 		Description: "The path MTU that TCP knows.",
@@ -2653,7 +2675,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-interface",
 		Module:      "mooring-bgp",
-		Parent:      223,
+		Parent:      225,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "From which interface and source address the connection starts. Deleting this container gives the choice back to the kernel's route lookup, or to the peer group.",
@@ -2662,7 +2684,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      250,
+		Parent:      252,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -2674,7 +2696,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface",
 		Module:      "mooring-bgp",
-		Parent:      251,
+		Parent:      253,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2688,7 +2710,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface-type",
 		Module:      "mooring-bgp",
-		Parent:      251,
+		Parent:      253,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2702,7 +2724,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface-number",
 		Module:      "mooring-bgp",
-		Parent:      251,
+		Parent:      253,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2716,7 +2738,7 @@ var Nodes = []Node{
 	{
 		Name:        "source-address",
 		Module:      "mooring-bgp",
-		Parent:      251,
+		Parent:      253,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2728,7 +2750,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      250,
+		Parent:      252,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -2736,7 +2758,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface",
 		Module:      "mooring-bgp",
-		Parent:      256,
+		Parent:      258,
 		Kind:        KindLeaf,
 		Description: "The interface, by its name or an alternative name.",
 		Choice:      "interface-reference",
@@ -2748,7 +2770,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface-type",
 		Module:      "mooring-bgp",
-		Parent:      256,
+		Parent:      258,
 		Kind:        KindLeaf,
 		Description: "The type of the interface, such as LoopBack. Type and number joined are its name.",
 		Choice:      "interface-reference",
@@ -2760,7 +2782,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface-number",
 		Module:      "mooring-bgp",
-		Parent:      256,
+		Parent:      258,
 		Kind:        KindLeaf,
 		Description: "The number of the interface, such as 1 or 0/1/2.",
 		Choice:      "interface-reference",
@@ -2772,7 +2794,7 @@ var Nodes = []Node{
 	{
 		Name:        "source-address",
 		Module:      "mooring-bgp",
-		Parent:      256,
+		Parent:      258,
 		Kind:        KindLeaf,
 		Description: "The source address. An interface with several addresses of the peer's family needs it.",
 		GoName:      "SourceAddress",
@@ -2782,7 +2804,7 @@ var Nodes = []Node{
 	{
 		Name:        "resolved-interface",
 		Module:      "mooring-bgp",
-		Parent:      256,
+		Parent:      258,
 		Kind:        KindLeaf,
 		Description: "The network device whose address is used.",
 		GoName:      "ResolvedInterface",
@@ -2792,7 +2814,7 @@ var Nodes = []Node{
 	{
 		Name:        "resolved-source",
 		Module:      "mooring-bgp",
-		Parent:      256,
+		Parent:      258,
 		Kind:        KindLeaf,
 		Description: "The address that the connection is bound to.",
 		GoName:      "ResolvedSource",
@@ -2802,7 +2824,7 @@ var Nodes = []Node{
 	{
 		Name:        "candidate",
 		Module:      "mooring-bgp",
-		Parent:      256,
+		Parent:      258,
 		Kind:        KindLeafList,
 		Description: "The addresses to choose from where the choice is ambiguous.",
 		GoName:      "Candidate",
@@ -2812,7 +2834,7 @@ var Nodes = []Node{
 	{
 		Name:        "authentication",
 		Module:      "mooring-bgp",
-		Parent:      223,
+		Parent:      225,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Protection of the TCP segments.",
@@ -2821,7 +2843,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      264,
+		Parent:      266,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -2834,7 +2856,7 @@ var Nodes = []Node{
 	{
 		Name:        "method",
 		Module:      "mooring-bgp",
-		Parent:      265,
+		Parent:      267,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2846,7 +2868,7 @@ var Nodes = []Node{
 	{
 		Name:        "password",
 		Module:      "mooring-bgp",
-		Parent:      265,
+		Parent:      267,
 		Kind:        KindLeaf,
 		Config:      true,
 		Secret:      true,
@@ -2860,7 +2882,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      264,
+		Parent:      266,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -2868,7 +2890,7 @@ var Nodes = []Node{
 	{
 		Name:        "method",
 		Module:      "mooring-bgp",
-		Parent:      268,
+		Parent:      270,
 		Kind:        KindLeaf,
 		Description: "The method in use.",
 		GoName:      "Method",
@@ -2878,7 +2900,7 @@ var Nodes = []Node{
 	{
 		Name:        "keys",
 		Module:      "mooring-bgp",
-		Parent:      264,
+		Parent:      266,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The key chain of TCP-AO.",
@@ -2887,7 +2909,7 @@ var Nodes = []Node{
 	{
 		Name:        "key",
 		Module:      "mooring-bgp",
-		Parent:      270,
+		Parent:      272,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"key-id"},
@@ -2900,18 +2922,18 @@ var Nodes = []Node{
 	{
 		Name:        "key-id",
 		Module:      "mooring-bgp",
-		Parent:      271,
+		Parent:      273,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
 		GoName:      "KeyId",
 		GoKind:      GoUint8,
-		Type:        &type49,
+		Type:        &type50,
 	},
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      271,
+		Parent:      273,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -2920,7 +2942,7 @@ var Nodes = []Node{
 	{
 		Name:        "key-id",
 		Module:      "mooring-bgp",
-		Parent:      273,
+		Parent:      275,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -2932,7 +2954,7 @@ var Nodes = []Node{
 	{
 		Name:        "send-id",
 		Module:      "mooring-bgp",
-		Parent:      273,
+		Parent:      275,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2944,7 +2966,7 @@ var Nodes = []Node{
 	{
 		Name:        "receive-id",
 		Module:      "mooring-bgp",
-		Parent:      273,
+		Parent:      275,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2956,7 +2978,7 @@ var Nodes = []Node{
 	{
 		Name:        "algorithm",
 		Module:      "mooring-bgp",
-		Parent:      273,
+		Parent:      275,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2969,7 +2991,7 @@ var Nodes = []Node{
 	{
 		Name:        "secret",
 		Module:      "mooring-bgp",
-		Parent:      273,
+		Parent:      275,
 		Kind:        KindLeaf,
 		Config:      true,
 		Mandatory:   true,
@@ -2983,7 +3005,7 @@ var Nodes = []Node{
 	{
 		Name:        "timers",
 		Module:      "mooring-bgp",
-		Parent:      177,
+		Parent:      179,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The timers of the session.",
@@ -2992,7 +3014,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      279,
+		Parent:      281,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3004,7 +3026,7 @@ var Nodes = []Node{
 	{
 		Name:        "hold-time",
 		Module:      "mooring-bgp",
-		Parent:      280,
+		Parent:      282,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3017,7 +3039,7 @@ var Nodes = []Node{
 	{
 		Name:        "keepalive-interval",
 		Module:      "mooring-bgp",
-		Parent:      280,
+		Parent:      282,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "next-session",
@@ -3030,7 +3052,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-retry",
 		Module:      "mooring-bgp",
-		Parent:      280,
+		Parent:      282,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3043,7 +3065,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      279,
+		Parent:      281,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3051,7 +3073,7 @@ var Nodes = []Node{
 	{
 		Name:        "hold-time",
 		Module:      "mooring-bgp",
-		Parent:      284,
+		Parent:      286,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The hold time that the OPEN proposes (RFC 4271 section 4.2); 0 is no keepalives. Default: 180.",
@@ -3062,7 +3084,7 @@ var Nodes = []Node{
 	{
 		Name:        "keepalive-interval",
 		Module:      "mooring-bgp",
-		Parent:      284,
+		Parent:      286,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The time between keepalives; never more than a third of the negotiated hold time. Default: 60.",
@@ -3073,7 +3095,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-retry",
 		Module:      "mooring-bgp",
-		Parent:      284,
+		Parent:      286,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The time between attempts to connect. Default: 32.",
@@ -3084,7 +3106,7 @@ var Nodes = []Node{
 	{
 		Name:        "negotiated-hold-time",
 		Module:      "mooring-bgp",
-		Parent:      284,
+		Parent:      286,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The smaller of both sides' hold times.",
@@ -3095,7 +3117,7 @@ var Nodes = []Node{
 	{
 		Name:        "graceful-restart",
 		Module:      "mooring-bgp",
-		Parent:      177,
+		Parent:      179,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Graceful restart.",
@@ -3104,7 +3126,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      289,
+		Parent:      291,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3113,7 +3135,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      290,
+		Parent:      292,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3125,7 +3147,7 @@ var Nodes = []Node{
 	{
 		Name:        "restart-time",
 		Module:      "mooring-bgp",
-		Parent:      290,
+		Parent:      292,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3138,7 +3160,7 @@ var Nodes = []Node{
 	{
 		Name:        "stale-routes-time",
 		Module:      "mooring-bgp",
-		Parent:      290,
+		Parent:      292,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3149,9 +3171,21 @@ var Nodes = []Node{
 		Type:        &type5,
 	},
 	{
+		Name:        "reset-mode",
+		Module:      "mooring-bgp",
+		Parent:      292,
+		Kind:        KindLeaf,
+		Config:      true,
+		Impact:      "none",
+		Description: "How a reset by a committed change ends the session. Without the N flag both are the same. Default: graceful.",
+		GoName:      "ResetMode",
+		GoKind:      GoEnum,
+		Type:        &type40,
+	},
+	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      289,
+		Parent:      291,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3159,7 +3193,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      294,
+		Parent:      297,
 		Kind:        KindLeaf,
 		Description: "Whether the capability is sent. Default: false.",
 		GoName:      "Enabled",
@@ -3169,7 +3203,7 @@ var Nodes = []Node{
 	{
 		Name:        "restart-time",
 		Module:      "mooring-bgp",
-		Parent:      294,
+		Parent:      297,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The restart time in the capability. Default: 120.",
@@ -3180,7 +3214,7 @@ var Nodes = []Node{
 	{
 		Name:        "stale-routes-time",
 		Module:      "mooring-bgp",
-		Parent:      294,
+		Parent:      297,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "How long stale routes of the peer are kept. Default: 360.",
@@ -3189,9 +3223,19 @@ var Nodes = []Node{
 		Type:        &type5,
 	},
 	{
+		Name:        "reset-mode",
+		Module:      "mooring-bgp",
+		Parent:      297,
+		Kind:        KindLeaf,
+		Description: "How a reset by a committed change ends the session. Without the N flag both are the same. Default: graceful.",
+		GoName:      "ResetMode",
+		GoKind:      GoEnum,
+		Type:        &type40,
+	},
+	{
 		Name:        "afi-safis",
 		Module:      "mooring-bgp",
-		Parent:      177,
+		Parent:      179,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The address families. Without an enabled one, in the peer or its group: unicast of the peer address's own family.",
@@ -3200,7 +3244,7 @@ var Nodes = []Node{
 	{
 		Name:        "afi-safi",
 		Module:      "mooring-bgp",
-		Parent:      298,
+		Parent:      302,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"name"},
@@ -3210,18 +3254,18 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      299,
+		Parent:      303,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
 		GoName:      "Name",
 		GoKind:      GoEnum,
-		Type:        &type50,
+		Type:        &type51,
 	},
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      299,
+		Parent:      303,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3230,19 +3274,19 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      301,
+		Parent:      305,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
 		Description: "The address family.",
 		GoName:      "Name",
 		GoKind:      GoEnum,
-		Type:        &type40,
+		Type:        &type41,
 	},
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      301,
+		Parent:      305,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3255,7 +3299,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      299,
+		Parent:      303,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3263,17 +3307,17 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      304,
+		Parent:      308,
 		Kind:        KindLeaf,
 		Description: "The address family.",
 		GoName:      "Name",
 		GoKind:      GoEnum,
-		Type:        &type40,
+		Type:        &type41,
 	},
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      304,
+		Parent:      308,
 		Kind:        KindLeaf,
 		Default:     []string{"true"},
 		Description: "Whether the capability is sent.",
@@ -3284,7 +3328,7 @@ var Nodes = []Node{
 	{
 		Name:        "active",
 		Module:      "mooring-bgp",
-		Parent:      304,
+		Parent:      308,
 		Kind:        KindLeaf,
 		Description: "Whether both sides sent the capability.",
 		GoName:      "Active",
@@ -3294,7 +3338,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-received",
 		Module:      "mooring-bgp",
-		Parent:      304,
+		Parent:      308,
 		Kind:        KindLeaf,
 		Description: "Prefixes that the peer sent.",
 		GoName:      "PrefixesReceived",
@@ -3304,7 +3348,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-sent",
 		Module:      "mooring-bgp",
-		Parent:      304,
+		Parent:      308,
 		Kind:        KindLeaf,
 		Description: "Prefixes sent to the peer.",
 		GoName:      "PrefixesSent",
@@ -3323,7 +3367,7 @@ var Nodes = []Node{
 	{
 		Name:        "vpn-instance",
 		Module:      "mooring-vpn-instance",
-		Parent:      310,
+		Parent:      314,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"name"},
@@ -3334,7 +3378,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-vpn-instance",
-		Parent:      311,
+		Parent:      315,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
@@ -3345,7 +3389,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-vpn-instance",
-		Parent:      311,
+		Parent:      315,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3357,7 +3401,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-vpn-instance",
-		Parent:      313,
+		Parent:      317,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3369,7 +3413,7 @@ var Nodes = []Node{
 	{
 		Name:        "description",
 		Module:      "mooring-vpn-instance",
-		Parent:      313,
+		Parent:      317,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3381,7 +3425,7 @@ var Nodes = []Node{
 	{
 		Name:        "vrf-device",
 		Module:      "mooring-vpn-instance",
-		Parent:      313,
+		Parent:      317,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3390,12 +3434,12 @@ var Nodes = []Node{
 		Case:        "vrf-device",
 		GoName:      "VrfDevice",
 		GoKind:      GoString,
-		Type:        &type51,
+		Type:        &type52,
 	},
 	{
 		Name:        "network-namespace",
 		Module:      "mooring-vpn-instance",
-		Parent:      313,
+		Parent:      317,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3404,12 +3448,12 @@ var Nodes = []Node{
 		Case:        "network-namespace",
 		GoName:      "NetworkNamespace",
 		GoKind:      GoString,
-		Type:        &type52,
+		Type:        &type53,
 	},
 	{
 		Name:        "state",
 		Module:      "mooring-vpn-instance",
-		Parent:      311,
+		Parent:      315,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3417,7 +3461,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-vpn-instance",
-		Parent:      318,
+		Parent:      322,
 		Kind:        KindLeaf,
 		Description: "The name. '_public_' is the instance of the BGP view: the agent's own network namespace without a VRF. It always exists.",
 		GoName:      "Name",
@@ -3427,7 +3471,7 @@ var Nodes = []Node{
 	{
 		Name:        "description",
 		Module:      "mooring-vpn-instance",
-		Parent:      318,
+		Parent:      322,
 		Kind:        KindLeaf,
 		Description: "Free text.",
 		GoName:      "Description",
@@ -3437,31 +3481,31 @@ var Nodes = []Node{
 	{
 		Name:        "vrf-device",
 		Module:      "mooring-vpn-instance",
-		Parent:      318,
+		Parent:      322,
 		Kind:        KindLeaf,
 		Description: "A VRF device of the agent's own network namespace.",
 		Choice:      "attachment",
 		Case:        "vrf-device",
 		GoName:      "VrfDevice",
 		GoKind:      GoString,
-		Type:        &type51,
+		Type:        &type52,
 	},
 	{
 		Name:        "network-namespace",
 		Module:      "mooring-vpn-instance",
-		Parent:      318,
+		Parent:      322,
 		Kind:        KindLeaf,
 		Description: "A named network namespace, as 'ip netns' lists it.",
 		Choice:      "attachment",
 		Case:        "network-namespace",
 		GoName:      "NetworkNamespace",
 		GoKind:      GoString,
-		Type:        &type52,
+		Type:        &type53,
 	},
 	{
 		Name:        "ipv4-family",
 		Module:      "mooring-vpn-instance",
-		Parent:      311,
+		Parent:      315,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The IPv4 family of the VPN.",
@@ -3470,7 +3514,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-vpn-instance",
-		Parent:      323,
+		Parent:      327,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3479,19 +3523,19 @@ var Nodes = []Node{
 	{
 		Name:        "route-distinguisher",
 		Module:      "mooring-vpn-instance",
-		Parent:      324,
+		Parent:      328,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
 		Description: "The route distinguisher (RFC 4364 section 4.1).",
 		GoName:      "RouteDistinguisher",
 		GoKind:      GoString,
-		Type:        &type53,
+		Type:        &type54,
 	},
 	{
 		Name:        "import-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      324,
+		Parent:      328,
 		Kind:        KindLeafList,
 		Config:      true,
 		Impact:      "none",
@@ -3499,12 +3543,12 @@ var Nodes = []Node{
 		Description: "Routes that carry one of these are imported.",
 		GoName:      "ImportRouteTarget",
 		GoKind:      GoString,
-		Type:        &type54,
+		Type:        &type55,
 	},
 	{
 		Name:        "export-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      324,
+		Parent:      328,
 		Kind:        KindLeafList,
 		Config:      true,
 		Impact:      "none",
@@ -3512,12 +3556,12 @@ var Nodes = []Node{
 		Description: "Attached to exported routes.",
 		GoName:      "ExportRouteTarget",
 		GoKind:      GoString,
-		Type:        &type54,
+		Type:        &type55,
 	},
 	{
 		Name:        "state",
 		Module:      "mooring-vpn-instance",
-		Parent:      323,
+		Parent:      327,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3525,39 +3569,39 @@ var Nodes = []Node{
 	{
 		Name:        "route-distinguisher",
 		Module:      "mooring-vpn-instance",
-		Parent:      328,
+		Parent:      332,
 		Kind:        KindLeaf,
 		Description: "The route distinguisher (RFC 4364 section 4.1).",
 		GoName:      "RouteDistinguisher",
 		GoKind:      GoString,
-		Type:        &type53,
+		Type:        &type54,
 	},
 	{
 		Name:        "import-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      328,
+		Parent:      332,
 		Kind:        KindLeafList,
 		MaxElements: 64,
 		Description: "Routes that carry one of these are imported.",
 		GoName:      "ImportRouteTarget",
 		GoKind:      GoString,
-		Type:        &type54,
+		Type:        &type55,
 	},
 	{
 		Name:        "export-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      328,
+		Parent:      332,
 		Kind:        KindLeafList,
 		MaxElements: 64,
 		Description: "Attached to exported routes.",
 		GoName:      "ExportRouteTarget",
 		GoKind:      GoString,
-		Type:        &type54,
+		Type:        &type55,
 	},
 	{
 		Name:        "ipv6-family",
 		Module:      "mooring-vpn-instance",
-		Parent:      311,
+		Parent:      315,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The IPv6 family of the VPN.",
@@ -3566,7 +3610,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-vpn-instance",
-		Parent:      332,
+		Parent:      336,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3575,19 +3619,19 @@ var Nodes = []Node{
 	{
 		Name:        "route-distinguisher",
 		Module:      "mooring-vpn-instance",
-		Parent:      333,
+		Parent:      337,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
 		Description: "The route distinguisher (RFC 4364 section 4.1).",
 		GoName:      "RouteDistinguisher",
 		GoKind:      GoString,
-		Type:        &type53,
+		Type:        &type54,
 	},
 	{
 		Name:        "import-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      333,
+		Parent:      337,
 		Kind:        KindLeafList,
 		Config:      true,
 		Impact:      "none",
@@ -3595,12 +3639,12 @@ var Nodes = []Node{
 		Description: "Routes that carry one of these are imported.",
 		GoName:      "ImportRouteTarget",
 		GoKind:      GoString,
-		Type:        &type54,
+		Type:        &type55,
 	},
 	{
 		Name:        "export-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      333,
+		Parent:      337,
 		Kind:        KindLeafList,
 		Config:      true,
 		Impact:      "none",
@@ -3608,12 +3652,12 @@ var Nodes = []Node{
 		Description: "Attached to exported routes.",
 		GoName:      "ExportRouteTarget",
 		GoKind:      GoString,
-		Type:        &type54,
+		Type:        &type55,
 	},
 	{
 		Name:        "state",
 		Module:      "mooring-vpn-instance",
-		Parent:      332,
+		Parent:      336,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3621,34 +3665,34 @@ var Nodes = []Node{
 	{
 		Name:        "route-distinguisher",
 		Module:      "mooring-vpn-instance",
-		Parent:      337,
+		Parent:      341,
 		Kind:        KindLeaf,
 		Description: "The route distinguisher (RFC 4364 section 4.1).",
 		GoName:      "RouteDistinguisher",
 		GoKind:      GoString,
-		Type:        &type53,
+		Type:        &type54,
 	},
 	{
 		Name:        "import-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      337,
+		Parent:      341,
 		Kind:        KindLeafList,
 		MaxElements: 64,
 		Description: "Routes that carry one of these are imported.",
 		GoName:      "ImportRouteTarget",
 		GoKind:      GoString,
-		Type:        &type54,
+		Type:        &type55,
 	},
 	{
 		Name:        "export-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      337,
+		Parent:      341,
 		Kind:        KindLeafList,
 		MaxElements: 64,
 		Description: "Attached to exported routes.",
 		GoName:      "ExportRouteTarget",
 		GoKind:      GoString,
-		Type:        &type54,
+		Type:        &type55,
 	},
 }
 
@@ -3700,7 +3744,7 @@ var RPCs = []RPC{
 				Kind:        KindLeaf,
 				Description: "What it costs.",
 				GoKind:      GoEnum,
-				Type:        &type55,
+				Type:        &type56,
 			},
 			{
 				Name:        "leaf",
@@ -3718,7 +3762,7 @@ var RPCs = []RPC{
 				Kind:        KindLeaf,
 				Description: "The state of the session now.",
 				GoKind:      GoEnum,
-				Type:        &type43,
+				Type:        &type44,
 			},
 			{
 				Name:        "family",
@@ -3727,7 +3771,7 @@ var RPCs = []RPC{
 				Kind:        KindLeafList,
 				Description: "The address families that go down with the session.",
 				GoKind:      GoEnum,
-				Type:        &type40,
+				Type:        &type41,
 			},
 			{
 				Name:        "prefixes-received",
@@ -3789,7 +3833,7 @@ var RPCs = []RPC{
 				Default:     []string{"hard"},
 				Description: "How.",
 				GoKind:      GoEnum,
-				Type:        &type56,
+				Type:        &type57,
 			},
 			{
 				Name:        "text",
@@ -3873,7 +3917,7 @@ var Notifications = []Notification{
 				Kind:        KindLeaf,
 				Description: "The new state.",
 				GoKind:      GoEnum,
-				Type:        &type43,
+				Type:        &type44,
 			},
 			{
 				Name:        "previous-state",
@@ -3882,7 +3926,7 @@ var Notifications = []Notification{
 				Kind:        KindLeaf,
 				Description: "The old state.",
 				GoKind:      GoEnum,
-				Type:        &type43,
+				Type:        &type44,
 			},
 		},
 	},
@@ -3934,7 +3978,7 @@ var Notifications = []Notification{
 				Kind:        KindLeaf,
 				Description: "Who or what ended it.",
 				GoKind:      GoEnum,
-				Type:        &type46,
+				Type:        &type47,
 			},
 			{
 				Name:        "commit-id",
@@ -3979,7 +4023,7 @@ var Notifications = []Notification{
 				Kind:        KindLeaf,
 				Description: "Who sent it.",
 				GoKind:      GoEnum,
-				Type:        &type47,
+				Type:        &type48,
 			},
 			{
 				Name:        "text",
@@ -4031,7 +4075,7 @@ var Notifications = []Notification{
 				Kind:        KindLeaf,
 				Description: "Why.",
 				GoKind:      GoEnum,
-				Type:        &type45,
+				Type:        &type46,
 			},
 			{
 				Name:        "detail",
@@ -4168,7 +4212,7 @@ var type15 = Type{
 var type16 = Type{
 	Base:            BaseLeafref,
 	Path:            "/vpn-instances/vpn-instance/config/name",
-	Target:          314,
+	Target:          318,
 	TargetType:      &type11,
 	RequireInstance: true,
 }
@@ -4358,6 +4402,14 @@ var type39 = Type{
 }
 
 var type40 = Type{
+	Base: BaseEnumeration,
+	Enums: []Enum{
+		{Name: "graceful", Value: 1},
+		{Name: "hard", Value: 2},
+	},
+}
+
+var type41 = Type{
 	Base:          BaseEnumeration,
 	Typedef:       "afi-safi-name",
 	TypedefModule: "mooring-types",
@@ -4369,23 +4421,23 @@ var type40 = Type{
 	},
 }
 
-var type41 = Type{
-	Base:            BaseLeafref,
-	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peer-groups/peer-group/afi-safis/afi-safi/config/name",
-	Target:          168,
-	TargetType:      &type40,
-	RequireInstance: true,
-}
-
 var type42 = Type{
 	Base:            BaseLeafref,
-	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peers/peer/config/address",
-	Target:          180,
-	TargetType:      &type20,
+	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peer-groups/peer-group/afi-safis/afi-safi/config/name",
+	Target:          170,
+	TargetType:      &type41,
 	RequireInstance: true,
 }
 
 var type43 = Type{
+	Base:            BaseLeafref,
+	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peers/peer/config/address",
+	Target:          182,
+	TargetType:      &type20,
+	RequireInstance: true,
+}
+
+var type44 = Type{
 	Base:          BaseEnumeration,
 	Typedef:       "session-state",
 	TypedefModule: "mooring-types",
@@ -4399,13 +4451,13 @@ var type43 = Type{
 	},
 }
 
-var type44 = Type{
+var type45 = Type{
 	Base:          BaseUint64,
 	Typedef:       "counter",
 	TypedefModule: "mooring-types",
 }
 
-var type45 = Type{
+var type46 = Type{
 	Base:          BaseEnumeration,
 	Typedef:       "down-reason",
 	TypedefModule: "mooring-types",
@@ -4423,7 +4475,7 @@ var type45 = Type{
 	},
 }
 
-var type46 = Type{
+var type47 = Type{
 	Base:          BaseEnumeration,
 	Typedef:       "reset-cause",
 	TypedefModule: "mooring-types",
@@ -4436,7 +4488,7 @@ var type46 = Type{
 	},
 }
 
-var type47 = Type{
+var type48 = Type{
 	Base: BaseEnumeration,
 	Enums: []Enum{
 		{Name: "sent", Value: 1},
@@ -4444,7 +4496,7 @@ var type47 = Type{
 	},
 }
 
-var type48 = Type{
+var type49 = Type{
 	Base: BaseEnumeration,
 	Enums: []Enum{
 		{Name: "peer", Value: 1},
@@ -4455,23 +4507,23 @@ var type48 = Type{
 	},
 }
 
-var type49 = Type{
+var type50 = Type{
 	Base:            BaseLeafref,
 	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peers/peer/transport/authentication/keys/key/config/key-id",
-	Target:          274,
+	Target:          276,
 	TargetType:      &type30,
 	RequireInstance: true,
 }
 
-var type50 = Type{
+var type51 = Type{
 	Base:            BaseLeafref,
 	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peers/peer/afi-safis/afi-safi/config/name",
-	Target:          302,
-	TargetType:      &type40,
+	Target:          306,
+	TargetType:      &type41,
 	RequireInstance: true,
 }
 
-var type51 = Type{
+var type52 = Type{
 	Base:          BaseString,
 	Typedef:       "kernel-interface-name",
 	TypedefModule: "mooring-types",
@@ -4483,7 +4535,7 @@ var type51 = Type{
 	},
 }
 
-var type52 = Type{
+var type53 = Type{
 	Base:          BaseString,
 	Typedef:       "name",
 	TypedefModule: "mooring-types",
@@ -4496,7 +4548,7 @@ var type52 = Type{
 	},
 }
 
-var type53 = Type{
+var type54 = Type{
 	Base:          BaseString,
 	Typedef:       "route-distinguisher",
 	TypedefModule: "mooring-types",
@@ -4505,7 +4557,7 @@ var type53 = Type{
 	},
 }
 
-var type54 = Type{
+var type55 = Type{
 	Base:          BaseString,
 	Typedef:       "route-target",
 	TypedefModule: "mooring-types",
@@ -4514,7 +4566,7 @@ var type54 = Type{
 	},
 }
 
-var type55 = Type{
+var type56 = Type{
 	Base:          BaseEnumeration,
 	Typedef:       "session-impact",
 	TypedefModule: "mooring-types",
@@ -4525,7 +4577,7 @@ var type55 = Type{
 	},
 }
 
-var type56 = Type{
+var type57 = Type{
 	Base: BaseEnumeration,
 	Enums: []Enum{
 		{Name: "hard", Value: 1},

@@ -1698,9 +1698,10 @@ func (*MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_Pee
 
 // MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config represents the /mooring-bgp/bgp/instances/instance/vpn-instances/vpn-instance/peer-groups/peer-group/graceful-restart/config YANG schema element.
 type MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config struct {
-	Enabled         *bool   `path:"enabled" module:"mooring-bgp"`
-	RestartTime     *uint16 `path:"restart-time" module:"mooring-bgp"`
-	StaleRoutesTime *uint16 `path:"stale-routes-time" module:"mooring-bgp"`
+	Enabled         *bool                                                                                                              `path:"enabled" module:"mooring-bgp"`
+	ResetMode       E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode `path:"reset-mode" module:"mooring-bgp"`
+	RestartTime     *uint16                                                                                                            `path:"restart-time" module:"mooring-bgp"`
+	StaleRoutesTime *uint16                                                                                                            `path:"stale-routes-time" module:"mooring-bgp"`
 }
 
 // IsYANGGoStruct ensures that MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config implements the yang.GoStruct
@@ -1717,9 +1718,10 @@ func (*MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_Pee
 
 // MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_State represents the /mooring-bgp/bgp/instances/instance/vpn-instances/vpn-instance/peer-groups/peer-group/graceful-restart/state YANG schema element.
 type MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_State struct {
-	Enabled         *bool   `path:"enabled" module:"mooring-bgp"`
-	RestartTime     *uint16 `path:"restart-time" module:"mooring-bgp"`
-	StaleRoutesTime *uint16 `path:"stale-routes-time" module:"mooring-bgp"`
+	Enabled         *bool                                                                                                              `path:"enabled" module:"mooring-bgp"`
+	ResetMode       E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode `path:"reset-mode" module:"mooring-bgp"`
+	RestartTime     *uint16                                                                                                            `path:"restart-time" module:"mooring-bgp"`
+	StaleRoutesTime *uint16                                                                                                            `path:"stale-routes-time" module:"mooring-bgp"`
 }
 
 // IsYANGGoStruct ensures that MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_State implements the yang.GoStruct
@@ -3048,9 +3050,10 @@ func (*MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Gra
 
 // MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_GracefulRestart_Config represents the /mooring-bgp/bgp/instances/instance/vpn-instances/vpn-instance/peers/peer/graceful-restart/config YANG schema element.
 type MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_GracefulRestart_Config struct {
-	Enabled         *bool   `path:"enabled" module:"mooring-bgp"`
-	RestartTime     *uint16 `path:"restart-time" module:"mooring-bgp"`
-	StaleRoutesTime *uint16 `path:"stale-routes-time" module:"mooring-bgp"`
+	Enabled         *bool                                                                                                              `path:"enabled" module:"mooring-bgp"`
+	ResetMode       E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode `path:"reset-mode" module:"mooring-bgp"`
+	RestartTime     *uint16                                                                                                            `path:"restart-time" module:"mooring-bgp"`
+	StaleRoutesTime *uint16                                                                                                            `path:"stale-routes-time" module:"mooring-bgp"`
 }
 
 // IsYANGGoStruct ensures that MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_GracefulRestart_Config implements the yang.GoStruct
@@ -3067,9 +3070,10 @@ func (*MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Gra
 
 // MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_GracefulRestart_State represents the /mooring-bgp/bgp/instances/instance/vpn-instances/vpn-instance/peers/peer/graceful-restart/state YANG schema element.
 type MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_GracefulRestart_State struct {
-	Enabled         *bool   `path:"enabled" module:"mooring-bgp"`
-	RestartTime     *uint16 `path:"restart-time" module:"mooring-bgp"`
-	StaleRoutesTime *uint16 `path:"stale-routes-time" module:"mooring-bgp"`
+	Enabled         *bool                                                                                                              `path:"enabled" module:"mooring-bgp"`
+	ResetMode       E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode `path:"reset-mode" module:"mooring-bgp"`
+	RestartTime     *uint16                                                                                                            `path:"restart-time" module:"mooring-bgp"`
+	StaleRoutesTime *uint16                                                                                                            `path:"stale-routes-time" module:"mooring-bgp"`
 }
 
 // IsYANGGoStruct ensures that MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_GracefulRestart_State implements the yang.GoStruct
@@ -4420,6 +4424,38 @@ const (
 	MooringBgp_Bgp_Instances_Instance_Config_ResetPolicy_always E_MooringBgp_Bgp_Instances_Instance_Config_ResetPolicy = 2
 )
 
+// E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode is a derived int64 type which is used to represent
+// the enumerated node MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode. An additional value named
+// MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode_UNSET is added to the enumeration which is used as
+// the nil value, indicating that the enumeration was not explicitly set by
+// the program importing the generated structures.
+type E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode int64
+
+// IsYANGGoEnum ensures that MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode implements the yang.GoEnum
+// interface. This ensures that MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode can be identified as a
+// mapped type for a YANG enumeration.
+func (E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode) IsYANGGoEnum() {
+}
+
+// ΛMap returns the value lookup map associated with  MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode.
+func (E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode) ΛMap() map[string]map[int64]ygot.EnumDefinition {
+	return ΛEnum
+}
+
+// String returns a logging-friendly string for E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode.
+func (e E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode) String() string {
+	return ygot.EnumLogString(e, int64(e), "E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode")
+}
+
+const (
+	// MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode_UNSET corresponds to the value UNSET of MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode
+	MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode_UNSET E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode = 0
+	// MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode_graceful corresponds to the value graceful of MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode
+	MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode_graceful E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode = 1
+	// MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode_hard corresponds to the value hard of MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode
+	MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode_hard E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode = 2
+)
+
 // E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_Transport_Authentication_Config_Method is a derived int64 type which is used to represent
 // the enumerated node MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_Transport_Authentication_Config_Method. An additional value named
 // MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_Transport_Authentication_Config_Method_UNSET is added to the enumeration which is used as
@@ -4754,6 +4790,10 @@ var ΛEnum = map[string]map[int64]ygot.EnumDefinition{
 	"E_MooringBgp_Bgp_Instances_Instance_Config_ResetPolicy": {
 		1: {Name: "minimal"},
 		2: {Name: "always"},
+	},
+	"E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode": {
+		1: {Name: "graceful"},
+		2: {Name: "hard"},
 	},
 	"E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_Transport_Authentication_Config_Method": {
 		1: {Name: "none"},

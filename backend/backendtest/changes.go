@@ -48,6 +48,7 @@ var changes = []change{
 	{"graceful-restart", "graceful-restart/config/enabled", bgp.ImpactReset, set(func(p *bgp.PeerSpec) { p.GracefulRestart = !p.GracefulRestart })},
 	{"restart-time", "graceful-restart/config/restart-time", bgp.ImpactReset, set(func(p *bgp.PeerSpec) { p.RestartTime = 77 * time.Second })},
 	{"stale-routes-time", "graceful-restart/config/stale-routes-time", bgp.ImpactNone, set(func(p *bgp.PeerSpec) { p.StaleTime = 99 * time.Second })},
+	{"reset-mode", "graceful-restart/config/reset-mode", bgp.ImpactNone, set(func(p *bgp.PeerSpec) { p.ResetMode = bgp.ResetHard })},
 	{"families", "afi-safis", bgp.ImpactReset, set(func(p *bgp.PeerSpec) {
 		p.Families = []bgp.Family{bgp.IPv4Unicast, bgp.VPNv4Unicast}
 	})},

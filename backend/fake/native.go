@@ -11,6 +11,7 @@ var notReset = map[string]bgp.Impact{
 	"timers/config/keepalive-interval":          bgp.ImpactNextSession,
 	"timers/config/connect-retry":               bgp.ImpactNone,
 	"graceful-restart/config/stale-routes-time": bgp.ImpactNone,
+	"graceful-restart/config/reset-mode":        bgp.ImpactNone,
 }
 
 // Native is that of an ideal speaker: it resets where the TCP connection or

@@ -12,6 +12,7 @@ var quiet = map[string]bgp.Impact{
 	"timers/config/keepalive-interval":          bgp.ImpactNextSession,
 	"timers/config/connect-retry":               bgp.ImpactNone,
 	"graceful-restart/config/stale-routes-time": bgp.ImpactNone,
+	"graceful-restart/config/reset-mode":        bgp.ImpactNone,
 }
 
 // notes are the limits that are GoBGP's state machine's, not its dialer's.

@@ -556,6 +556,23 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// Who shuts a peer down tells its operator so (RFC 9003).
+func TestShutdownCommunication(t *testing.T) {
+	r := newRig(t)
+	r.mustEdit(example)
+	res := r.mustEdit(func(tx schema.Tx) { peerAt(tx, thePeer).Config.Enabled = ygot.Bool(false) })
+	if got := res.Plan.Steps[0].Text; got != "commit 2 by admin" {
+		t.Errorf("text %q", got)
+	}
+	if c := r.b.Ceases(thePeer); !slices.Equal(c, []uint8{bgp.CeaseAdminShutdown}) {
+		t.Errorf("ceases %v", c)
+	}
+	res = r.mustEdit(func(tx schema.Tx) { peerAt(tx, thePeer).Config.Enabled = nil })
+	if got := res.Plan.Steps[0].Text; got != "" {
+		t.Errorf("text %q where nothing is shut down", got)
+	}
+}
+
 // A password goes with its method (RFC 7950 8.3.2), in running and candidate.
 func TestMeaninglessLeavesGo(t *testing.T) {
 	r := newRig(t)
@@ -864,6 +881,10 @@ func TestEnumsAgree(t *testing.T) {
 	for m := bgp.ConnectBoth; m <= bgp.ListenOnly; m++ {
 		check("E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_Transport_Config_ConnectMode",
 			connectModeEnum(0), int64(m)+1, m.String())
+	}
+	for m := bgp.ResetGraceful; m <= bgp.ResetHard; m++ {
+		check("E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode",
+			resetModeEnum(0), int64(m)+1, m.String())
 	}
 	for a := bgp.AuthNone; a <= bgp.AuthTCPAO; a++ {
 		check("E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_Transport_Authentication_Config_Method",

@@ -215,6 +215,14 @@ func (r *resolved) timers(own, inherited settings) {
 	}
 	s.GracefulRestart = pick(r, "graceful-restart/config/enabled", own.restart.Enabled, inherited.restart.Enabled, false, fromDefault)
 	s.RestartTime = sec("graceful-restart/config/restart-time", own.restart.RestartTime, inherited.restart.RestartTime, defaultRestartTime)
+	mode := func(c *restartConfig) *bgp.ResetMode {
+		if c.ResetMode == 0 {
+			return nil
+		}
+		m := bgp.ResetMode(c.ResetMode - 1)
+		return &m
+	}
+	s.ResetMode = pick(r, "graceful-restart/config/reset-mode", mode(own.restart), mode(inherited.restart), bgp.ResetGraceful, fromDefault)
 	s.StaleTime = sec("graceful-restart/config/stale-routes-time", own.restart.StaleRoutesTime, inherited.restart.StaleRoutesTime, defaultStaleTime)
 }
 

@@ -44,6 +44,11 @@ func (c *Coordinator) commit(ctx context.Context, actor Actor, opt Options, txn 
 	if res.Changed {
 		res.CommitID = strconv.FormatUint(running.Revision()+1, 10)
 	}
+	for i := range ch.plan.Steps {
+		if s := &ch.plan.Steps[i]; s.ShutsDown() {
+			s.Text = "commit " + res.CommitID + " by " + actor.User
+		}
+	}
 	c.resets.expect(ch.plan.Steps, res.Time, bgp.CauseCommit, res.CommitID)
 	if err := c.apply(ctx, ch.plan.Steps); err != nil {
 		return nil, err

@@ -99,6 +99,7 @@ func (r *renderer) peer(k schema.Key, o operstate.Entry) ygot.GoStruct {
 	}
 	p.GracefulRestart = &restartRec{State: &restartStateRec{
 		Enabled: &s.GracefulRestart, RestartTime: secs(s.RestartTime), StaleRoutesTime: secs(s.StaleTime),
+		ResetMode: enumOf[resetModeEnum](s.ResetMode),
 	}}
 	p.AfiSafis = familyStates(s, st)
 	p.Effective = effectiveValues(s, st, res.origins)
@@ -238,6 +239,8 @@ func effectiveValues(s *bgp.PeerSpec, st *bgp.PeerState, origins []origin) *effe
 	}
 	return out
 }
+
+type resetModeEnum = gen.E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode
 
 type originEnum = gen.E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Effective_Value_Origin
 

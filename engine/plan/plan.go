@@ -58,6 +58,8 @@ type Step struct {
 	AddReset bool
 	// Leaves are the settings that change, with the old and new values.
 	Leaves []bgp.LeafChange
+	// Text is for the peer's operator, where the peer is shut down (RFC 9003).
+	Text string
 }
 
 // Plan is what a commit does to the backend. The zero Plan does nothing.
@@ -120,6 +122,12 @@ func (p Plan) Resets() int {
 		}
 	}
 	return n
+}
+
+// ShutsDown says whether the step disables a peer, which is the one Cease that
+// has room for a text (RFC 9003).
+func (s *Step) ShutsDown() bool {
+	return s.Old != nil && s.New != nil && s.New.Down == bgp.DownDisabled && s.Old.Down != bgp.DownDisabled
 }
 
 // EndsSession says whether an established session of the step's peer ends.
