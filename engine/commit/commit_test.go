@@ -556,6 +556,30 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// A backend names settings as package bgp does; the error shows where they
+// stand in the model.
+func TestBlame(t *testing.T) {
+	tests := []struct {
+		err  *backend.Error
+		want string
+	}{
+		{&backend.Error{Instance: vpn1, Leaf: "config/network-namespace"}, "/vpn-instances/vpn-instance[name=vpn1]/config/network-namespace"},
+		{&backend.Error{Instance: vpn1, Leaf: "config/listen-port"}, "/bgp/instances/instance[name=default]/vpn-instances/vpn-instance[name=vpn1]/config/listen-port"},
+		{&backend.Error{Instance: vpn1, Leaf: "config/as"}, "/bgp/instances/instance[name=default]/config/as"},
+		{&backend.Error{Instance: vpn1}, "/bgp/instances/instance[name=default]/vpn-instances/vpn-instance[name=vpn1]"},
+		{&backend.Error{Instance: vpn1, Peer: thePeer, Leaf: "transport/config/tcp-mss"}, peerRecordKey(thePeer).String() + "/transport/config/tcp-mss"},
+		{&backend.Error{Instance: vpn1, Peer: thePeer, Leaf: leafRouterID}, peerRecordKey(thePeer).String()},
+	}
+	for _, tt := range tests {
+		if got := blame(tt.err).String(); got != tt.want {
+			t.Errorf("%+v: %s, want %s", tt.err, got, tt.want)
+		}
+	}
+	if got := blame(errors.New("disk")); got != nil {
+		t.Errorf("blames %s", got)
+	}
+}
+
 // Who shuts a peer down tells its operator so (RFC 9003).
 func TestShutdownCommunication(t *testing.T) {
 	r := newRig(t)

@@ -97,15 +97,31 @@ var impacts = func() map[string]bgp.Impact {
 
 func leafImpact(leaf string) bgp.Impact { return impacts[leaf] }
 
-// leafPath is the path of a leaf below its record, for messages.
-func leafPath(leaf string) schema.Path {
-	n := schema.KindOf(schema.KindPeer).Node
+// leafPath is the path of a peer's setting below the peer, for messages.
+func leafPath(leaf string) schema.Path { return pathBelow(schema.KindPeer, leaf) }
+
+// pathBelow is the path of a leaf below a record of a kind, as far as there is
+// such a leaf: for the rest the record itself is the best place to point at.
+func pathBelow(kind byte, leaf string) schema.Path {
+	n := schema.KindOf(kind).Node
 	var p schema.Path
 	for name := range strings.SplitSeq(leaf, "/") {
 		if n = n.Child(name); n == nil {
-			break // router-id: the peer itself is the best place to point at
+			break
 		}
 		p = append(p, schema.Step{Node: n})
 	}
 	return p
+}
+
+// instancePath is the path of a setting of an instance (bgp.DiffInstances),
+// which stands in one of three records.
+func instancePath(key bgp.InstanceKey, leaf string) schema.Path {
+	for _, at := range []schema.Key{instanceRecordKey(key), vpnKey(key.VPN), instanceKey(key.Instance)} {
+		below := pathBelow(at.Kind().Letter, leaf)
+		if strings.Count(leaf, "/")+1 == len(below) {
+			return append(slices.Clone(at.Path()), below...)
+		}
+	}
+	return instanceRecordKey(key).Path()
 }

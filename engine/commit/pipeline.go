@@ -203,7 +203,7 @@ func blame(err error) schema.Path {
 		return nil
 	}
 	if !be.Peer.Address.IsValid() {
-		return instanceRecordKey(be.Instance).Path()
+		return instancePath(be.Instance, be.Leaf)
 	}
 	p := peerRecordKey(be.Peer).Path()
 	if be.Leaf == "" {

@@ -46,15 +46,15 @@ func (p *pending) sorted() []stored {
 
 // commit makes the records, sorted by key, and the history entry durable, all
 // or nothing: in the journal, or where that cannot take them by a checkpoint.
-func (f *file) commit(writes []write, c *Commit, keep int) error {
+func (f *file) commit(writes []write, e *entry, keep int) error {
 	if f.closed {
 		return ErrClosed
 	}
-	entry, err := json.Marshal(c)
+	text, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
-	b := &batch{revision: c.Revision, entry: entry, records: f.encode(writes)}
+	b := &batch{revision: e.Revision, entry: text, records: f.encode(writes)}
 	if !f.direct && len(writes) <= bulk {
 		switch fits, err := f.journal.append(b); {
 		case err != nil:

@@ -125,7 +125,7 @@ func (s *Store) Persist(t *Txn, m Meta) (*Snapshot, error) {
 	m.Changes, m.Resets = clip(m.Changes), clip(m.Resets)
 	c := &Commit{Revision: t.base.revision + 1, Meta: m}
 	writes := s.writes(t)
-	if err := s.file.commit(writes, c, s.keep); err != nil {
+	if err := s.file.commit(writes, s.file.newEntry(c, t.Dirty()), s.keep); err != nil {
 		for _, w := range writes {
 			s.doubtful[w.key] = struct{}{}
 		}

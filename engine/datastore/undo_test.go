@@ -1,0 +1,131 @@
+package datastore
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/openconfig/ygot/ygot"
+
+	"mooring/engine/schema"
+)
+
+// content is a configuration as text, with secrets.
+func content(r schema.Reader) map[schema.Key]string {
+	out := map[schema.Key]string{}
+	r.Scan("", func(k schema.Key, rec ygot.GoStruct) bool {
+		out[k] = string(schema.AppendRecord(nil, rec, func(b []byte) []byte { return b }))
+		return true
+	})
+	return out
+}
+
+// UndoTo leads back to every revision that is kept, whether its way stands in
+// the journal or in the state file, also after a restart.
+func TestUndoLeadsBack(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	rng := rand.New(rand.NewPCG(3, 4))
+	was := []map[schema.Key]string{content(s.Running())}
+	for i := range 40 {
+		snap := commit(t, s, func(txn *Txn) {
+			if i == 0 {
+				addBase(txn)
+			}
+			for range 1 + rng.IntN(3) {
+				k := peerKey(rng.IntN(6))
+				if txn.Get(k) != nil && rng.IntN(3) == 0 {
+					txn.Delete(k)
+				} else {
+					describe(txn, k, fmt.Sprint("text ", i))
+				}
+			}
+		})
+		was = append(was, content(snap))
+		if i == 25 { // what is older stands in the state file
+			must(t, s.Close())
+			s = open(t, dir)
+		}
+	}
+	for round := range 2 {
+		for revision, want := range was {
+			back, err := s.UndoTo(uint64(revision))
+			must(t, err)
+			txn := s.Begin()
+			for _, d := range back {
+				txn.Delete(d.Key)
+				if d.New != nil {
+					txn.put(d.Key, d.New)
+				}
+			}
+			if got := content(txn); !maps.Equal(got, want) {
+				t.Fatalf("round %d: back to revision %d: %v, want %v", round, revision, got, want)
+			}
+			if !slices.IsSortedFunc(back, func(a, b schema.Dirty) int { return write{key: a.Key}.compare(write{key: b.Key}) }) {
+				t.Errorf("not sorted: %v", back)
+			}
+			txn.Discard()
+		}
+		must(t, s.Close())
+		s = open(t, dir)
+	}
+	if _, err := s.UndoTo(1000); !errors.Is(err, ErrNoUndo) {
+		t.Errorf("a revision to come: %v", err)
+	}
+	s.SetHistory(2)
+	for range 3 {
+		commit(t, s, func(txn *Txn) { describe(txn, peerKey(1), fmt.Sprint(rng.Uint64())) })
+	}
+	must(t, s.Close())
+	s = open(t, dir)
+	if _, err := s.UndoTo(1); !errors.Is(err, ErrNoUndo) {
+		t.Errorf("older than the history: %v", err)
+	}
+	must(t, s.Close())
+}
+
+func TestNotesSurvive(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	if got, err := s.Note("x"); got != nil || err != nil {
+		t.Fatalf("note %q, %v", got, err)
+	}
+	must(t, s.SetNote("x", []byte("text")))
+	must(t, s.SetNote("y", []byte("other")))
+	must(t, s.SetNote("y", nil))
+	must(t, s.Close())
+	s = open(t, dir)
+	for name, want := range map[string]string{"x": "text", "y": ""} {
+		if got, err := s.Note(name); string(got) != want || err != nil {
+			t.Errorf("note %s: %q, %v", name, got, err)
+		}
+	}
+	must(t, s.Close())
+	if _, err := s.Note("x"); !errors.Is(err, ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+	if err := s.SetNote("x", nil); !errors.Is(err, ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+}
+
+// The way back from a commit of everything is not kept, and UndoTo says so.
+func TestUndoHasALimit(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer func() { must(t, s.Close()) }()
+	snap := commit(t, s, func(txn *Txn) {
+		addBase(txn)
+		describe(txn, peerKey(1), "text")
+	})
+	d := schema.Dirty{Key: peerKey(1), Old: snap.Get(peerKey(1))}
+	c := &Commit{Revision: 2}
+	if e := s.file.newEntry(c, slices.Repeat([]schema.Dirty{d}, 10)); e.TooLarge || len(e.Undo) != 10 {
+		t.Errorf("small: %d, too large %v", len(e.Undo), e.TooLarge)
+	}
+	if e := s.file.newEntry(c, slices.Repeat([]schema.Dirty{d}, 200_000)); !e.TooLarge || e.Undo != nil {
+		t.Errorf("large: %d, too large %v", len(e.Undo), e.TooLarge)
+	}
+}
