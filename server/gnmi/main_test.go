@@ -124,10 +124,11 @@ func (r *rig) serve(cfg Config) {
 		r.Fatal(err)
 	}
 	r.addr = ln.Addr().String()
-	r.server = New(cfg)
+	s := New(cfg) // a rig may serve twice: the goroutine keeps its own
+	r.server = s
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- r.server.Serve(ctx, ln) }()
+	go func() { done <- s.Serve(ctx, ln) }()
 	r.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
