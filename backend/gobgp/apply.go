@@ -34,7 +34,7 @@ func (b *Backend) Apply(ctx context.Context, steps []plan.Step) (done int, err e
 		done++
 	}
 	for _, sp := range restarted {
-		if rerr := sp.addMissing(); rerr != nil {
+		if rerr := b.addMissing(sp); rerr != nil {
 			b.log.Error("peers are lost by a restart of their instance", "instance", sp.spec.Key.String(), "err", rerr)
 			err = errors.Join(err, &backend.Error{Instance: sp.spec.Key, Err: rerr})
 		}
@@ -57,6 +57,9 @@ func (b *Backend) step(ctx context.Context, s *plan.Step, restarted *[]*speaker)
 		if len(sp.peers) > 0 {
 			return fmt.Errorf("still has %d peers: delete them first", len(sp.peers))
 		}
+		if b.own != nil {
+			b.own.RemoveInstance(s.Instance)
+		}
 		sp.run.stop(nil, bgp.CeasePeerDeconfigured)
 		delete(b.speakers, s.Instance)
 		return nil
@@ -74,9 +77,19 @@ func (b *Backend) step(ctx context.Context, s *plan.Step, restarted *[]*speaker)
 	return fmt.Errorf("unknown operation %d", s.Op)
 }
 
-func (b *Backend) start(ctx context.Context, in *bgp.InstanceSpec) (*running, error) {
-	return start(ctx, b.log, in,
+func (b *Backend) start(ctx context.Context, sp *speaker, in *bgp.InstanceSpec) (*running, error) {
+	return start(ctx, b.log, in, b.own != nil,
 		func(r *running, e *apiutil.WatchEventMessage_PeerEvent, at time.Time) {
+			if b.own != nil && sp.current.Load() == r {
+				key := bgp.PeerKey{Instance: in.Key.Instance, VPN: in.Key.VPN, Address: e.Peer.State.NeighborAddress}
+				switch bgp.SessionState(e.Peer.State.SessionState) {
+				case bgp.StateActive:
+					b.own.Wanted(key)
+				case bgp.StateEstablished:
+					b.own.Settled(key)
+				default: // the transport sees the end of the connection itself
+				}
+			}
 			b.queue.push(item{kind: itemState, at: at, instance: in.Key, run: r, addr: e.Peer.State.NeighborAddress, event: e})
 		},
 		func(r *running, addr netip.Addr, reason string) {
@@ -87,18 +100,26 @@ func (b *Backend) start(ctx context.Context, in *bgp.InstanceSpec) (*running, er
 func (b *Backend) putInstance(ctx context.Context, in *bgp.InstanceSpec, restarted *[]*speaker) error {
 	sp := b.speakers[in.Key]
 	if sp == nil {
-		run, err := b.start(ctx, in)
-		if err != nil {
+		sp = &speaker{spec: in, peers: map[netip.Addr]*peer{}}
+		if err := b.listen(ctx, sp, in); err != nil {
 			return err
 		}
-		b.speakers[in.Key] = &speaker{spec: in, run: run, peers: map[netip.Addr]*peer{}}
+		run, err := b.start(ctx, sp, in)
+		if err != nil {
+			if b.own != nil {
+				b.own.RemoveInstance(in.Key)
+			}
+			return err
+		}
+		sp.use(run)
+		b.speakers[in.Key] = sp
 		return nil
 	}
 	if b.NativeInstance(sp.spec, in) != bgp.ImpactReset {
 		sp.spec = in
 		return nil
 	}
-	if err := probe(ctx, sp.spec, in); err != nil {
+	if err := b.listen(ctx, sp, in); err != nil {
 		return err
 	}
 	var peers []*api.Peer
@@ -107,35 +128,67 @@ func (b *Backend) putInstance(ctx context.Context, in *bgp.InstanceSpec, restart
 			continue
 		}
 		b.ending(sp, addr, bgp.CeaseOtherConfiguration)
-		peers = append(peers, apiPeer(sp.spec, p.given, p.gen))
+		peers = append(peers, apiPeer(sp.spec, p.given, p.gen, b.own != nil))
 		p.given, p.renew, p.resetting = nil, false, ""
 	}
 	sp.run.stop(peers, bgp.CeaseOtherConfiguration)
 	*restarted = append(*restarted, sp)
-	run, err := b.start(ctx, in)
+	run, err := b.start(ctx, sp, in)
 	if err == nil {
-		sp.run, sp.spec = run, in
+		sp.use(run)
+		sp.spec = in
 		return nil
 	}
-	old, oldErr := b.start(ctx, sp.spec)
+	var old *running
+	oldErr := b.listen(ctx, sp, sp.spec)
+	if oldErr == nil {
+		old, oldErr = b.start(ctx, sp, sp.spec)
+	}
 	if oldErr != nil {
 		delete(b.speakers, in.Key)
 		*restarted = (*restarted)[:len(*restarted)-1]
 		return fmt.Errorf("%w; and the old instance does not start any more: %w", err, oldErr)
 	}
-	sp.run = old
+	sp.use(old)
 	return err
+}
+
+// listen opens the sockets of an instance, or finds out whether GoBGP could,
+// before anything has happened to its sessions.
+func (b *Backend) listen(ctx context.Context, sp *speaker, in *bgp.InstanceSpec) error {
+	if b.own != nil {
+		return b.own.PutInstance(in, sp.handOver)
+	}
+	if sp.run == nil {
+		return nil
+	}
+	return probe(ctx, sp.spec, in)
+}
+
+// prepare tells the transport what a peer is, before GoBGP is told; forget is
+// its inverse.
+func (b *Backend) prepare(p *bgp.PeerSpec) (live []string, err error) {
+	if b.own == nil {
+		return nil, nil
+	}
+	return b.own.Put(p)
+}
+
+func (b *Backend) forget(key bgp.PeerKey) {
+	if b.own != nil {
+		b.own.Remove(key)
+	}
 }
 
 // addMissing adds the peers that a new server has not yet. They were in the
 // old one, so nothing is wrong with them.
-func (sp *speaker) addMissing() error {
+func (b *Backend) addMissing(sp *speaker) error {
 	var errs []error
 	for _, p := range sp.peers {
 		if p.given != nil || p.want.Down != bgp.DownNone {
 			continue
 		}
-		if err := sp.add(context.Background(), p, p.want); err != nil {
+		if err := b.add(context.Background(), sp, p, p.want); err != nil {
 			errs = append(errs, fmt.Errorf("peer %s: %w", p.want.Key, err))
 		}
 	}
@@ -163,8 +216,9 @@ func (b *Backend) putPeer(ctx context.Context, sp *speaker, s *plan.Step) error 
 		if err := b.takeDown(ctx, sp, p, subcode); err != nil {
 			return err
 		}
+		b.forget(spec.Key) // also one that waited for its instance to restart
 	case p.given == nil:
-		if err := sp.add(ctx, p, spec); err != nil {
+		if err := b.add(ctx, sp, p, spec); err != nil {
 			return err
 		}
 	default:
@@ -188,11 +242,28 @@ func (b *Backend) changePeer(ctx context.Context, sp *speaker, p *peer, s *plan.
 	if same && !forced {
 		return nil
 	}
+	live, err := b.prepare(s.New)
+	if err != nil {
+		return err
+	}
+	if err := b.changeGoBGP(ctx, sp, p, s); err != nil {
+		if _, back := b.prepare(p.want); back != nil {
+			err = fmt.Errorf("%w; and the old sockets do not come back: %w", err, back)
+		}
+		return err
+	}
+	if len(live) > 0 {
+		b.queue.push(item{kind: itemLive, at: time.Now(), instance: s.Instance, addr: s.Peer.Address})
+	}
+	return nil
+}
+
+func (b *Backend) changeGoBGP(ctx context.Context, sp *speaker, p *peer, s *plan.Step) error {
 	if s.Impact == bgp.ImpactReset {
 		if s.AddReset {
 			p.gen++
 		}
-		if s.AddReset || native(p.given, s.New) == bgp.ImpactReset {
+		if s.AddReset || b.Native(p.given, s.New) == bgp.ImpactReset {
 			subcode := uint8(bgp.CeaseOtherConfiguration)
 			if p.given.RemoteAS != s.New.RemoteAS {
 				subcode = bgp.CeasePeerDeconfigured
@@ -210,11 +281,19 @@ func (b *Backend) changePeer(ctx context.Context, sp *speaker, p *peer, s *plan.
 	}
 	now := *p.given // the timers, which GoBGP takes without a reset
 	now.Keepalive, now.ConnectRetry = s.New.Keepalive, s.New.ConnectRetry
+	if b.own != nil { // the transport has these in force already
+		now.ConnectMode, now.TTL, now.MinTTL = s.New.ConnectMode, s.New.TTL, s.New.MinTTL
+		now.PathMTU, now.DSCP = s.New.PathMTU, s.New.DSCP
+	}
 	return b.update(ctx, sp, p, &now)
 }
 
-func (sp *speaker) add(ctx context.Context, p *peer, spec *bgp.PeerSpec) error {
-	if err := sp.run.AddPeer(ctx, &api.AddPeerRequest{Peer: apiPeer(sp.spec, spec, p.gen)}); err != nil {
+func (b *Backend) add(ctx context.Context, sp *speaker, p *peer, spec *bgp.PeerSpec) error {
+	if _, err := b.prepare(spec); err != nil {
+		return err
+	}
+	if err := sp.run.AddPeer(ctx, &api.AddPeerRequest{Peer: apiPeer(sp.spec, spec, p.gen, b.own != nil)}); err != nil {
+		b.forget(spec.Key)
 		return err
 	}
 	p.given = spec
@@ -224,7 +303,7 @@ func (sp *speaker) add(ctx context.Context, p *peer, spec *bgp.PeerSpec) error {
 // update hands spec over. GoBGP deletes and adds, so after an error the peer
 // may be gone: then the old one is added again.
 func (b *Backend) update(ctx context.Context, sp *speaker, p *peer, spec *bgp.PeerSpec) error {
-	_, err := sp.run.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: apiPeer(sp.spec, spec, p.gen)})
+	_, err := sp.run.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: apiPeer(sp.spec, spec, p.gen, b.own != nil)})
 	if err == nil {
 		p.given = spec
 		return nil
@@ -235,7 +314,7 @@ func (b *Backend) update(ctx context.Context, sp *speaker, p *peer, spec *bgp.Pe
 func (b *Backend) restore(sp *speaker, p *peer, err error) error {
 	ctx := context.Background() // also where the request has run out of time
 	if a, lerr := sp.run.peer(ctx, p.given.Key.Address); lerr == nil && a == nil {
-		if aerr := sp.add(ctx, p, p.given); aerr != nil {
+		if aerr := b.add(ctx, sp, p, p.given); aerr != nil {
 			p.given = nil
 			return fmt.Errorf("%w; and the old peer cannot be added again: %w", err, aerr)
 		}
@@ -251,8 +330,12 @@ func (b *Backend) takeDown(ctx context.Context, sp *speaker, p *peer, subcode ui
 	}
 	addr := p.given.Key.Address
 	b.ending(sp, addr, subcode)
-	a := parked(apiPeer(sp.spec, p.given, p.gen), subcode)
+	b.forget(p.given.Key)
+	a := parked(apiPeer(sp.spec, p.given, p.gen, b.own != nil), subcode)
 	if _, err := sp.run.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: a}); err != nil {
+		if _, perr := b.prepare(p.given); perr != nil {
+			err = errors.Join(err, perr)
+		}
 		return b.restore(sp, p, err)
 	}
 	if err := sp.run.DeletePeer(ctx, &api.DeletePeerRequest{Address: addr.String()}); err != nil {
@@ -267,6 +350,7 @@ func (b *Backend) deletePeer(ctx context.Context, sp *speaker, addr netip.Addr) 
 		return err
 	}
 	b.queue.push(item{kind: itemGone, at: time.Now(), instance: sp.spec.Key, run: sp.run, addr: addr, last: sp.peers[addr]})
+	b.forget(sp.peers[addr].want.Key)
 	delete(sp.peers, addr)
 	return nil
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/osrg/gobgp/v4/api"
@@ -18,14 +20,18 @@ import (
 
 // Options are the parts that a Backend is built from.
 type Options struct {
-	Log    *slog.Logger     // nil: silent
-	Dialer transport.Dialer // nil: GoBGP's own
+	Log *slog.Logger // nil: silent
+	// Stock leaves dialling and listening to GoBGP, for comparison with what
+	// it is by default: connections of a transport.Transport are handed over.
+	Stock bool
 }
 
 // Backend is the embedded speaker.
 type Backend struct {
 	log    *slog.Logger
 	dialer transport.Dialer
+	own    *transport.Transport // nil: GoBGP dials and listens
+	note   string               // why it does though it was not asked to
 	optmem func() (int, error)
 	poll   time.Duration // between looks at the counters
 	queue  queue
@@ -44,6 +50,23 @@ type speaker struct {
 	spec  *bgp.InstanceSpec
 	run   *running
 	peers map[netip.Addr]*peer
+
+	current atomic.Pointer[running] // run, for goroutines that must not wait for mu
+}
+
+// use makes run the server of the speaker.
+func (sp *speaker) use(run *running) {
+	sp.run = run
+	sp.current.Store(run)
+}
+
+// handOver gives a connection to the server that runs.
+func (sp *speaker) handOver(c net.Conn) {
+	if run := sp.current.Load(); run != nil {
+		run.handOver(c)
+		return
+	}
+	c.Close()
 }
 
 type peer struct {
@@ -65,14 +88,29 @@ func New(o Options) *Backend {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Dialer == nil {
-		o.Dialer = transport.GoBGP{}
-	}
-	return &Backend{
-		log: o.Log, dialer: o.Dialer, optmem: readOptmem, poll: pollInterval,
+	b := &Backend{
+		log: o.Log, dialer: transport.GoBGP{}, optmem: readOptmem, poll: pollInterval,
 		queue:    queue{wake: make(chan struct{}, 1)},
 		speakers: map[bgp.InstanceKey]*speaker{},
 	}
+	if !o.Stock {
+		b.takeSockets(handOverWorks())
+	}
+	return b
+}
+
+// takeSockets makes the transport open and accept all connections, unless the
+// hand-over does not work.
+func (b *Backend) takeSockets(broken error) {
+	if broken != nil {
+		b.note = "with its own dialer: " + broken.Error()
+		b.log.Error("GoBGP opens its connections itself, with fewer settings and slower", "err", broken)
+		return
+	}
+	b.dialer = transport.Own{}
+	b.own = transport.New(b.log, func(e transport.Event) {
+		b.queue.push(item{kind: itemDialFailed, at: e.Time, instance: e.Peer.InstanceKey(), addr: e.Peer.Address, text: e.Text})
+	})
 }
 
 // Info returns the name and the version of the module that is linked in.
@@ -84,6 +122,9 @@ func (b *Backend) Info() backend.Info {
 				info.Version = m.Version
 			}
 		}
+	}
+	if b.note != "" {
+		info.Version += " " + b.note
 	}
 	return info
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/osrg/gobgp/v4/api"
 
+	"mooring/backend/transport"
 	"mooring/bgp"
 )
 
@@ -24,15 +25,17 @@ var familyCodes = map[bgp.Family]*api.Family{
 // idleAfterReset is GoBGP's least; its default is 30 s (backends.md 1.4).
 const idleAfterReset = 1
 
-// global returns how GoBGP is started for an instance that listens on listen.
-func global(in *bgp.InstanceSpec, listen []netip.Addr) *api.Global {
-	g := &api.Global{
-		Asn: in.AS, RouterId: in.RouterID.String(),
-		ListenPort: -1, Families: serverFamilies, BindToDevice: in.Device,
+// global returns how GoBGP is started for an instance. Where its connections
+// are handed over (own) it makes no socket.
+func global(in *bgp.InstanceSpec, own bool) *api.Global {
+	g := &api.Global{Asn: in.AS, RouterId: in.RouterID.String(), ListenPort: -1, Families: serverFamilies}
+	if own {
+		return g
 	}
+	g.BindToDevice = in.Device
 	if in.Port != 0 {
 		g.ListenPort = int32(in.Port)
-		for _, a := range listen {
+		for _, a := range transport.ListenAddresses(in) {
 			g.ListenAddresses = append(g.ListenAddresses, a.String())
 		}
 	}
@@ -40,8 +43,10 @@ func global(in *bgp.InstanceSpec, listen []netip.Addr) *api.Global {
 }
 
 // apiPeer returns p as GoBGP takes it. The description carries gen: a change
-// of it is how a reset without a change of settings is asked for.
-func apiPeer(in *bgp.InstanceSpec, p *bgp.PeerSpec, gen uint32) *api.Peer {
+// of it is how a reset without a change of settings is asked for. Where
+// connections are handed over (own), all that concerns the socket is left out
+// but the source, which GoBGP compares with the connection's.
+func apiPeer(in *bgp.InstanceSpec, p *bgp.PeerSpec, gen uint32, own bool) *api.Peer {
 	a := &api.Peer{
 		Conf: &api.PeerConf{
 			NeighborAddress: p.Key.Address.String(),
@@ -49,14 +54,7 @@ func apiPeer(in *bgp.InstanceSpec, p *bgp.PeerSpec, gen uint32) *api.Peer {
 			LocalAsn:        p.LocalAS,
 			Description:     strconv.FormatUint(uint64(gen), 10),
 		},
-		Transport: &api.Transport{
-			PassiveMode:   p.ConnectMode == bgp.ListenOnly,
-			RemotePort:    uint32(p.RemotePort),
-			LocalPort:     uint32(p.LocalPort),
-			BindInterface: in.Device, // only ever the VRF device (backends.md 0.2)
-			TcpMss:        uint32(p.MSS),
-			IpTos:         uint32(p.DSCP) << 2,
-		},
+		Transport: &api.Transport{PassiveMode: true},
 		Timers: &api.Timers{Config: &api.TimersConfig{
 			HoldTime:               uint64(p.HoldTime / time.Second),
 			KeepaliveInterval:      uint64(p.Keepalive / time.Second),
@@ -65,17 +63,11 @@ func apiPeer(in *bgp.InstanceSpec, p *bgp.PeerSpec, gen uint32) *api.Peer {
 		}},
 		GracefulRestart: &api.GracefulRestart{Enabled: p.GracefulRestart},
 	}
-	if p.Auth == bgp.AuthMD5 {
-		a.Conf.AuthPassword = string(p.Password)
+	if !own {
+		setTransport(a, in, p)
 	}
 	if p.Source.IsValid() {
 		a.Transport.LocalAddress = source(p).String()
-	}
-	switch {
-	case p.MinTTL != 0:
-		a.TtlSecurity = &api.TtlSecurity{Enabled: true, TtlMin: uint32(p.MinTTL)}
-	case p.RemoteAS != p.LocalAS:
-		a.EbgpMultihop = &api.EbgpMultihop{Enabled: true, MultihopTtl: uint32(p.TTL)}
 	}
 	if p.GracefulRestart {
 		a.GracefulRestart.RestartTime = uint32(p.RestartTime / time.Second)
@@ -87,6 +79,27 @@ func apiPeer(in *bgp.InstanceSpec, p *bgp.PeerSpec, gen uint32) *api.Peer {
 		})
 	}
 	return a
+}
+
+// setTransport gives GoBGP's own dialer and listener what they can do.
+func setTransport(a *api.Peer, in *bgp.InstanceSpec, p *bgp.PeerSpec) {
+	a.Transport = &api.Transport{
+		PassiveMode:   p.ConnectMode == bgp.ListenOnly,
+		RemotePort:    uint32(p.RemotePort),
+		LocalPort:     uint32(p.LocalPort),
+		BindInterface: in.Device, // only ever the VRF device (backends.md 0.2)
+		TcpMss:        uint32(p.MSS),
+		IpTos:         uint32(p.DSCP) << 2,
+	}
+	if p.Auth == bgp.AuthMD5 {
+		a.Conf.AuthPassword = string(p.Password)
+	}
+	switch {
+	case p.MinTTL != 0:
+		a.TtlSecurity = &api.TtlSecurity{Enabled: true, TtlMin: uint32(p.MinTTL)}
+	case p.RemoteAS != p.LocalAS:
+		a.EbgpMultihop = &api.EbgpMultihop{Enabled: true, MultihopTtl: uint32(p.TTL)}
+	}
 }
 
 // source returns the source address with the zone that GoBGP compares by.

@@ -42,7 +42,7 @@ type world struct {
 
 var worlds atomic.Uint32
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, o ...Options) *world {
 	t.Helper()
 	// Tests of other processes on this machine have other blocks: most likely.
 	n := worlds.Add(1)
@@ -50,7 +50,11 @@ func newWorld(t *testing.T) *world {
 	if n > 255 {
 		t.Fatal("no block of addresses left")
 	}
-	w.b = New(Options{Log: testLog(t)})
+	for _, o := range append(o, Options{}) {
+		o.Log = testLog(t)
+		w.b = New(o)
+		break
+	}
 	return w
 }
 
@@ -132,9 +136,13 @@ func parallel(t *testing.T) {
 	}
 }
 
-func TestContract(t *testing.T) {
+// The contract with connections handed over, and with GoBGP's own dialer.
+func TestContract(t *testing.T)      { contract(t, Options{}) }
+func TestStockContract(t *testing.T) { contract(t, Options{Stock: true}) }
+
+func contract(t *testing.T, o Options) {
 	backendtest.Run(t, parallel, func(t *testing.T) backendtest.Harness {
-		w := newWorld(t)
+		w := newWorld(t, o)
 		return backendtest.Harness{
 			Backend:     w.b,
 			Instance:    w.instance,
@@ -145,7 +153,7 @@ func TestContract(t *testing.T) {
 			},
 			InForce: w.b.inForce,
 			Unsupported: func(p *bgp.PeerSpec) *bgp.PeerSpec {
-				p.PathMTU = bgp.ToggleOn
+				p.RemoteAS = 0
 				return p
 			},
 			FailingStep: func(t *testing.T) plan.Step {
@@ -186,7 +194,18 @@ type rig struct {
 
 func newRig(t *testing.T, change ...func(*Backend)) *rig {
 	t.Helper()
-	r := &rig{world: newWorld(t), t: t}
+	return run(t, newWorld(t), change...)
+}
+
+// newStockRig is a rig with GoBGP's own dialer and listener.
+func newStockRig(t *testing.T, change ...func(*Backend)) *rig {
+	t.Helper()
+	return run(t, newWorld(t, Options{Stock: true}), change...)
+}
+
+func run(t *testing.T, w *world, change ...func(*Backend)) *rig {
+	t.Helper()
+	r := &rig{world: w, t: t}
 	for _, f := range change {
 		f(r.b)
 	}
@@ -275,10 +294,10 @@ func remove(p *bgp.PeerSpec) plan.Step {
 	return plan.Step{Op: plan.DeletePeer, Instance: p.Key.InstanceKey(), Peer: p.Key, Old: p, Impact: bgp.ImpactReset}
 }
 
-func update(old, new *bgp.PeerSpec, impact bgp.Impact) plan.Step {
+func (w *world) update(old, new *bgp.PeerSpec, impact bgp.Impact) plan.Step {
 	return plan.Step{
 		Op: plan.UpdatePeer, Instance: new.Key.InstanceKey(), Peer: new.Key, Old: old, New: new, Impact: impact,
-		AddReset: impact == bgp.ImpactReset && native(old, new) < bgp.ImpactReset,
+		AddReset: impact == bgp.ImpactReset && w.b.Native(old, new) < bgp.ImpactReset,
 		Leaves:   bgp.DiffPeers(old, new),
 	}
 }

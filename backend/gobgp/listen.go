@@ -2,7 +2,6 @@ package gobgp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -12,23 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"mooring/backend"
+	"mooring/backend/transport"
 	"mooring/bgp"
 )
-
-// listenAddresses returns where an instance listens: its addresses, or every
-// address of the families that the kernel has.
-func listenAddresses(in *bgp.InstanceSpec) []netip.Addr {
-	if len(in.Listen) > 0 {
-		return in.Listen
-	}
-	all := []netip.Addr{netip.IPv4Unspecified()}
-	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return all // a kernel without IPv6
-	}
-	unix.Close(fd)
-	return append(all, netip.IPv6Unspecified())
-}
 
 // checkListeners refuses two instances that would listen on one socket.
 // Sockets of different VRF devices do not meet.
@@ -81,7 +66,7 @@ func probe(ctx context.Context, old, new *bgp.InstanceSpec) error {
 		return nil
 	}
 	same := old.Port == new.Port && old.Device == new.Device
-	for _, a := range listenAddresses(new) {
+	for _, a := range transport.ListenAddresses(new) {
 		if _, met := meet(old.Listen, []netip.Addr{a}); same && met {
 			continue
 		}
@@ -101,29 +86,9 @@ func probe(ctx context.Context, old, new *bgp.InstanceSpec) error {
 		}
 		l, err := lc.Listen(ctx, network, netip.AddrPortFrom(a, new.Port).String())
 		if err != nil {
-			return listenError(new, err)
+			return transport.ListenError(new, err)
 		}
 		l.Close()
 	}
 	return nil
-}
-
-// listenError adds what to do to an error of starting to listen.
-func listenError(in *bgp.InstanceSpec, err error) error {
-	advice := ""
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		advice = "another process listens there: stop it, or set listen-address or listen-port"
-	case errors.Is(err, syscall.EACCES) && in.Port < 1024:
-		advice = "a port below 1024 needs the capability CAP_NET_BIND_SERVICE: grant it, or set listen-port"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		advice = "this host has no such address: set listen-address"
-	case errors.Is(err, syscall.ENODEV):
-		advice = fmt.Sprintf("there is no device %q: create it, or set vrf-device", in.Device)
-	case errors.Is(err, syscall.EPERM):
-		advice = fmt.Sprintf("binding to device %q needs the capability CAP_NET_RAW", in.Device)
-	default:
-		return fmt.Errorf("start: %w", err)
-	}
-	return fmt.Errorf("%w: %s", err, advice)
 }

@@ -1,12 +1,14 @@
 package gobgp
 
 import (
+	"slices"
+
 	"mooring/backend"
 	"mooring/bgp"
 )
 
 // quiet are the settings that GoBGP takes without a reset (backends.md 1.3).
-// The last is not handed over at all.
+// The last is not given to it at all.
 var quiet = map[string]bgp.Impact{
 	"timers/config/hold-time":                   bgp.ImpactNextSession,
 	"timers/config/keepalive-interval":          bgp.ImpactNextSession,
@@ -41,12 +43,26 @@ func (b *Backend) Capabilities() []backend.Capability {
 	return cs
 }
 
-// Native says reset for everything but the timers.
-func (b *Backend) Native(old, new *bgp.PeerSpec) bgp.Impact { return native(old, new) }
+// socketOnly are the settings that GoBGP is not given either where its
+// connections are handed over. Those of transport.Live are in force at once;
+// where one of the others changes, the plan adds the reset.
+var socketOnly = []string{
+	"transport/config/connect-mode", "transport/config/remote-port", "transport/config/local-port",
+	"transport/config/ebgp-max-hop", "transport/config/valid-ttl-hops", "transport/config/tcp-mss",
+	"transport/config/path-mtu-discovery", "transport/config/dscp",
+	"transport/authentication/config/method", "transport/authentication/config/password", "transport/authentication/keys",
+}
 
-func native(old, new *bgp.PeerSpec) bgp.Impact {
+// Native says reset for everything but the timers and what is not given to
+// GoBGP.
+func (b *Backend) Native(old, new *bgp.PeerSpec) bgp.Impact { return native(old, new, b.own != nil) }
+
+func native(old, new *bgp.PeerSpec, own bool) bgp.Impact {
 	impact := bgp.ImpactNone
 	for _, c := range bgp.DiffPeers(old, new) {
+		if own && slices.Contains(socketOnly, c.Leaf) {
+			continue
+		}
 		i, ok := quiet[c.Leaf]
 		if !ok {
 			return bgp.ImpactReset

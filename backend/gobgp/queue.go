@@ -14,7 +14,8 @@ type itemKind uint8
 
 const (
 	itemState      itemKind = iota // GoBGP says that a state changed
-	itemDialFailed                 // GoBGP logs why it could not connect
+	itemDialFailed                 // a connection could not be opened
+	itemLive                       // Apply changed the socket of a session
 	itemCreated                    // Apply made a peer
 	itemEnding                     // Apply ends the session, if there is one
 	itemGone                       // Apply deleted a peer
@@ -25,7 +26,7 @@ type item struct {
 	kind     itemKind
 	at       time.Time
 	instance bgp.InstanceKey
-	run      *running // the server that it is about: a restart makes older items stale
+	run      *running // the server that it is about: a restart makes older items stale; nil: any
 	addr     netip.Addr
 
 	event   *apiutil.WatchEventMessage_PeerEvent // of itemState

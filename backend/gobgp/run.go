@@ -17,6 +17,16 @@ import (
 // Run turns what GoBGP tells into events until ctx ends, and then stops all
 // servers: their sessions end with Cease 6/2.
 func (b *Backend) Run(ctx context.Context, sink func(backend.Event)) error {
+	if b.own != nil {
+		// It outlives the servers, whose last words go over its connections.
+		own, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- b.own.Run(own) }()
+		defer func() {
+			cancel()
+			<-done
+		}()
+	}
 	defer b.stopAll()
 	poll := time.NewTicker(b.poll)
 	defer poll.Stop()
@@ -49,7 +59,8 @@ func (b *Backend) stopAll() {
 			var peers []*api.Peer
 			for _, p := range sp.peers {
 				if p.given != nil {
-					peers = append(peers, apiPeer(sp.spec, p.given, p.gen))
+					b.forget(p.given.Key)
+					peers = append(peers, apiPeer(sp.spec, p.given, p.gen, b.own != nil))
 				}
 			}
 			sp.run.stop(peers, bgp.CeaseAdminShutdown)
@@ -80,7 +91,7 @@ func (b *Backend) look(ctx context.Context) []backend.Event {
 			continue
 		}
 		p := sp.peers[it.addr]
-		if p == nil || it.run != sp.run && it.kind != itemEnding {
+		if p == nil || it.run != nil && it.run != sp.run && it.kind != itemEnding {
 			continue
 		}
 		if e := b.show(ctx, sp, p, &it, all); e != nil {
@@ -121,6 +132,14 @@ func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item, all 
 		}
 		e := blank(p, it.at)
 		e.Ended = sent(it.subcode, "")
+		return &e
+	case itemLive:
+		if was != bgp.StateEstablished {
+			return nil
+		}
+		e := p.shown
+		e.Time, e.Ended = it.at, nil
+		b.lookAtSocket(p, &e.Socket)
 		return &e
 	case itemDialFailed:
 		if p.shown.ConnectError == it.text || was == bgp.StateEstablished {
@@ -202,7 +221,8 @@ func (b *Backend) established(ctx context.Context, sp *speaker, p *peer, it *ite
 	if local == p.given.Source {
 		e.Socket.Interface = p.given.Interface
 	}
-	if sp.spec.Device != "" && p.given.Source.IsValid() && local != source(p.given).WithZone("") {
+	b.lookAtSocket(p, &e.Socket)
+	if b.own == nil && sp.spec.Device != "" && p.given.Source.IsValid() && local != source(p.given).WithZone("") {
 		// GoBGP does not check the address of a connection that it accepts
 		// from a device (backends.md 1.2): such a session must not stay.
 		b.log.Warn("a session at another address than the source is ended",
@@ -211,6 +231,18 @@ func (b *Backend) established(ctx context.Context, sp *speaker, p *peer, it *ite
 		b.replace(ctx, sp, p)
 	}
 	return e
+}
+
+// lookAtSocket replaces what GoBGP knows of a connection by what the kernel
+// does.
+func (b *Backend) lookAtSocket(p *peer, s *bgp.Socket) {
+	if b.own == nil {
+		return
+	}
+	if now, ok := b.own.Socket(p.want.Key); ok {
+		now.Interface = s.Interface
+		*s = now
+	}
 }
 
 // replace gives a peer a new state machine, by what is wanted now. An old one
@@ -237,8 +269,10 @@ func (b *Backend) count(ctx context.Context) []backend.Event {
 			if err != nil || p == nil || p.shown.Session != bgp.StateEstablished || !isEstablished(a) {
 				return
 			}
-			if now := familyStates(a); !slices.Equal(now, p.shown.Families) {
-				p.shown.Families, p.shown.Time, p.shown.Ended = now, time.Now(), nil
+			now, socket := familyStates(a), p.shown.Socket
+			b.lookAtSocket(p, &socket)
+			if !slices.Equal(now, p.shown.Families) || socket != p.shown.Socket {
+				p.shown.Families, p.shown.Socket, p.shown.Time, p.shown.Ended = now, socket, time.Now(), nil
 				events = append(events, p.shown)
 			}
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	"github.com/osrg/gobgp/v4/pkg/server"
 
+	"mooring/backend/transport"
 	"mooring/bgp"
 )
 
@@ -29,6 +31,8 @@ type bgpServer interface {
 // that restarts gets a new one.
 type running struct {
 	bgpServer
+	conns     chan<- net.Conn // nil: GoBGP opens and accepts by itself
+	served    chan struct{}   // closed when the server has stopped
 	tap       *tap
 	stopWatch context.CancelFunc
 	end       func() // stops the server and waits for it
@@ -42,21 +46,27 @@ const ceaseTimeout = 1500 * time.Millisecond
 // (backends.md 1.5), over all Backends of the process.
 var startMu sync.Mutex
 
-// start starts a server for in. events and dialFailed are called from
-// GoBGP's goroutines and must not block.
-func start(ctx context.Context, log *slog.Logger, in *bgp.InstanceSpec,
+// start starts a server for in; own says that connections are handed over to
+// it. events and dialFailed are called from GoBGP's goroutines and must not
+// block.
+func start(ctx context.Context, log *slog.Logger, in *bgp.InstanceSpec, own bool,
 	events func(*running, *apiutil.WatchEventMessage_PeerEvent, time.Time),
 	dialFailed func(*running, netip.Addr, string),
 ) (*running, error) {
-	r := &running{}
+	r := &running{served: make(chan struct{})}
 	r.tap = newTap(log.With("instance", in.Key.String()).Handler(), func(peer netip.Addr, reason string) {
 		dialFailed(r, peer, reason)
 	})
 	srv := server.NewBgpServer(server.LoggerOption(slog.New(r.tap), &slog.LevelVar{}))
 	r.bgpServer = srv
-	served := make(chan struct{})
+	var err error
+	if own {
+		if r.conns, err = handOver(srv); err != nil {
+			return nil, err
+		}
+	}
 	go func() {
-		defer close(served)
+		defer close(r.served)
 		srv.Serve()
 	}()
 	watch, stopWatch := context.WithCancel(context.Background()) // ends with the server, not with the request that started it
@@ -64,14 +74,14 @@ func start(ctx context.Context, log *slog.Logger, in *bgp.InstanceSpec,
 	r.end = func() {
 		stopWatch()
 		srv.Stop()
-		<-served
+		<-r.served
 	}
 	startMu.Lock()
-	err := srv.StartBgp(ctx, &api.StartBgpRequest{Global: global(in, listenAddresses(in))})
+	err = srv.StartBgp(ctx, &api.StartBgpRequest{Global: global(in, own)})
 	startMu.Unlock()
 	if err != nil {
 		r.end()
-		return nil, listenError(in, err)
+		return nil, transport.ListenError(in, err)
 	}
 	err = srv.WatchEvent(watch, server.WatchEventMessageCallbacks{
 		OnPeerUpdate: func(e *apiutil.WatchEventMessage_PeerEvent, at time.Time) { events(r, e, at) },

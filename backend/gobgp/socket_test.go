@@ -52,7 +52,7 @@ func TestDialsAgainFromTheNewSource(t *testing.T) {
 	r.settled(p.Key)
 	q := with(p, func(p *bgp.PeerSpec) { p.Source = r.addr(2) })
 	start := time.Now()
-	r.apply(update(p, q, bgp.ImpactReset))
+	r.apply(r.update(p, q, bgp.ImpactReset))
 	r.wait("a session from the new source", func() bool { return remote.Sessions() == 2 && remote.Established() })
 	back := time.Since(start)
 	t.Logf("back after %v", back.Round(10*time.Millisecond))
@@ -93,7 +93,7 @@ func TestAcceptsOnlyAtTheSource(t *testing.T) {
 // such a session is ended.
 func TestDeviceAcceptsOnlyAtTheSource(t *testing.T) {
 	parallel(t)
-	r := newRig(t)
+	r := newStockRig(t)
 	in := r.instance(0)
 	in.Device = "lo"
 	p := r.peer(0, 0)
@@ -144,14 +144,14 @@ func TestKeyIsTakenOffTheListener(t *testing.T) {
 	// The same by a change, and by holding the peer down.
 	remote.Follow(keyed)
 	listening := with(keyed, func(p *bgp.PeerSpec) { p.ConnectMode = bgp.ListenOnly })
-	r.apply(update(plain, listening, bgp.ImpactReset))
+	r.apply(r.update(plain, listening, bgp.ImpactReset))
 	r.wait("a session with the key", func() bool { return remote.Sessions() == 3 && remote.Established() })
 	r.settled(keyed.Key)
 	down := with(listening, func(p *bgp.PeerSpec) { p.Down = bgp.DownInterfaceDown })
-	r.apply(update(listening, down, bgp.ImpactReset))
+	r.apply(r.update(listening, down, bgp.ImpactReset))
 	remote.Follow(plain)
 	up := with(plain, func(p *bgp.PeerSpec) { p.ConnectMode = bgp.ListenOnly })
-	r.apply(update(down, up, bgp.ImpactReset))
+	r.apply(r.update(down, up, bgp.ImpactReset))
 	r.wait("a session without a key", func() bool { return remote.Sessions() == 4 && remote.Established() })
 }
 

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"mooring/backend"
+	"mooring/backend/transport"
 	"mooring/bgp"
 	"mooring/engine/plan"
 )
@@ -51,7 +52,7 @@ func TestUpdateThatFailsHalfwayIsRepaired(t *testing.T) {
 	r.settled(p.Key)
 	r.b.wrap(in.Key, func(s bgpServer) bgpServer { return halfUpdate{s} })
 	q := with(p, func(p *bgp.PeerSpec) { p.MSS = 1000 })
-	n, err := r.b.Apply(t.Context(), []plan.Step{update(p, q, bgp.ImpactReset)})
+	n, err := r.b.Apply(t.Context(), []plan.Step{r.update(p, q, bgp.ImpactReset)})
 	var e *backend.Error
 	if n != 0 || !errors.Is(err, errHalf) || !errors.As(err, &e) || e.Peer != p.Key {
 		t.Fatalf("Apply = %d, %v, want 0 and an Error of %s", n, err, p.Key)
@@ -145,7 +146,7 @@ func TestHoldTimerIsTheRemotesFault(t *testing.T) {
 
 func TestPrepareRefuses(t *testing.T) {
 	parallel(t)
-	w := newWorld(t)
+	w := newWorld(t, Options{Stock: true})
 	in, p := w.instance(0), w.peer(0, 0)
 	wild := func(i int, change func(*bgp.InstanceSpec)) plan.Step {
 		s := *w.instance(i)
@@ -206,7 +207,7 @@ func TestPrepareRefuses(t *testing.T) {
 // too many, and says nothing.
 func TestTooManyKeysAreRefused(t *testing.T) {
 	parallel(t)
-	r := newRig(t, func(b *Backend) { b.optmem = func() (int, error) { return 3 * md5KeySize, nil } })
+	r := newStockRig(t, func(b *Backend) { b.optmem = func() (int, error) { return 3 * md5KeySize, nil } })
 	keyed := func(n int) *bgp.PeerSpec {
 		return with(r.peer(0, n), func(p *bgp.PeerSpec) { p.Auth, p.Password = bgp.AuthMD5, "key" })
 	}
@@ -302,7 +303,7 @@ func TestListenErrors(t *testing.T) {
 		{syscall.EPERM, "CAP_NET_RAW"},
 		{syscall.EIO, "start:"},
 	} {
-		err := listenError(in, os.NewSyscallError("bind", c.errno))
+		err := transport.ListenError(in, os.NewSyscallError("bind", c.errno))
 		if !errors.Is(err, c.errno) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%v: %v, want %q", c.errno, err, c.says)
 		}
@@ -325,7 +326,7 @@ func TestPasswordIsNotTold(t *testing.T) {
 	r.wait("a session", remote.Established)
 	q := with(p, func(p *bgp.PeerSpec) { p.Password = secret + "2" })
 	remote.Follow(q)
-	r.apply(update(p, q, bgp.ImpactReset))
+	r.apply(r.update(p, q, bgp.ImpactReset))
 	r.wait("a session", func() bool { return remote.Sessions() == 2 })
 	r.apply(remove(q))
 	if text := log.String(); strings.Contains(text, secret) || !strings.Contains(text, "Peer Up") {

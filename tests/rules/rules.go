@@ -47,6 +47,7 @@ var places = map[string]place{
 	"backend":             {may: []string{"bgp", "engine/plan"}},
 	"backend/backendtest": {may: []string{"backend", "bgp", "engine/plan"}},
 	"backend/fake":        {may: []string{"backend", "backend/transport", "bgp", "engine/plan"}, tests: []string{"backend/backendtest"}},
+	"backend/frr":         {may: []string{"backend", "bgp", "engine/plan"}, tests: []string{"backend/backendtest", "tests/netlab"}},
 	"backend/gobgp":       {may: []string{"backend", "backend/transport", "bgp", "engine/plan"}, tests: []string{"backend/backendtest", "tests/netlab"}},
 	"backend/srcaddr":     {may: []string{"bgp"}},
 	"backend/transport":   {may: []string{"bgp"}, tests: []string{"tests/netlab"}},

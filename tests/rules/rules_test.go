@@ -171,7 +171,7 @@ func TestCheck(t *testing.T) {
 		{"bgp on the standard library", listed{ImportPath: "mooring/bgp", Imports: []string{"net/netip"}, Deps: []string{"net/netip"}}, ""},
 		{"xmltok outside schema and netconf", listed{ImportPath: "mooring/server/gnmi", Imports: []string{"mooring/internal/xmltok"}}, "not in its row"},
 		{"somebody on cmd", listed{ImportPath: "mooring/tests/e2e", XTestImports: []string{"mooring/cmd/agent"}}, "not in its row"},
-		{"somebody on tests", listed{ImportPath: "mooring/backend/gobgp", TestImports: []string{"mooring/tests/netlab"}}, "not in its row"},
+		{"somebody on tests", listed{ImportPath: "mooring/backend/srcaddr", TestImports: []string{"mooring/tests/netlab"}}, "not in its row"},
 		{"a new package", listed{ImportPath: "mooring/engine/new"}, "has no place"},
 		{"a module that is another's", listed{ImportPath: "mooring/engine/commit", Imports: []string{"go.etcd.io/bbolt"}}, "that is for engine/datastore"},
 		{"a test library in a test", listed{ImportPath: "mooring/bgp", TestImports: []string{"github.com/google/go-cmp/cmp"}}, ""},
