@@ -176,7 +176,7 @@ func (s *suite) checkOpen(r Remote, p *bgp.PeerSpec) {
 
 func testSeveralSettings(t *testing.T, s *suite) {
 	p, r := s.one()
-	q := with(p, func(p *bgp.PeerSpec) {
+	q := s.with(p, func(p *bgp.PeerSpec) {
 		s.OtherSource(p)
 		p.HoldTime, p.Keepalive, p.ConnectRetry = 30*time.Second, 10*time.Second, 5*time.Second
 		p.MSS, p.DSCP, p.LocalAS = 900, 16, 4200000003
@@ -385,7 +385,7 @@ func testSnapshot(t *testing.T, s *suite) {
 	down := with(s.Peer(0, 2), func(p *bgp.PeerSpec) { p.Down, p.DownDetail = bgp.DownSourceMissing, "gone" })
 	s.apply(s.steps(target{put: []*bgp.PeerSpec{q, down}}))
 	s.checkSnapshot()
-	s.apply(s.steps(target{put: []*bgp.PeerSpec{with(q, func(p *bgp.PeerSpec) { p.DSCP = 8 })}, del: []bgp.PeerKey{down.Key}}))
+	s.apply(s.steps(target{put: []*bgp.PeerSpec{s.with(q, func(p *bgp.PeerSpec) { p.DSCP = 8 })}, del: []bgp.PeerKey{down.Key}}))
 	s.checkSnapshot()
 }
 
@@ -457,7 +457,7 @@ func testInstanceChangeWithoutReset(t *testing.T, s *suite) {
 func testInverseRestores(t *testing.T, s *suite) {
 	p, r := s.one()
 	q := s.Peer(0, 1)
-	steps := s.steps(target{put: []*bgp.PeerSpec{with(p, func(p *bgp.PeerSpec) { p.MSS, p.DSCP = 1000, 8 }), q}})
+	steps := s.steps(target{put: []*bgp.PeerSpec{s.with(p, func(p *bgp.PeerSpec) { p.MSS, p.DSCP = 1000, 8 }), q}})
 	s.apply(steps)
 	s.up(p, r, 2)
 	s.apply(plan.Inverse(steps))

@@ -40,6 +40,9 @@ type Harness struct {
 	Unsupported func(p *bgp.PeerSpec) *bgp.PeerSpec
 	// FailingStep returns a step that Prepare lets pass and Apply fails at.
 	FailingStep func(t *testing.T) plan.Step
+	// Adapt takes back settings that the cases change on the way to something
+	// else and that the backend has not; nil: it has all.
+	Adapt func(*bgp.PeerSpec)
 	// Return is how long a session may take to come up or back; Quiet how
 	// long to look before nothing counts as having happened.
 	Return, Quiet time.Duration

@@ -37,8 +37,12 @@ type Remote interface {
 type RemoteConfig struct {
 	Address netip.Addr       // its own
 	Dial    []netip.AddrPort // what it dials, in turn, until one answers; none: it is passive
+	Follow  bool             // dial only those of Dial that are the source of what it follows
 	Listen  uint16           // port that it accepts on; 0: it does not listen
 	From    []netip.Addr     // addresses that the speaker may come from, for MD5 keys
+	// Do runs what opens a socket where the remote lives, such as in a network
+	// namespace; nil: here.
+	Do func(func() error) error
 }
 
 // TCPRemote is a small BGP speaker on a real socket: it answers the OPEN, sends
@@ -74,7 +78,11 @@ func NewTCPRemote(t *testing.T, cfg RemoteConfig, spec *bgp.PeerSpec) *TCPRemote
 	if cfg.Listen != 0 {
 		lc := net.ListenConfig{Control: r.control(cfg.From)}
 		lc.SetMultipathTCP(false) // no MD5 over MPTCP
-		l, err := lc.Listen(ctx, "tcp", netip.AddrPortFrom(cfg.Address, cfg.Listen).String())
+		var l net.Listener
+		err := r.do(func() (err error) {
+			l, err = lc.Listen(ctx, "tcp", netip.AddrPortFrom(cfg.Address, cfg.Listen).String())
+			return err
+		})
 		if err != nil {
 			cancel()
 			t.Fatalf("remote %s: %v", cfg.Address, err)
@@ -101,6 +109,13 @@ func (r *TCPRemote) Close() {
 	}
 	r.mu.Unlock()
 	r.wg.Wait()
+}
+
+func (r *TCPRemote) do(f func() error) error {
+	if r.cfg.Do == nil {
+		return f()
+	}
+	return r.cfg.Do(f)
 }
 
 // control sets what GTSM and MD5 need before the first segment. It is called
@@ -146,13 +161,25 @@ func setMD5(fd int, peer netip.Addr, key bgp.Secret) error {
 func (r *TCPRemote) dial(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
 		target := r.cfg.Dial[i%len(r.cfg.Dial)]
+		if r.cfg.Follow && target.Addr() != r.followed().Source {
+			select {
+			case <-ctx.Done():
+			case <-time.After(redial):
+			}
+			continue
+		}
 		d := net.Dialer{
 			LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(r.cfg.Address, 0)),
 			Timeout:   200 * time.Millisecond, // a listener with another MD5 key is silent
 			Control:   r.control([]netip.Addr{target.Addr()}),
 		}
 		d.SetMultipathTCP(false)
-		if conn, err := d.DialContext(ctx, "tcp", target.String()); err == nil {
+		var conn net.Conn
+		err := r.do(func() (err error) {
+			conn, err = d.DialContext(ctx, "tcp", target.String())
+			return err
+		})
+		if err == nil {
 			r.session(ctx, conn)
 		}
 		select {
@@ -277,6 +304,12 @@ func (r *TCPRemote) Follow(spec *bgp.PeerSpec) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.spec = spec
+}
+
+func (r *TCPRemote) followed() *bgp.PeerSpec {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.spec
 }
 
 // Established implements Remote.

@@ -96,6 +96,16 @@ func with(p *bgp.PeerSpec, change func(*bgp.PeerSpec)) *bgp.PeerSpec {
 	return &q
 }
 
+// with is the function of the same name for a change of several settings at
+// once, of which the backend may lack some.
+func (s *suite) with(p *bgp.PeerSpec, change func(*bgp.PeerSpec)) *bgp.PeerSpec {
+	q := with(p, change)
+	if s.Adapt != nil {
+		s.Adapt(q)
+	}
+	return q
+}
+
 // target is what a case wants the backend to have; steps plans the way there.
 type target struct {
 	put    []*bgp.PeerSpec

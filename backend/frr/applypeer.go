@@ -1,0 +1,255 @@
+package frr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"mooring/backend"
+	"mooring/bgp"
+	"mooring/engine/plan"
+)
+
+// addrKey is an address without zone.
+type addrKey = netip.Addr
+
+func sortedPeers(in *instance) []addrKey {
+	return slices.SortedFunc(maps.Keys(in.peers), netip.Addr.Compare)
+}
+
+// putPeer creates or changes a peer.
+func (b *Backend) putPeer(ctx context.Context, in *instance, s *plan.Step) error {
+	addr := addrOf(s.Peer)
+	p := in.peers[addr]
+	if p == nil {
+		p = &peer{key: s.Peer}
+		if blk := b.running.blocks[in.place]; blk != nil {
+			if err := b.checkForeign(in.spec, blk, s.Peer); err != nil {
+				return err
+			}
+			if n := blk.neighbors[addr]; n != nil { // bears our mark
+				p.conf = n.conf
+			}
+		}
+	}
+	if p.given == nil {
+		if err := b.add(ctx, in, p, s.New); err != nil {
+			return err
+		}
+		in.peers[addr] = p
+		return nil
+	}
+	if b.differs(s.Peer) { // by hand: what counts is what bgpd has
+		c, err := b.read(ctx)
+		if err != nil {
+			return err
+		}
+		p.conf = nil
+		if blk := c.blocks[in.place]; blk != nil && blk.neighbors[addr] != nil {
+			p.conf = blk.neighbors[addr].conf
+		}
+	}
+	return b.update(ctx, in, p, s)
+}
+
+// add makes a neighbor, or makes one that bears our mark into what it should
+// be.
+func (b *Backend) add(ctx context.Context, in *instance, p *peer, spec *bgp.PeerSpec) error {
+	conf := render(in.spec, spec)
+	if err := b.putRestart(ctx, in, spec); err != nil {
+		return err
+	}
+	commands := commands(change(addrOf(spec.Key), p.conf, conf))
+	if err := b.shell.configure(ctx, in.router(), commands); err != nil {
+		return errors.Join(err, b.takeBack(in, p, spec.Key))
+	}
+	created := p.want == nil
+	p.want, p.given, p.conf = spec, spec, conf
+	if created {
+		b.tell(p, b.blank(p))
+	}
+	return nil
+}
+
+// putRestart sets the graceful restart times, which are of the router block.
+// Prepare has seen to it that all peers agree.
+func (b *Backend) putRestart(ctx context.Context, in *instance, spec *bgp.PeerSpec) error {
+	gr := restart{spec.RestartTime, spec.StaleTime}
+	if !spec.GracefulRestart || gr == in.gr || in.shared {
+		return nil
+	}
+	lines := instanceConf(in.spec, false, gr)
+	if err := b.shell.configure(ctx, in.router(), changeInstance(in.lines, lines)); err != nil {
+		return err
+	}
+	in.lines, in.gr = lines, gr
+	return nil
+}
+
+// update changes a neighbor with at most one Cease.
+func (b *Backend) update(ctx context.Context, in *instance, p *peer, s *plan.Step) error {
+	spec := s.New
+	same := len(bgp.DiffPeers(p.want, spec)) == 0 && slices.Equal(render(in.spec, p.want), render(in.spec, spec))
+	forced := s.AddReset && len(bgp.DiffPeers(s.Old, spec)) == 0
+	if same && !forced && slices.Equal(p.conf, render(in.spec, p.given)) {
+		p.want = spec
+		return nil
+	}
+	if err := b.look(ctx, in, p, s.Peer); err != nil {
+		return err
+	}
+	up := p.up()
+	give := spec
+	if s.Impact < bgp.ImpactReset && up && spec.Down == bgp.DownNone {
+		// What FRR would end the session for waits until it ends.
+		g := *p.given
+		g.Interface, g.Keepalive, g.ConnectRetry, g.StaleTime = spec.Interface, spec.Keepalive, spec.ConnectRetry, spec.StaleTime
+		give = &g
+	}
+	if err := b.putRestart(ctx, in, give); err != nil {
+		return err
+	}
+	conf := render(in.spec, give)
+	cut := up && s.Impact == bgp.ImpactReset
+	if cut && give.Down == bgp.DownNone && give.ResetMode == bgp.ResetHard && p.nBit {
+		// FRR wraps only this one in a Hard Reset (RFC 8538 3.1); what follows
+		// finds no session.
+		if _, err := b.shell.exec(ctx, clear(in, addrOf(s.Peer))); err != nil {
+			return err
+		}
+		b.ended(p, sent(bgp.CeaseHardReset))
+		cut = false
+	}
+	if err := b.shell.configure(ctx, in.router(), order(s, p, give, conf, cut)); err != nil {
+		return errors.Join(err, b.takeBack(in, p, s.Peer))
+	}
+	if s.Impact == bgp.ImpactReset && give.Down == bgp.DownNone {
+		// FRR doubles its idle time with each end of a session: a clear sets it
+		// back to 1 s (backends.md 4.3). There is no session that this ends.
+		if _, err := b.shell.exec(ctx, clear(in, addrOf(s.Peer))); err != nil && !isRefusal(err) {
+			return err
+		}
+	}
+	if cut {
+		subcode := uint8(bgp.CeaseOtherConfiguration)
+		if spec.Down == bgp.DownDisabled {
+			subcode = bgp.CeaseAdminShutdown
+		}
+		why := sent(subcode)
+		if subcode == bgp.CeaseAdminShutdown {
+			why.Notification.Text = message(s.Text)
+		}
+		b.ended(p, why)
+	}
+	p.want, p.given, p.conf = spec, give, conf
+	return nil
+}
+
+// order returns the commands of a change in the order that ends the session
+// once and for the right reason: disabling with 6/2, all else with 6/6.
+func order(st *plan.Step, p *peer, give *bgp.PeerSpec, conf conf, cut bool) []command {
+	addr := addrOf(st.Peer)
+	var shut, hard, soft []command
+	for _, s := range change(addr, p.conf, conf) {
+		switch {
+		case s.key == "shutdown":
+			if text := message(st.Text); text != "" && conf.has("shutdown") {
+				s.text += " message " + text
+			}
+			shut = append(shut, s.command)
+		case s.resets:
+			hard = append(hard, s.command)
+		default:
+			soft = append(soft, s.command)
+		}
+	}
+	if give.Down == bgp.DownDisabled {
+		return slices.Concat(shut, soft, hard)
+	}
+	if cut && len(hard) == 0 {
+		hard = nudge(addr, conf)
+	}
+	if give.Down != bgp.DownNone {
+		return slices.Concat(hard, shut, soft)
+	}
+	return slices.Concat(soft, hard, shut)
+}
+
+// messageMax is what FRR 8.4 takes of a shutdown communication (RFC 9003).
+const messageMax = 128
+
+// message makes a text fit into a command: a "|" would be a pipe.
+func message(text string) string {
+	text = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if r == '|' || r < ' ' || r > '~' {
+			return ' '
+		}
+		return r
+	}, text)), " ")
+	return text[:min(len(text), messageMax)]
+}
+
+// takeBack leads a neighbor back to what it was, after a change that bgpd
+// refused half way, by comparing with what bgpd has now.
+func (b *Backend) takeBack(in *instance, p *peer, key bgp.PeerKey) error {
+	ctx := context.Background() // also where the request has run out of time
+	c, err := b.read(ctx)
+	if err != nil {
+		return fmt.Errorf("and what bgpd has now is not known: %w", err)
+	}
+	addr := addrOf(key)
+	var now conf
+	blk := c.blocks[in.place]
+	if blk != nil && blk.neighbors[addr] != nil {
+		now = blk.neighbors[addr].conf
+	}
+	var commands []command
+	switch {
+	case blk == nil || slices.Equal(now, p.conf):
+		return nil
+	case p.conf == nil:
+		commands = remove(addr)
+	default:
+		for _, s := range change(addr, now, p.conf) {
+			commands = append(commands, s.command)
+		}
+	}
+	if err := b.shell.configure(ctx, in.router(), commands); err != nil {
+		p.want, p.given, p.conf = nil, nil, now
+		return fmt.Errorf("and the old settings cannot be put back: %w", err)
+	}
+	if p.given != nil {
+		return b.look(ctx, in, p, key)
+	}
+	return b.shell.leave()
+}
+
+func (b *Backend) deletePeer(ctx context.Context, in *instance, key bgp.PeerKey) error {
+	addr := addrOf(key)
+	p := in.peers[addr]
+	if p.given != nil {
+		if err := b.look(ctx, in, p, key); err != nil {
+			return err
+		}
+	}
+	if err := b.shell.configure(ctx, in.router(), remove(addr)); err != nil {
+		if !isRefusal(err) {
+			return err
+		}
+		// Gone already, by hand?
+		c, rerr := b.read(ctx)
+		if rerr != nil || c.blocks[in.place] != nil && c.blocks[in.place].neighbors[addr] != nil {
+			return errors.Join(err, rerr)
+		}
+	}
+	if p.up() {
+		b.ended(p, sent(bgp.CeasePeerDeconfigured))
+	}
+	delete(in.peers, addr)
+	b.emit(backend.Event{Kind: backend.PeerGone, Time: now(), Peer: key})
+	return nil
+}

@@ -1,0 +1,357 @@
+package frr
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mooring/backend"
+	"mooring/bgp"
+)
+
+// DriftPolicy says what to do about a manual change of what is ours.
+type DriftPolicy uint8
+
+// The policies.
+const (
+	Repair DriftPolicy = iota // ask the engine to compare and put right
+	Report                    // log it and keep it in Drift
+)
+
+// Options are what a Backend is built from. The zero value drives the bgpd of
+// a Debian package.
+type Options struct {
+	Log        *slog.Logger   // nil: silent
+	VtyDir     string         // directory of bgpd.vty; "": /run/frr
+	Namespace  string         // named network namespace that bgpd runs in, "": the agent's own
+	BMP        netip.AddrPort // where to listen for bgpd; zero: any port of 127.0.0.1
+	ListenPort uint16         // port that bgpd was started with (-p); 0: 179
+	Drift      DriftPolicy
+}
+
+// How often is looked at what nobody tells.
+const (
+	defaultTick = time.Second // between polls without BMP
+	bmpTicks    = 5           // ticks between polls with BMP
+	driftTicks  = 2           // ticks between looks at the configuration
+	retryMin    = 100 * time.Millisecond
+	retryMax    = 5 * time.Second
+)
+
+// Backend drives one bgpd.
+type Backend struct {
+	opt  Options
+	log  *slog.Logger
+	tick time.Duration
+	wake chan struct{} // holds one token while Run has something to do
+
+	// mu serialises what is asked of bgpd and guards all below. The sink runs
+	// without it.
+	mu        sync.Mutex
+	shell     *shell // nil: not connected
+	version   string
+	running   *config // as read last
+	digest    [sha256.Size]byte
+	instances map[bgp.InstanceKey]*instance
+	events    []backend.Event
+	lost      error // why the connection was lost, until Run has told it
+	drift     []Difference
+	bmpAt     netip.AddrPort // where Run listens, zero: nowhere
+	noBMP     bool           // bgpd has not loaded the module
+	stopped   bool
+	hints     hints        // has its own mutex
+	streams   atomic.Int32 // BMP connections
+}
+
+var _ backend.Backend = (*Backend)(nil)
+
+// instance is a router block and what of it bgpd has been told.
+type instance struct {
+	spec     *bgp.InstanceSpec
+	place    string
+	shared   bool     // the block is the operator's, only our neighbors are ours
+	lines    []string // ours, as FRR shows them
+	gr       restart
+	streamed bool                 // BMP has been asked for
+	peers    map[netip.Addr]*peer // by address without zone
+}
+
+func (in *instance) router() string { return router(in.spec.AS, in.place) }
+
+type peer struct {
+	key   bgp.PeerKey
+	want  *bgp.PeerSpec // what was applied last; nil: what bgpd has is unusable
+	given *bgp.PeerSpec // what bgpd works by
+	conf  conf          // what bgpd has
+
+	shown  backend.Event // the last PeerChanged
+	nBit   bool          // both sides know Hard Reset (RFC 8538)
+	looked bool          // ups is known
+	ups    uint64        // establishments that were told
+	digest summaryPeer   // of the last poll
+}
+
+func (p *peer) up() bool { return p.shown.Session == bgp.StateEstablished }
+
+// addrOf is the address that FRR knows a peer by.
+func addrOf(key bgp.PeerKey) netip.Addr { return key.Address.WithZone("") }
+
+// New returns a Backend that is not connected yet.
+func New(o Options) *Backend {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.VtyDir == "" {
+		o.VtyDir = "/run/frr"
+	}
+	if !o.BMP.IsValid() {
+		o.BMP = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+	}
+	if o.ListenPort == 0 {
+		o.ListenPort = defaultPort
+	}
+	return &Backend{
+		opt: o, log: o.Log, tick: defaultTick, wake: make(chan struct{}, 1),
+		running: parseConfig(""), instances: map[bgp.InstanceKey]*instance{},
+	}
+}
+
+// Info returns the version that bgpd said last, "unknown" before the first
+// connection.
+func (b *Backend) Info() backend.Info {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	info := backend.Info{Name: "frr", Version: b.version, External: true}
+	if info.Version == "" {
+		info.Version = "unknown"
+	}
+	return info
+}
+
+// connect makes sure that there is a connection. The caller holds mu.
+func (b *Backend) connect(ctx context.Context) error {
+	if b.stopped {
+		return errStopped
+	}
+	if b.shell != nil && b.shell.down == nil {
+		return nil
+	}
+	v, err := dialVTY(ctx, b.opt.VtyDir)
+	if err != nil {
+		return fmt.Errorf("bgpd does not answer: %w", err)
+	}
+	s := &shell{vty: v, log: b.log}
+	version, err := s.version(ctx)
+	if err != nil {
+		v.close()
+		return err
+	}
+	b.shell, b.version, b.noBMP = s, version, false
+	if _, err := b.read(ctx); err != nil {
+		v.close()
+		b.shell = nil
+		return err
+	}
+	return nil
+}
+
+// failed notes that the connection is gone, if err says so, and lets Run tell
+// it. The caller holds mu.
+func (b *Backend) failed() {
+	if b.shell == nil || b.shell.down == nil {
+		return
+	}
+	b.lost, b.shell = b.shell.down, nil
+	b.poke()
+}
+
+func (b *Backend) poke() {
+	select {
+	case b.wake <- struct{}{}:
+	default: // Run has been told already
+	}
+}
+
+// read fetches the configuration. The caller holds mu.
+func (b *Backend) read(ctx context.Context) (*config, error) {
+	if err := b.shell.leave(); err != nil {
+		return nil, err
+	}
+	text, err := b.shell.run(ctx, "show running-config")
+	if err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256([]byte(text))
+	if digest != b.digest {
+		b.running, b.digest = parseConfig(text), digest
+	}
+	return b.running, nil
+}
+
+// Reset resets a session that is established, and no other. FRR has no way to
+// send a text with it.
+func (b *Backend) Reset(ctx context.Context, key bgp.PeerKey, r backend.ResetRequest) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer b.failed()
+	fail := func(err error) error {
+		return &backend.Error{Instance: key.InstanceKey(), Peer: key, Err: err}
+	}
+	in := b.instances[key.InstanceKey()]
+	if in == nil || in.peers[addrOf(key)] == nil {
+		return fail(backend.ErrUnknownPeer)
+	}
+	if err := b.connect(ctx); err != nil {
+		return fail(err)
+	}
+	p := in.peers[addrOf(key)]
+	if err := b.look(ctx, in, p, key); err != nil {
+		return fail(err)
+	}
+	if !p.up() {
+		return nil
+	}
+	command := clear(in, addrOf(key))
+	switch r.Mode {
+	case backend.ResetSoftIn:
+		command += " soft in"
+	case backend.ResetSoftOut:
+		command += " soft out"
+	case backend.ResetHard:
+	}
+	if _, err := b.shell.exec(ctx, command); err != nil {
+		return fail(err)
+	}
+	if r.Mode == backend.ResetHard {
+		b.ended(p, sent(bgp.CeaseAdminReset))
+	}
+	return nil
+}
+
+func clear(in *instance, addr netip.Addr) string {
+	return "clear bgp " + within(in.place) + addr.String()
+}
+
+// Snapshot returns what bgpd has of ours. Where it is what was applied, the
+// specification is the applied one, so that settings which wait for the next
+// session count as applied.
+func (b *Backend) Snapshot(ctx context.Context) (*backend.Snapshot, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer b.failed()
+	if err := b.connect(ctx); err != nil {
+		return nil, err
+	}
+	c, err := b.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b.adopt(c)
+	snap := &backend.Snapshot{
+		Instances: map[bgp.InstanceKey]*bgp.InstanceSpec{},
+		Peers:     map[bgp.PeerKey]*bgp.PeerSpec{},
+	}
+	for key, in := range b.instances {
+		snap.Instances[key] = in.spec
+		for _, p := range in.peers {
+			if p.want != nil {
+				snap.Peers[p.want.Key] = p.want
+			}
+		}
+	}
+	return snap, nil
+}
+
+// adopt makes what bgpd has of ours what is known. The caller holds mu.
+func (b *Backend) adopt(c *config) {
+	found := map[bgp.InstanceKey]bool{}
+	for _, place := range sortedKeys(c.blocks) {
+		blk := c.blocks[place]
+		spec, shared, ok := parseInstance(blk)
+		if !ok || found[spec.Key] {
+			continue
+		}
+		found[spec.Key] = true
+		in := b.instances[spec.Key]
+		if in == nil || in.place != place {
+			in = &instance{place: place, peers: map[netip.Addr]*peer{}}
+			b.instances[spec.Key] = in
+		}
+		if in.spec == nil || in.spec.AS != spec.AS || len(changeInstance(blk.ours(), in.lines)) > 0 {
+			if !b.reported(spec.Key, bgp.PeerKey{}) {
+				in.spec, in.shared, in.lines, in.gr = spec, shared, blk.ours(), blk.restart()
+			}
+		}
+		b.adoptPeers(in, blk)
+	}
+	for key, in := range b.instances {
+		if !found[key] {
+			for addr, p := range in.peers {
+				b.forget(in, addr, p)
+			}
+			delete(b.instances, key)
+		}
+	}
+}
+
+func (b *Backend) adoptPeers(in *instance, blk *block) {
+	for addr, n := range blk.neighbors {
+		p := in.peers[addr]
+		if p != nil && (slices.Equal(p.conf, n.conf) || p.want != nil && b.reported(in.spec.Key, p.want.Key)) {
+			continue
+		}
+		spec, ours, err := parsePeer(in.spec, blk, addr, n.conf)
+		if err != nil {
+			b.log.Warn("a neighbor cannot be read", "instance", in.spec.Key.String(), "neighbor", addr.String(), "err", err)
+		}
+		if p == nil {
+			if !ours {
+				continue
+			}
+			p = &peer{key: bgp.PeerKey{Instance: in.spec.Key.Instance, VPN: in.spec.Key.VPN, Address: addr}}
+			in.peers[addr] = p
+		}
+		if err != nil || !ours {
+			spec = nil
+		}
+		if spec != nil {
+			p.key = spec.Key
+		}
+		p.want, p.given, p.conf = spec, spec, n.conf
+	}
+	for addr, p := range in.peers {
+		if blk.neighbors[addr] == nil && (p.want == nil || !b.reported(in.spec.Key, p.want.Key)) {
+			b.forget(in, addr, p)
+		}
+	}
+}
+
+// forget drops a peer that bgpd no longer has, by nobody of ours.
+func (b *Backend) forget(in *instance, addr netip.Addr, p *peer) {
+	if p.up() {
+		b.ended(p, &backend.Ended{Cause: bgp.CauseBackend, Text: "the neighbor was removed from bgpd by somebody else"})
+	}
+	delete(in.peers, addr)
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, strings.Compare)
+	return keys
+}
+
+func isRefusal(err error) bool {
+	var r *refusal
+	return errors.As(err, &r)
+}

@@ -1,0 +1,59 @@
+// Package frr drives the bgpd of an FRR that runs on its own (8.4.4 and
+// later). It speaks the vty protocol on bgpd's unix socket: one connection, one
+// command at a time, each answer judged line by line.
+//
+//	PeerSpec ── render ─► conf ── change(have, conf) ─► commands ─► vty ─► bgpd
+//	PeerSpec ◄─ parsePeer ─ conf ◄─ parseConfig ◄──── show running-config ──┤
+//	Event ◄── observe ◄── show bgp neighbors json ◄── hint: BMP or a poll ──┘
+//
+// It owns the neighbors and router blocks in bgpd that bear its mark, and
+// nothing else: it never changes, removes or takes over what somebody else
+// made, never writes bgpd's configuration to disk, and never stops bgpd.
+//
+// Ownership. A neighbor is ours if its description is a mark,
+// "mooring:INSTANCE/VPN?..."; the model's own description stays in the agent,
+// so the place is free. A router block has no description: ours has a peer
+// group "mooring" without members that carries the mark. A mark also carries
+// what FRR has no room for (why a peer is held down, the interface of its
+// source, route targets), so that after a restart of the agent Snapshot tells
+// exactly what was applied, and no session is touched. Other lines of our
+// neighbors (route-map, maximum-prefix, ...) are the operator's and are left
+// alone as long as the neighbor lives. Where the operator has a router block
+// of the same AS and router ID already, our neighbors live in it and the
+// block itself stays the operator's.
+//
+// Contexts. An instance with a VRF device runs in `router bgp AS vrf DEVICE`;
+// one with a network namespace in `router bgp AS vrf NAMESPACE`, which needs
+// zebra -n (namespaces are VRFs); one with neither in `router bgp AS`. There
+// is one of each, and a second instance for it is refused.
+//
+// Decision: `no bgp ebgp-requires-policy`. The model has no policies. With FRR's
+// default (RFC 8212) a session without one comes up and exchanges nothing,
+// which would look like a fault of the transport, and differ from the other
+// backends. An operator who wants RFC 8212 makes the router block himself.
+//
+// Decision: one Cease a change. FRR resets by itself on most settings, with 6/6,
+// and after the first there is no session that the others could end: so the
+// settings that FRR does not reset on come first, then the others, then a
+// clear, which finds no session but sets FRR's idle time back to 1 s (2 s and
+// more without it). Where the model resets and FRR would not (hold time, MSS,
+// graceful restart), `passive` is switched over and back: one Cease 6/6,
+// nothing changed. shutdown and no shutdown are as fast (1.0 s) but say 6/2
+// "Administrative Shutdown", which is not what happens. Settings that FRR
+// resets on but the model does not (connect-mode) wait for the end of the
+// session. reset-mode hard begins with the clear, because FRR sends only that
+// as a Hard Reset (RFC 8538), where both sides have the N bit.
+//
+// Traps of FRR 8.4.4 that are met here (backends.md 4):
+//
+//   - bgpd accepts a connection at any local address, whatever update-source
+//     says: the state of the peer tells it, nothing else could be done.
+//   - FRR announces graceful restart, as a helper, unless told not to:
+//     `graceful-restart-disable` is always said.
+//   - `no rt vpn import` without values is an "Internal CLI error".
+//   - A " | word" in a command is a pipe, and a password is one word.
+//   - restart-time and stalepath-time are of the router block, not of a
+//     neighbor: peers that disagree are refused.
+//   - BMP says which neighbor changed, but not in which VRF, nor with which
+//     NOTIFICATION: it is only a hint to ask.
+package frr

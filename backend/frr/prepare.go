@@ -1,0 +1,328 @@
+package frr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"mooring/backend"
+	"mooring/bgp"
+	"mooring/engine/plan"
+)
+
+// Prepare refuses what FRR cannot do, looking at the instances and peers as
+// they will be after all steps, and at bgpd's configuration as read last.
+func (b *Backend) Prepare(ctx context.Context, steps []plan.Step) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(steps) == 0 {
+		return nil
+	}
+	if err := b.connect(ctx); err != nil {
+		return refuse(&steps[0], err)
+	}
+	after := map[bgp.InstanceKey]*bgp.InstanceSpec{}
+	for key, in := range b.instances {
+		after[key] = in.spec
+	}
+	placed := false
+	for i := range steps {
+		s := &steps[i]
+		switch s.Op {
+		case plan.PutInstance:
+			placed = true
+			after[s.Instance] = s.NewInstance
+			if err := b.checkInstance(s.NewInstance); err != nil {
+				return refuse(s, err)
+			}
+		case plan.DeleteInstance:
+			delete(after, s.Instance)
+		case plan.CreatePeer, plan.UpdatePeer:
+			in := after[s.Instance]
+			if in == nil {
+				return refuse(s, errors.New("its instance does not exist"))
+			}
+			if err := b.checkPeer(in, s.New); err != nil {
+				return refuse(s, err)
+			}
+		case plan.DeletePeer:
+		}
+	}
+	if placed {
+		if err := checkPlaces(slices.Collect(maps.Values(after))); err != nil {
+			return err
+		}
+	}
+	return b.checkTogether(steps)
+}
+
+// limit is a setting that FRR has not.
+type limit struct{ leaf, reason string }
+
+func (l *limit) Error() string { return l.reason }
+
+func (b *Backend) limit(leaf, format string, args ...any) error {
+	return &limit{leaf, b.name() + ": " + fmt.Sprintf(format, args...)}
+}
+
+func refuse(s *plan.Step, err error) error {
+	e := &backend.Error{Instance: s.Instance, Peer: s.Peer, Err: err}
+	var l *limit
+	if errors.As(err, &l) {
+		e.Leaf, e.Err = l.leaf, fmt.Errorf("%w: %s", backend.ErrUnsupported, l.reason)
+	}
+	return e
+}
+
+// nameMax is the length of the name of a Linux device and of an FRR VRF.
+const nameMax = 35
+
+func (b *Backend) checkInstance(in *bgp.InstanceSpec) error {
+	name := strings.TrimPrefix(place(in), "vrf ")
+	switch {
+	case in.Device != "" && in.Namespace != "" && in.Device != in.Namespace:
+		return b.limit("config/vrf-device", "a VRF is either a device or a network namespace (zebra -n): set one of vrf-device and network-namespace")
+	case strings.ContainsAny(name, " /!|\"") || len(name) > nameMax:
+		return b.limit("config/network-namespace", "%q is no name of a VRF: name the namespace as `ip netns` does, in at most %d characters", name, nameMax)
+	case len(in.Listen) > 0:
+		return b.limit("config/listen-address", "bgpd listens where it was started to (bgpd -l, in bgpd_options of /etc/frr/daemons): leave listen-address out")
+	case in.Port != b.opt.ListenPort:
+		return b.limit("config/listen-port", "bgpd was started with port %d (bgpd -p): set listen-port to that", b.opt.ListenPort)
+	}
+	blk := b.running.blocks[place(in)]
+	if blk == nil || b.instances[in.Key] != nil {
+		return nil
+	}
+	return b.fits(in, blk)
+}
+
+// fits says whether an instance may use a router block that is there already.
+func (b *Backend) fits(in *bgp.InstanceSpec, blk *block) error {
+	if blk.as != in.AS {
+		return b.limit("config/as", "bgpd has %q already: set the AS of the BGP instance to %d, or remove that", router(blk.as, blk.place), blk.as)
+	}
+	if key, _, ok := parseMark(blk.mark()); ok && key != in.Key {
+		if b.instances[key] != nil {
+			return nil // known: checkPlaces names both, or it goes in the same change
+		}
+		return fmt.Errorf("bgpd has %q of instance %s, of another agent or an earlier configuration: remove it", router(blk.as, blk.place), key)
+	}
+	return nil
+}
+
+// checkPlaces refuses two instances in one context of FRR.
+func checkPlaces(instances []*bgp.InstanceSpec) error {
+	slices.SortFunc(instances, func(a, b *bgp.InstanceSpec) int { return a.Key.Compare(b.Key) })
+	at := map[string]*bgp.InstanceSpec{}
+	for _, in := range instances {
+		p := place(in)
+		if other := at[p]; other != nil {
+			where, leaf := "the default VRF", "config/vrf-device"
+			if p != "" {
+				where = p
+			}
+			return &backend.Error{Instance: in.Key, Leaf: leaf, Err: fmt.Errorf(
+				"%w: FRR: would run in %s like instance %s, where bgpd has room for one: give its VPN instance a vrf-device or network-namespace of its own",
+				backend.ErrUnsupported, where, other.Key)}
+		}
+		at[p] = in
+	}
+	return nil
+}
+
+func (b *Backend) checkPeer(in *bgp.InstanceSpec, p *bgp.PeerSpec) error {
+	a := p.Key.Address
+	switch {
+	case p.RemoteAS == 0:
+		return b.limit("config/as", "a peer must have an AS")
+	case p.LocalAS != in.AS && (p.RemoteAS == in.AS || p.RemoteAS == p.LocalAS):
+		return b.limit("config/local-as", "a local AS is for EBGP peers, and neither AS may be that of the other side")
+	case p.RouterID.IsValid() && p.RouterID != in.RouterID:
+		return b.limit("router-id", "is %s, that of its instance is %s: there is one for all peers of an instance", p.RouterID, in.RouterID)
+	case p.ConnectMode == bgp.ConnectOnly:
+		return b.limit("transport/config/connect-mode", "connect-only: bgpd always accepts from a configured neighbor: use both or listen-only")
+	case p.LocalPort != 0:
+		return b.limit("transport/config/local-port", "the kernel chooses the local port: leave it out")
+	case p.PathMTU != bgp.ToggleDefault:
+		return b.limit("transport/config/path-mtu-discovery", "there is no such setting: leave it out, the kernel's default applies")
+	case p.DSCP != b.running.dscp:
+		return b.limit("transport/config/dscp", "one DSCP for all that bgpd sends, %d now: set that, or `bgp session-dscp` in bgpd", b.running.dscp)
+	case p.Auth == bgp.AuthTCPAO:
+		return b.limit("transport/authentication/config/method", "no TCP-AO: use md5")
+	case p.Auth == bgp.AuthMD5 && !goodPassword(string(p.Password)):
+		return b.limit("transport/authentication/config/password", "a password has 1 to 80 printable ASCII characters and no space")
+	case p.HoldTime != 0 && p.HoldTime < 3*time.Second:
+		return b.limit("timers/config/hold-time", "0, or 3 s and more")
+	case p.MinTTL == 1:
+		return b.limit("transport/config/valid-ttl-hops", "1 to 254")
+	case len(p.Families) == 0:
+		return b.limit("afi-safis", "a peer must have an address family")
+	case place(in) != "" && slices.ContainsFunc(p.Families, func(f bgp.Family) bool { return f >= bgp.VPNv4Unicast }):
+		return b.limit("afi-safis", "vpnv4-unicast and vpnv6-unicast only in an instance without vrf-device and network-namespace")
+	case a.Zone() != "" && strings.ContainsAny(a.Zone(), " |"):
+		return b.limit("config/address", "%q is no name of an interface", a.Zone())
+	}
+	if blk := b.running.blocks[place(in)]; blk != nil {
+		if err := b.checkForeign(in, blk, p.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkForeign refuses to take over a neighbor that somebody else made.
+func (b *Backend) checkForeign(in *bgp.InstanceSpec, blk *block, key bgp.PeerKey) error {
+	n := blk.neighbors[addrOf(key)]
+	if n == nil {
+		return nil
+	}
+	if known := b.instances[in.Key]; known != nil && known.peers[addrOf(key)] != nil {
+		return nil
+	}
+	if of, _, ok := parseMark(strings.TrimPrefix(n.conf.text("description"), "description ")); ok && of == in.Key {
+		return nil
+	}
+	return fmt.Errorf("bgpd has neighbor %s in %q that Mooring did not make: remove it there (no neighbor %s), or here",
+		addrOf(key), router(blk.as, blk.place), addrOf(key))
+}
+
+func goodPassword(s string) bool {
+	for _, r := range s {
+		if r <= ' ' || r > '~' {
+			return false
+		}
+	}
+	return len(s) >= 1 && len(s) <= 80
+}
+
+// checkTogether checks what peers of an instance share: graceful restart
+// times, the kernel's room for MD5 keys, and link-local addresses, of which
+// FRR takes one whatever the interface.
+func (b *Backend) checkTogether(steps []plan.Step) error {
+	for i := range steps {
+		s := &steps[i]
+		if s.New == nil || s.Op == plan.DeletePeer {
+			continue
+		}
+		restarts, keyed := s.New.GracefulRestart, s.New.Auth == bgp.AuthMD5 && (s.Old == nil || s.Old.Auth != bgp.AuthMD5)
+		if !restarts && !keyed && s.Peer.Address.Zone() == "" {
+			continue
+		}
+		return b.checkPeers(steps) // once for all
+	}
+	return nil
+}
+
+func (b *Backend) checkPeers(steps []plan.Step) error {
+	type listener struct {
+		instance bgp.InstanceKey
+		v4       bool
+	}
+	after := map[bgp.PeerKey]*bgp.PeerSpec{}
+	for _, in := range b.instances {
+		for _, p := range in.peers {
+			if p.want != nil {
+				after[p.want.Key] = p.want
+			}
+		}
+	}
+	for i := range steps {
+		if s := &steps[i]; s.New != nil {
+			after[s.Peer] = s.New
+		} else if s.Peer.Address.IsValid() {
+			delete(after, s.Peer)
+		}
+	}
+	restarting, linkLocal, keys := map[bgp.InstanceKey]*bgp.PeerSpec{}, map[bgp.PeerKey]bgp.PeerKey{}, map[listener]int{}
+	for _, key := range slices.SortedFunc(maps.Keys(after), bgp.PeerKey.Compare) {
+		p := after[key]
+		at := bgp.PeerKey{Instance: key.Instance, VPN: key.VPN, Address: addrOf(key)}
+		if other, ok := linkLocal[at]; ok {
+			return b.blame(steps, p, b.limit("config/address", "has one neighbor %s, whatever the interface: %s is the other", at.Address, other))
+		}
+		if key.Address.Zone() != "" {
+			linkLocal[at] = key
+		}
+		if p.Auth == bgp.AuthMD5 {
+			keys[listener{key.InstanceKey(), key.Address.Is4()}]++
+		}
+		if !p.GracefulRestart {
+			continue
+		}
+		first := restarting[key.InstanceKey()]
+		if first == nil {
+			restarting[key.InstanceKey()], first = p, p
+		}
+		if err := b.checkRestart(first, p); err != nil {
+			return b.blame(steps, p, err)
+		}
+	}
+	room := md5Room()
+	for i := range steps {
+		s := &steps[i]
+		if n := keys[listener{s.Instance, s.Peer.Address.Is4()}]; room > 0 && n > room && s.New != nil && s.New.Auth == bgp.AuthMD5 {
+			return refuse(s, b.limit("transport/authentication/config/password",
+				"the instance would have %d peers with an MD5 key, the kernel has room for %d on a listening socket: raise net.core.optmem_max", n, room))
+		}
+	}
+	return nil
+}
+
+func (b *Backend) checkRestart(first, p *bgp.PeerSpec) error {
+	const one = "there is one for all peers of an instance with graceful restart, %s has %v: give them the same"
+	if p.RestartTime != first.RestartTime {
+		return b.limit("graceful-restart/config/restart-time", one, first.Key, first.RestartTime)
+	}
+	if p.StaleTime != first.StaleTime {
+		return b.limit("graceful-restart/config/stale-routes-time", one, first.Key, first.StaleTime)
+	}
+	in := b.instances[p.Key.InstanceKey()]
+	if in == nil || !in.shared {
+		return nil
+	}
+	if in.gr.time != p.RestartTime {
+		return b.limit("graceful-restart/config/restart-time", "%q is not Mooring's and has %v: set that", in.router(), in.gr.time)
+	}
+	if in.gr.stale != p.StaleTime {
+		return b.limit("graceful-restart/config/stale-routes-time", "%q is not Mooring's and has %v: set that", in.router(), in.gr.stale)
+	}
+	return nil
+}
+
+// blame names the peer of a step, where the peer that disagrees is in none.
+func (b *Backend) blame(steps []plan.Step, p *bgp.PeerSpec, err error) error {
+	for i := range steps {
+		if steps[i].Peer == p.Key {
+			return refuse(&steps[i], err)
+		}
+	}
+	for i := range steps {
+		if s := &steps[i]; s.New != nil && s.Instance == p.Key.InstanceKey() && s.New.GracefulRestart == p.GracefulRestart {
+			return refuse(s, err)
+		}
+	}
+	return refuse(&steps[0], err)
+}
+
+// md5KeySize is what the kernel charges a listening socket for a key (struct
+// tcp_md5sig_key of 64 bit Linux, backends.md 1.2). bgpd only logs the failure.
+const md5KeySize = 136
+
+// md5Room returns how many keys fit on a listening socket, 0 for not known.
+func md5Room() int {
+	text, err := os.ReadFile("/proc/sys/net/core/optmem_max")
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0
+	}
+	return (n - 1) / md5KeySize
+}
