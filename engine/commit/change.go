@@ -16,8 +16,14 @@ import (
 	"github.com/openconfig/ygot/ygot"
 )
 
-// change is a planned change.
+// change is a planned change, with what is needed to carry it out.
 type change struct {
+	actor Actor
+	opt   Options
+	txn   *datastore.Txn
+	dirty []schema.Dirty
+	res   *Result
+
 	plan    plan.Plan
 	queries map[bgp.PeerKey]srcaddr.Query // of the peers whose specification was resolved
 }

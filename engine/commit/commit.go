@@ -70,6 +70,11 @@ func (a Actor) holder() datastore.Holder {
 type Options struct {
 	Comment string
 	DryRun  bool // stop after planning: nothing happens
+	// Confirm makes it a confirmed commit, or extends the one that waits.
+	Confirm *Confirm
+	// ConfirmID is the identifier of the pending commit that the change
+	// belongs to (RFC 6241: persist-id).
+	ConfirmID string
 }
 
 // Result is what a change did.
@@ -84,14 +89,16 @@ type Result struct {
 // Coordinator carries changes out. Create it with New, call Boot once, then
 // Run; Edit and Commit may be called from any goroutine after Boot.
 type Coordinator struct {
-	cfg    Config
-	log    *slog.Logger
-	start  time.Time
-	costs  plan.Costs
-	oper   operstate.Store
-	feed   operstate.Feed[schema.Key, Entry]
-	resets expectations
-	online atomic.Bool // the backend answers
+	cfg     Config
+	log     *slog.Logger
+	start   time.Time
+	costs   plan.Costs
+	oper    operstate.Store
+	feed    operstate.Feed[schema.Key, Entry]
+	resets  expectations
+	online  atomic.Bool // the backend answers
+	pending atomic.Pointer[Pending]
+	alarm   chan struct{} // the deadline of pending is another one; room for one
 
 	// tell keeps one order between changing oper and publishing in feed. It is
 	// held for a moment only, never while calling out.
@@ -113,6 +120,7 @@ func New(cfg Config) *Coordinator {
 	c := &Coordinator{
 		cfg: cfg, log: cfg.Log, start: cfg.Now(),
 		instances: map[bgp.InstanceKey]*bgp.InstanceSpec{},
+		alarm:     make(chan struct{}, 1),
 		queries:   sourceIndex{byPeer: map[bgp.PeerKey]srcaddr.Query{}, byNamespace: map[string]map[bgp.PeerKey]struct{}{}},
 	}
 	c.resets.byPeer = map[bgp.PeerKey][]bgp.Reset{}
@@ -135,7 +143,7 @@ func (c *Coordinator) Edit(ctx context.Context, actor Actor, opt Options, fn fun
 	if err := ctx.Err(); err != nil {
 		return nil, err // it waited behind another commit for too long
 	}
-	if err := c.cfg.Store.CheckWrite(datastore.DatastoreRunning, actor.holder()); err != nil {
+	if err := c.mayWrite(actor, opt); err != nil {
 		return nil, err
 	}
 	txn := c.cfg.Store.Begin()
@@ -170,16 +178,16 @@ func (c *Coordinator) EditCandidate(_ context.Context, actor Actor, cand *datast
 }
 
 // Commit makes a candidate the running configuration. On an error the
-// candidate is kept.
+// candidate is kept. A commit without Confirm confirms the pending commit that
+// it belongs to.
 func (c *Coordinator) Commit(ctx context.Context, actor Actor, cand *datastore.Candidate, opt Options) (*Result, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	locks := []datastore.Datastore{datastore.DatastoreRunning}
-	if cand == c.cfg.Store.Shared() {
-		locks = append(locks, datastore.DatastoreCandidate)
+	if err := c.mayWrite(actor, opt); err != nil {
+		return nil, err
 	}
-	for _, ds := range locks {
-		if err := c.cfg.Store.CheckWrite(ds, actor.holder()); err != nil {
+	if cand == c.cfg.Store.Shared() {
+		if err := c.cfg.Store.CheckWrite(datastore.DatastoreCandidate, actor.holder()); err != nil {
 			return nil, err
 		}
 	}
@@ -189,10 +197,22 @@ func (c *Coordinator) Commit(ctx context.Context, actor Actor, cand *datastore.C
 	}
 	defer txn.Discard()
 	res, err := c.commit(ctx, actor, opt, txn)
-	if err == nil && !opt.DryRun {
-		cand.Committed(txn)
+	if err != nil || opt.DryRun {
+		return res, err
+	}
+	cand.Committed(txn)
+	if opt.Confirm == nil && c.Pending() != nil {
+		err = c.setPending(nil) // it was the confirming commit
 	}
 	return res, err
+}
+
+// mayWrite checks locks and the pending commit.
+func (c *Coordinator) mayWrite(actor Actor, opt Options) error {
+	if err := c.cfg.Store.CheckWrite(datastore.DatastoreRunning, actor.holder()); err != nil {
+		return err
+	}
+	return c.checkPending(actor, opt)
 }
 
 // Validate checks a candidate as Commit would, without planning it.

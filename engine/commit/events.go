@@ -32,10 +32,16 @@ func (c *Coordinator) Run(ctx context.Context) error {
 func (c *Coordinator) follow(ctx context.Context, up <-chan struct{}) {
 	tick := time.NewTicker(repairInterval)
 	defer tick.Stop()
+	deadline := time.NewTimer(0) // of the pending commit
+	defer deadline.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-deadline.C:
+			wait(deadline, c.expire(ctx))
+		case <-c.alarm:
+			wait(deadline, c.expire(ctx))
 		case ch := <-c.cfg.Sources.Changes():
 			c.sourcesChanged(ctx, ch.NetNS)
 		case <-up:
@@ -43,6 +49,14 @@ func (c *Coordinator) follow(ctx context.Context, up <-chan struct{}) {
 		case <-tick.C:
 			c.repairNow(ctx, false)
 		}
+	}
+}
+
+// wait sets a timer, 0 for never.
+func wait(t *time.Timer, d time.Duration) {
+	t.Stop()
+	if d > 0 {
+		t.Reset(d)
 	}
 }
 

@@ -27,45 +27,71 @@ func (c *Coordinator) commit(ctx context.Context, actor Actor, opt Options, txn 
 	if err != nil {
 		return nil, err
 	}
+	ch.actor, ch.opt, ch.txn, ch.dirty = actor, opt, txn, dirty
 	running := c.cfg.Store.Running()
-	res := &Result{Revision: running.Revision(), Time: c.cfg.Now(), Changed: len(dirty) > 0, Plan: ch.plan}
+	ch.res = &Result{Revision: running.Revision(), Time: c.cfg.Now(), Changed: len(dirty) > 0, Plan: ch.plan}
 	if err := c.prepare(ctx, ch.plan.Steps); err != nil {
 		return nil, err
 	}
-	if opt.DryRun || (len(dirty) == 0 && len(ch.plan.Steps) == 0) {
-		return res, nil
+	if opt.DryRun {
+		return ch.res, nil
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err // the client is gone: it must not find its change applied
 	}
+	disarm := func() error { return nil }
+	if opt.Confirm != nil {
+		if disarm, err = c.arm(actor, opt.Confirm); err != nil {
+			return nil, err
+		}
+	}
+	if len(dirty) == 0 && len(ch.plan.Steps) == 0 {
+		return ch.res, nil
+	}
 	// From here on the change is carried through whatever the client does.
-	ctx = context.WithoutCancel(ctx)
+	if err := c.carryOut(context.WithoutCancel(ctx), ch); err != nil {
+		if derr := disarm(); derr != nil {
+			c.log.Error("the confirmed commit before the failed one is not kept", "err", derr)
+		}
+		return nil, err
+	}
+	return ch.res, nil
+}
+
+// carryOut applies, persists, publishes and tells a planned change.
+func (c *Coordinator) carryOut(ctx context.Context, ch *change) error {
+	res := ch.res
+	running := c.cfg.Store.Running()
 	next := running
 	if res.Changed {
-		res.CommitID = strconv.FormatUint(running.Revision()+1, 10)
+		res.CommitID = commitID(running.Revision() + 1)
 	}
 	for i := range ch.plan.Steps {
 		if s := &ch.plan.Steps[i]; s.ShutsDown() {
-			s.Text = "commit " + res.CommitID + " by " + actor.User
+			s.Text = "commit " + res.CommitID + " by " + ch.actor.User
 		}
 	}
 	c.resets.expect(ch.plan.Steps, res.Time, bgp.CauseCommit, res.CommitID)
 	if err := c.apply(ctx, ch.plan.Steps); err != nil {
-		return nil, err
+		return err
 	}
 	if res.Changed {
-		next, err = c.cfg.Store.Persist(txn, meta(actor, opt, res, dirty, ch.plan))
+		var err error
+		next, err = c.cfg.Store.Persist(ch.txn, ch.meta())
 		if err != nil {
-			return nil, c.undo(ctx, ch.plan.Steps, nil, err)
+			return c.undo(ctx, ch.plan.Steps, nil, err)
 		}
 		c.cfg.Store.Publish(next)
 		res.Revision = next.Revision()
 	}
-	c.accept(running, next, dirty, ch, res)
-	c.log.Info("committed", "revision", res.Revision, "user", actor.User, "protocol", actor.Protocol,
-		"records", len(dirty), "steps", len(ch.plan.Steps), "resets", ch.plan.Resets())
-	return res, nil
+	c.accept(running, next, ch)
+	c.log.Info("committed", "revision", res.Revision, "user", ch.actor.User, "protocol", ch.actor.Protocol,
+		"records", len(ch.dirty), "steps", len(ch.plan.Steps), "resets", ch.plan.Resets())
+	return nil
 }
+
+// commitID is the name of the commit that makes a revision.
+func commitID(revision uint64) string { return strconv.FormatUint(revision, 10) }
 
 // prepare asks the backend whether it can carry the steps out.
 func (c *Coordinator) prepare(ctx context.Context, steps []plan.Step) error {
@@ -106,16 +132,16 @@ func (c *Coordinator) undo(ctx context.Context, done []plan.Step, at schema.Path
 
 // accept records what the backend accepted and tells everyone, in one order
 // with the events of the backend.
-func (c *Coordinator) accept(old, next *datastore.Snapshot, dirty []schema.Dirty, ch *change, res *Result) {
+func (c *Coordinator) accept(old, next *datastore.Snapshot, ch *change) {
 	c.tell.Lock()
 	defer c.tell.Unlock()
-	changes := c.before(old, dirty, ch.plan.Steps)
+	changes := c.before(old, ch.dirty, ch.plan.Steps)
 	c.applied(ch.plan.Steps, ch.queries)
 	for i := range changes {
-		changes[i].New = c.entry(next, changes[i].Key, res.Time, res.CommitID)
+		changes[i].New = c.entry(next, changes[i].Key, ch.res.Time, ch.res.CommitID)
 	}
 	c.feed.Publish(changes)
-	if slices.ContainsFunc(dirty, func(d schema.Dirty) bool { return d.Key == agentKey() }) {
+	if slices.ContainsFunc(ch.dirty, func(d schema.Dirty) bool { return d.Key == agentKey() }) {
 		c.cfg.Store.SetHistory(int(c.historySize()))
 	}
 }
@@ -169,24 +195,25 @@ func (c *Coordinator) applied(steps []plan.Step, queries map[bgp.PeerKey]srcaddr
 // peers is told by its count.
 const maxHistoryLines = 200
 
-func meta(actor Actor, opt Options, res *Result, dirty []schema.Dirty, p plan.Plan) datastore.Meta {
+// meta is what the history tells of a change.
+func (ch *change) meta() datastore.Meta {
 	m := datastore.Meta{
-		CommitID: res.CommitID, User: actor.User, Protocol: actor.Protocol, SourceHost: actor.Source,
-		Session: actor.Session, Time: res.Time, Comment: opt.Comment,
+		CommitID: ch.res.CommitID, User: ch.actor.User, Protocol: ch.actor.Protocol, SourceHost: ch.actor.Source,
+		Session: ch.actor.Session, Time: ch.res.Time, Comment: ch.opt.Comment,
 	}
-	for i, d := range dirty {
+	for i, d := range ch.dirty {
 		if len(m.Changes) >= maxHistoryLines {
-			m.Changes = append(m.Changes, "and "+strconv.Itoa(len(dirty)-i)+" more records")
+			m.Changes = append(m.Changes, "and "+strconv.Itoa(len(ch.dirty)-i)+" more records")
 			break
 		}
 		for _, l := range schema.Diff(d.Key, d.Old, d.New) {
 			m.Changes = append(m.Changes, describe(l))
 		}
 	}
-	for i := range p.Steps {
-		if s := &p.Steps[i]; s.EndsSession() && s.Peer.Address.IsValid() {
+	for i := range ch.plan.Steps {
+		if s := &ch.plan.Steps[i]; s.EndsSession() && s.Peer.Address.IsValid() {
 			if len(m.Resets) >= maxHistoryLines {
-				m.Resets = append(m.Resets, "and more, in all "+strconv.Itoa(p.Resets()))
+				m.Resets = append(m.Resets, "and more, in all "+strconv.Itoa(ch.plan.Resets()))
 				break
 			}
 			m.Resets = append(m.Resets, s.Peer.String())

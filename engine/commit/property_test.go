@@ -282,6 +282,9 @@ func signature(r *rig, snap schema.Reader, k schema.Key, rec ygot.GoStruct) stri
 	if v := leafOf(hops, "transport/config/valid-ttl-hops"); v != "" {
 		ttl = "gtsm " + v
 	}
+	if leafImpact("transport/config/valid-ttl-hops") != bgp.ImpactReset {
+		ttl = "" // the kernel changes it on the live socket
+	}
 	auth := either("transport/authentication/config/method")
 	const ci = "transport/connect-interface/config/"
 	src := either(ci+"interface", ci+"interface-type", ci+"source-address")

@@ -25,6 +25,9 @@ func (c *Coordinator) Boot(ctx context.Context) error {
 	defer c.mu.Unlock()
 	c.online.Store(true)
 	c.cfg.Store.SetHistory(int(c.historySize()))
+	if err := c.resume(); err != nil {
+		return err
+	}
 	return c.reconcile(ctx)
 }
 

@@ -469,22 +469,26 @@ func TestOpenWithForeignJournals(t *testing.T) {
 				must(t, os.Remove(filepath.Join(dir, journalFile)))
 				must(t, os.Mkdir(filepath.Join(dir, journalFile), 0o700))
 			},
-			0, []string{journalFile, "directory"},
+			0,
+			[]string{journalFile, "directory"},
 		},
 		{
 			"with a record of no known kind",
 			func(t *testing.T, dir string) { appendTo(t, dir, stored{key: "\x00?x", value: []byte("{}")}, "{}") },
-			0, []string{journalFile, "no known kind"},
+			0,
+			[]string{journalFile, "no known kind"},
 		},
 		{
 			"with a record that does not decode",
 			func(t *testing.T, dir string) { appendTo(t, dir, stored{key: peerKey(1), value: []byte("{")}, "{}") },
-			0, []string{journalFile, "peer[address=10.0.0.1]"},
+			0,
+			[]string{journalFile, "peer[address=10.0.0.1]"},
 		},
 		{
 			"with a history entry that does not decode",
 			func(t *testing.T, dir string) { appendTo(t, dir, stored{key: peerKey(1)}, "{") },
-			0, []string{journalFile, "revision 3"},
+			0,
+			[]string{journalFile, "revision 3"},
 		},
 	}
 	for _, tt := range tests {

@@ -203,52 +203,62 @@ func TestOpenRefuses(t *testing.T) {
 		{
 			"directory in use",
 			func(t *testing.T, dir string) { open(t, dir) },
-			ErrLocked, []string{"in use", "stop that agent"},
+			ErrLocked,
+			[]string{"in use", "stop that agent"},
 		},
 		{
 			"newer format",
 			func(t *testing.T, dir string) { setMeta(t, dir, formatKey, "7") },
-			ErrFormat, []string{stateFile, "format 7", "newer"},
+			ErrFormat,
+			[]string{stateFile, "format 7", "newer"},
 		},
 		{
 			"key file missing",
 			func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, keyFile))) },
-			ErrKeyFile, []string{keyFile, "missing", "backup"},
+			ErrKeyFile,
+			[]string{keyFile, "missing", "backup"},
 		},
 		{
 			"key file of another agent",
 			func(t *testing.T, dir string) { overwrite(t, dir, keyFile, otherKey) },
-			ErrKeyFile, []string{keyFile, "not the key", "backup"},
+			ErrKeyFile,
+			[]string{keyFile, "not the key", "backup"},
 		},
 		{
 			"key file cut short",
 			func(t *testing.T, dir string) { overwrite(t, dir, keyFile, otherKey[:40]) },
-			ErrKeyFile, []string{keyFile, "64 hexadecimal digits"},
+			ErrKeyFile,
+			[]string{keyFile, "64 hexadecimal digits"},
 		},
 		{
 			"key file is no text",
 			func(t *testing.T, dir string) { overwrite(t, dir, keyFile, strings.Repeat("x", 64)) },
-			ErrKeyFile, []string{keyFile, "64 hexadecimal digits"},
+			ErrKeyFile,
+			[]string{keyFile, "64 hexadecimal digits"},
 		},
 		{
 			"state file is something else",
 			func(t *testing.T, dir string) { overwrite(t, dir, stateFile, strings.Repeat("nonsense ", 9000)) },
-			nil, []string{stateFile},
+			nil,
+			[]string{stateFile},
 		},
 		{
 			"state file cut short",
 			func(t *testing.T, dir string) { must(t, os.Truncate(filepath.Join(dir, stateFile), 3*4096)) },
-			nil, []string{"damaged", "backup"},
+			nil,
+			[]string{"damaged", "backup"},
 		},
 		{
 			"record that does not decode",
 			func(t *testing.T, dir string) { setRecord(t, dir, string(peerKey(1)), "{") },
-			nil, []string{stateFile, "peer[address=10.0.0.1]"},
+			nil,
+			[]string{stateFile, "peer[address=10.0.0.1]"},
 		},
 		{
 			"record of no known kind",
 			func(t *testing.T, dir string) { setRecord(t, dir, "\x00?x", "{}") },
-			nil, []string{stateFile, "no known kind"},
+			nil,
+			[]string{stateFile, "no known kind"},
 		},
 		{
 			"no directory",
@@ -256,7 +266,8 @@ func TestOpenRefuses(t *testing.T) {
 				must(t, os.RemoveAll(dir))
 				must(t, os.WriteFile(dir, nil, 0o600))
 			},
-			nil, []string{"not a directory"},
+			nil,
+			[]string{"not a directory"},
 		},
 	}
 	for _, tt := range tests {

@@ -225,3 +225,9 @@ func (s Step) ensure(sv reflect.Value) reflect.Value {
 	}
 	return s.Node.ensure(sv)
 }
+
+// Assign makes dst, which must be of src's type and not published, a copy of
+// src.
+func Assign(dst, src ygot.GoStruct) {
+	reflect.ValueOf(dst).Elem().Set(reflect.ValueOf(Clone(src)).Elem())
+}

@@ -1,0 +1,299 @@
+package commit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"mooring/engine/datastore"
+	"mooring/engine/schema"
+)
+
+// DefaultConfirmTimeout is how long a confirmed commit waits that names no
+// time (RFC 6241 8.4.1, gNMI commit-confirmed 3.2.1).
+const DefaultConfirmTimeout = 10 * time.Minute
+
+var (
+	// ErrNotPending is returned by Confirm, Extend and Cancel where no commit
+	// waits for its confirmation.
+	ErrNotPending = errors.New("no commit waits for a confirmation")
+	// ErrConfirmID is wrapped where another identifier was given than that of
+	// the commit that waits.
+	ErrConfirmID = errors.New("the commit that waits for a confirmation has another identifier")
+	// ErrUnknownCommit is wrapped by Rollback for a commit that the history
+	// does not have.
+	ErrUnknownCommit = errors.New("the history has no such commit")
+)
+
+// Confirm makes a commit one that rolls itself back unless it is confirmed in
+// time. The same serves RFC 6241 8.4 and the commit-confirmed extension of gNMI.
+type Confirm struct {
+	// ID names the pending commit: the persist-id, or gNMI's commit id. With an
+	// empty ID it belongs to the NETCONF session that made it, and is rolled
+	// back when that ends.
+	ID      string
+	Timeout time.Duration // 0: DefaultConfirmTimeout
+}
+
+// Pending is a commit that waits for its confirmation. It survives a restart.
+type Pending struct {
+	ID       string    `json:"id,omitempty"`
+	Session  uint32    `json:"session,omitempty"` // that it belongs to, where ID is empty
+	User     string    `json:"user"`
+	Protocol string    `json:"protocol"`
+	Base     uint64    `json:"base"` // revision that is restored
+	Deadline time.Time `json:"deadline"`
+}
+
+// PendingError refuses a change because a commit of somebody else waits for
+// its confirmation.
+type PendingError struct{ Pending }
+
+// Error names the commit and until when it waits.
+func (e *PendingError) Error() string {
+	who := fmt.Sprintf("session %d", e.Session)
+	if e.ID != "" {
+		who = fmt.Sprintf("%q", e.ID)
+	}
+	return fmt.Sprintf("a confirmed commit (%s, by %s over %s) waits for its confirmation until %s: confirm or cancel it first",
+		who, e.User, e.Protocol, e.Deadline.UTC().Format(time.RFC3339))
+}
+
+// pendingNote is the name under which the store keeps the pending commit.
+const pendingNote = "confirmed-commit"
+
+// Pending returns the commit that waits for its confirmation, nil for none.
+func (c *Coordinator) Pending() *Pending { return c.pending.Load() }
+
+// owns says whether a change by an actor who names id belongs to the pending
+// commit: the same identifier, or the same session where it has none.
+func (p *Pending) owns(actor Actor, id string) bool {
+	if p.ID != "" {
+		return p.ID == id
+	}
+	return actor.Session == p.Session && actor.Session != 0
+}
+
+// checkPending refuses a change that a pending commit is in the way of. The
+// caller holds c.mu.
+func (c *Coordinator) checkPending(actor Actor, opt Options) error {
+	if p := c.Pending(); p != nil && !p.owns(actor, opt.ConfirmID) {
+		return &PendingError{*p}
+	}
+	return nil
+}
+
+// arm makes a pending commit durable before its change is, so that a crash
+// between the two leaves nothing that would not be rolled back. It returns how
+// to take that back. The caller holds c.mu.
+func (c *Coordinator) arm(actor Actor, cf *Confirm) (disarm func() error, err error) {
+	old := c.Pending()
+	next := &Pending{ID: cf.ID, User: actor.User, Protocol: actor.Protocol, Base: c.cfg.Store.Running().Revision()}
+	if cf.ID == "" {
+		next.Session = actor.Session
+	}
+	if old != nil {
+		next.Base = old.Base // RFC 6241 8.4.1: back to before the first
+	}
+	next.Deadline = c.cfg.Now().Add(orDefault(cf.Timeout))
+	if err := c.setPending(next); err != nil {
+		return nil, err
+	}
+	return func() error { return c.setPending(old) }, nil
+}
+
+func orDefault(d time.Duration) time.Duration {
+	if d == 0 {
+		return DefaultConfirmTimeout
+	}
+	return d
+}
+
+// setPending makes p the pending commit, nil for none.
+func (c *Coordinator) setPending(p *Pending) error {
+	var text []byte
+	if p != nil {
+		var err error
+		if text, err = json.Marshal(p); err != nil {
+			return err
+		}
+	}
+	if err := c.cfg.Store.SetNote(pendingNote, text); err != nil {
+		return fmt.Errorf("keep the confirmed commit: %w", err)
+	}
+	c.pending.Store(p)
+	select {
+	case c.alarm <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// named returns the pending commit that an actor names.
+func (c *Coordinator) named(actor Actor, id string) (*Pending, error) {
+	p := c.Pending()
+	if p == nil {
+		return nil, ErrNotPending
+	}
+	if !p.owns(actor, id) {
+		return nil, fmt.Errorf("%w: %w", ErrConfirmID, &PendingError{*p})
+	}
+	return p, nil
+}
+
+// Confirm makes the pending commit permanent.
+func (c *Coordinator) Confirm(actor Actor, id string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, err := c.named(actor, id); err != nil {
+		return err
+	}
+	return c.setPending(nil)
+}
+
+// Extend gives the pending commit a new time to wait, from now.
+func (c *Coordinator) Extend(actor Actor, id string, timeout time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, err := c.named(actor, id)
+	if err != nil {
+		return err
+	}
+	next := *p
+	next.Deadline = c.cfg.Now().Add(orDefault(timeout))
+	return c.setPending(&next)
+}
+
+// Cancel rolls the pending commit back.
+func (c *Coordinator) Cancel(ctx context.Context, actor Actor, id string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, err := c.named(actor, id); err != nil {
+		return err
+	}
+	return c.rollBackPending(ctx, actor, "confirmed commit canceled")
+}
+
+// SessionEnded rolls back the pending commit of a NETCONF session that ends
+// without having confirmed it (RFC 6241 8.4.1).
+func (c *Coordinator) SessionEnded(ctx context.Context, actor Actor) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.Pending(); p == nil || p.ID != "" || p.Session != actor.Session {
+		return
+	}
+	if err := c.rollBackPending(ctx, actor, "the session of the confirmed commit ended"); err != nil {
+		c.log.Error("rollback failed, will be tried again", "err", err)
+	}
+}
+
+// expire rolls the pending commit back when its time is over, and returns how
+// long to wait for that, 0 for ever.
+func (c *Coordinator) expire(ctx context.Context) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.Pending()
+	if p == nil {
+		return 0
+	}
+	if left := p.Deadline.Sub(c.cfg.Now()); left > 0 {
+		return left
+	}
+	actor := Actor{User: p.User, Protocol: "confirmed-commit"}
+	if err := c.rollBackPending(ctx, actor, "confirmed commit timed out"); err != nil {
+		c.log.Error("rollback failed, will be tried again", "err", err)
+		return repairInterval
+	}
+	return 0
+}
+
+// rollBackPending is an ordinary commit of the old records. The caller holds
+// c.mu.
+func (c *Coordinator) rollBackPending(ctx context.Context, actor Actor, why string) error {
+	if _, err := c.rollBack(context.WithoutCancel(ctx), actor, Options{Comment: why}, c.Pending().Base); err != nil {
+		return err
+	}
+	c.log.Warn("rolled back", "why", why)
+	return c.setPending(nil)
+}
+
+// Rollback makes running what it was after a commit of the history. It is a
+// commit like any other. The error wraps ErrUnknownCommit or
+// datastore.ErrNoUndo where there is no way back.
+func (c *Coordinator) Rollback(ctx context.Context, actor Actor, opt Options, commitID string) (*Result, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.mayWrite(actor, opt); err != nil {
+		return nil, err
+	}
+	for _, h := range c.cfg.Store.History() {
+		if h.CommitID == commitID {
+			return c.rollBack(ctx, actor, opt, h.Revision)
+		}
+	}
+	return nil, fmt.Errorf("commit %q: %w", commitID, ErrUnknownCommit)
+}
+
+func (c *Coordinator) rollBack(ctx context.Context, actor Actor, opt Options, revision uint64) (*Result, error) {
+	txn, err := c.undone(revision)
+	if err != nil {
+		return nil, err
+	}
+	defer txn.Discard()
+	return c.commit(ctx, actor, opt, txn)
+}
+
+// undone returns a transaction in which running is what it was at a revision.
+func (c *Coordinator) undone(revision uint64) (*datastore.Txn, error) {
+	back, err := c.cfg.Store.UndoTo(revision)
+	if err != nil {
+		return nil, err
+	}
+	txn := c.cfg.Store.Begin()
+	for _, d := range back {
+		if d.New == nil {
+			txn.Delete(d.Key)
+			continue
+		}
+		schema.Assign(txn.Mutable(d.Key), d.New)
+	}
+	return txn, nil
+}
+
+// resume takes up the pending commit of the last run, before the backend is
+// asked anything: what has to go is gone before it is applied again.
+func (c *Coordinator) resume() error {
+	text, err := c.cfg.Store.Note(pendingNote)
+	if err != nil || text == nil {
+		return err
+	}
+	var p Pending
+	if err := json.Unmarshal(text, &p); err != nil {
+		return fmt.Errorf("the kept confirmed commit: %w", err)
+	}
+	c.pending.Store(&p)
+	if p.ID != "" && c.cfg.Now().Before(p.Deadline) && c.cfg.Store.Running().Revision() != p.Base {
+		c.log.Warn("a confirmed commit waits for its confirmation", "id", p.ID, "until", p.Deadline)
+		return nil
+	}
+	txn, err := c.undone(p.Base)
+	if err != nil {
+		return err
+	}
+	defer txn.Discard()
+	if dirty := txn.Dirty(); len(dirty) > 0 {
+		ch := &change{
+			actor: Actor{User: p.User, Protocol: "boot"}, opt: Options{Comment: "confirmed commit not confirmed before the restart"}, dirty: dirty,
+			res: &Result{CommitID: commitID(c.cfg.Store.Running().Revision() + 1), Time: c.cfg.Now()},
+		}
+		next, err := c.cfg.Store.Persist(txn, ch.meta())
+		if err != nil {
+			return err
+		}
+		c.cfg.Store.Publish(next)
+		c.log.Warn("rolled back a commit that was not confirmed before the restart", "id", p.ID)
+	}
+	return c.setPending(nil)
+}
