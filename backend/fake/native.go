@@ -5,9 +5,11 @@ import "mooring/bgp"
 // notReset are the settings whose change an ideal speaker takes without
 // ending the session: the wire does not notice.
 var notReset = map[string]bgp.Impact{
-	"transport/config/connect-mode":             bgp.ImpactNextSession,
-	"transport/config/path-mtu-discovery":       bgp.ImpactNextSession,
-	"transport/config/dscp":                     bgp.ImpactNextSession,
+	"transport/config/connect-mode":             bgp.ImpactNone,
+	"transport/config/ebgp-max-hop":             bgp.ImpactNone,
+	"transport/config/valid-ttl-hops":           bgp.ImpactNone,
+	"transport/config/path-mtu-discovery":       bgp.ImpactNone,
+	"transport/config/dscp":                     bgp.ImpactNone,
 	"timers/config/keepalive-interval":          bgp.ImpactNextSession,
 	"timers/config/connect-retry":               bgp.ImpactNone,
 	"graceful-restart/config/stale-routes-time": bgp.ImpactNone,

@@ -3,6 +3,7 @@ package gobgp
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -23,6 +24,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// The tests wait for timers more than they work.
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m,
 		// GoBGP's own leak: a state machine that stops closes its outgoing queue
 		// and drains it without waiting (cleanInfiniteChannel), so the queue's

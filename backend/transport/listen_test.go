@@ -335,7 +335,8 @@ func TestNamespaceDeleted(t *testing.T) {
 	r.put(p)
 	r.Wanted(p.Key)
 	c := r.take()
-	<-re.conns
+	far := <-re.conns
+	defer far.Close()
 
 	name := r.dut.Name
 	r.deleteAndMake(name)

@@ -18,7 +18,7 @@ func TestDiff(t *testing.T) {
 		{"nothing", peerPath + "/config/as", `200`, OpMerge, peerPath, nil},
 		{"reset", peerPath + "/config/as", `201`, OpMerge, peerPath, []string{"/config/as: 200 -> 201 reset"}},
 		{"none", peerPath + "/config/description", `""`, OpMerge, peerPath, []string{"/config/description: a \"peer\" ->  none"}},
-		{"next session", peerPath + "/transport/config/dscp", `0`, OpMerge, peerPath, []string{"/transport/config/dscp: 48 -> 0 next-session"}},
+		{"next session", peerPath + "/timers/config/keepalive-interval", `7`, OpMerge, peerPath, []string{"/timers/config/keepalive-interval: 30 -> 7 next-session"}},
 		{"case", peerPath + "/transport/connect-interface/config", `{"interface-type":"Eth","interface-number":1}`, OpMerge, peerPath, []string{
 			"/transport/connect-interface/config/interface: LoopBack1 ->  reset", "/transport/connect-interface/config/interface-type:  -> Eth reset",
 			"/transport/connect-interface/config/interface-number:  -> 1 reset",
