@@ -74,6 +74,20 @@ func (c *Candidate) Discard() {
 	c.reset()
 }
 
+// DiscardAs is Discard for h. Where another one holds the lock of the shared
+// candidate it fails with a *LockedError; no lock is granted in between.
+func (c *Candidate) DiscardAs(h Holder) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.shared {
+		if err := c.store.CheckWrite(DatastoreCandidate, h); err != nil {
+			return err
+		}
+	}
+	c.reset()
+	return nil
+}
+
 // Modified says whether the candidate differs from the running that it is
 // based on.
 func (c *Candidate) Modified() bool {

@@ -278,7 +278,7 @@ func TestCandidateUnmodifiedFollows(t *testing.T) {
 			t.Errorf("%s: modified after the change was taken back", name)
 		}
 	}
-	if s.Shared() != s.Shared() || s.NewCandidate() == s.NewCandidate() {
+	if one, other := s.Shared(), s.NewCandidate(); one != s.Shared() || other == s.NewCandidate() {
 		t.Error("the shared candidate is one, private ones are many")
 	}
 }

@@ -37,6 +37,9 @@ func TestLocks(t *testing.T) {
 		return s.Shared().Edit(func(txn *Txn) error { txn.Touch(instance, descriptionLeaf); return nil })
 	}
 	discard := func(s *Store) error { s.Shared().Discard(); return nil }
+	discardAs := func(h Holder) func(*Store) error {
+		return func(s *Store) error { return s.Shared().DiscardAs(h) }
+	}
 	run, cand, start := DatastoreRunning, DatastoreCandidate, DatastoreStartup
 	type step struct {
 		do     func(*Store) error
@@ -56,6 +59,9 @@ func TestLocks(t *testing.T) {
 		{"50 writing", []step{
 			{check(run, seven), nil}, {lock(run, seven), nil}, {check(run, seven), nil}, {check(run, eight), &seven}, {check(run, gnmi), &seven}, {check(cand, eight), nil},
 		}, []Datastore{run}},
+		{"50 discarding", []step{
+			{edit, nil}, {discardAs(eight), nil}, {lock(cand, seven), nil}, {edit, nil}, {discardAs(eight), &seven}, {discardAs(seven), nil}, {edit, nil},
+		}, []Datastore{cand}},
 		{"51 unlock", []step{
 			{unlock(run, seven), nobody},
 			{lock(run, seven), nil},

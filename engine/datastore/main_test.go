@@ -35,10 +35,7 @@ var children = map[string]func(dir string) error{
 	"start":  startOnAFullDisk,
 }
 
-type (
-	peer  = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer
-	group = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup
-)
+type peer = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer
 
 var (
 	instance = schema.MakeKey("", schema.KindOf(schema.KindInstance), "default")

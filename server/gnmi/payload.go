@@ -44,9 +44,9 @@ func scalarOf(v *gpb.TypedValue) (schema.Scalar, *fault) {
 	case *gpb.TypedValue_DoubleVal:
 		return x.DoubleVal, nil
 	case *gpb.TypedValue_FloatVal: // deprecated, but sent
-		return float64(x.FloatVal), nil
+		return float64(x.FloatVal), nil //nolint:staticcheck // deprecated, but sent
 	case *gpb.TypedValue_DecimalVal: // deprecated, but sent
-		return float64(x.DecimalVal.GetDigits()), nil // no leaf takes it: its size does not matter
+		return float64(x.DecimalVal.GetDigits()), nil //nolint:staticcheck // deprecated, but sent: no leaf takes it: its size does not matter
 	case *gpb.TypedValue_BytesVal:
 		return x.BytesVal, nil
 	case *gpb.TypedValue_LeaflistVal:

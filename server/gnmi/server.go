@@ -84,6 +84,7 @@ type Server struct {
 	stopping chan struct{}                        // closed when the server stops
 	readers  sync.WaitGroup                       // goroutines of the open Subscribe RPCs
 	open     atomic.Int64                         // Subscribe RPCs
+	deltas   deltaCache
 	fullSize [schema.Operational + 1]atomic.Int64 // octets of the last answer for the root, by content
 }
 
@@ -143,7 +144,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		<-drained
 	}
 	if err == nil {
-		<-served // ended by the stop, which is no error
+		_ = <-served // ended by the stop, which is no error
 	}
 	s.readers.Wait()
 	return err

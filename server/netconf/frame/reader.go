@@ -91,7 +91,7 @@ func (r *Reader) next() error {
 	default:
 		err = r.readEOM()
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
