@@ -78,9 +78,9 @@ func TestRefused(t *testing.T) {
 			runner.Update(peer1+"/config", object{"colour": "red"}),
 		},
 		{
-			"namespace that the backend cannot enter", "FailedPrecondition",
-			[]string{"vpn1", "network namespace", "elsewhere"},
-			runner.Update("/vpn-instances/vpn-instance[name=vpn1]/config/network-namespace", "elsewhere"),
+			"value that the backend has not", "FailedPrecondition",
+			[]string{remote, "hold-time"},
+			runner.Update(peer1+"/timers/config/hold-time", 0),
 		},
 		{
 			"unknown VPN instance", "InvalidArgument",
