@@ -61,6 +61,10 @@ func (c *Coordinator) Reset(ctx context.Context, actor Actor, key bgp.PeerKey, m
 	return nil
 }
 
+// Plan is a plan in the hands of a front end, which never sees the planner: to
+// be handed to Explain.
+type Plan = plan.Plan
+
 // PeerImpact is what a plan does to one peer, and what hangs on its session.
 type PeerImpact struct {
 	Peer    bgp.PeerKey

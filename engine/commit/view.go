@@ -15,6 +15,10 @@ type Change = operstate.Change[schema.Key, Entry]
 // merged into one.
 type Subscription = operstate.Subscription[schema.Key, Entry]
 
+// Revision is that of the configuration that the entry was part of. Where the
+// entries of a Change differ in it, commits lie between them.
+func (e Entry) Revision() uint64 { return e.snap.Revision() }
+
 // Subscribe returns a Subscription to all changes from now on. Read the
 // current values after it: a change may then be told twice, but none is lost.
 func (c *Coordinator) Subscribe() *Subscription { return c.feed.Subscribe() }
