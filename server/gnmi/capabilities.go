@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"mooring/engine/schema"
+	"mooring/server/gnmi/preview"
 )
 
 // version is the gNMI version that the generated code was made from.
@@ -28,12 +29,26 @@ var models = func() []*gpb.ModelData {
 // encodings are those that Get and Subscribe speak (gnmi.md 3).
 var encodings = []gpb.Encoding{gpb.Encoding_JSON, gpb.Encoding_JSON_IETF, gpb.Encoding_PROTO}
 
+// supportedExtensions tells clients what no field of a CapabilityResponse does
+// (gnmi.md 5).
+var supportedExtensions = []string{
+	"Get: depth",
+	"Set: 999 mooring.gnmi.Preview",
+	"Set: master_arbitration",
+	"Subscribe: config_subscription",
+	"Subscribe: depth",
+}
+
 // Capabilities tells models, encodings and version.
 func (s *Server) Capabilities(_ context.Context, req *gpb.CapabilityRequest) (*gpb.CapabilityResponse, error) {
-	if err := checkExtensions(rpcCapabilities, req.GetExtension()); err != nil {
+	if _, err := readExtensions(rpcCapabilities, req.GetExtension()); err != nil {
 		return nil, err
 	}
-	return &gpb.CapabilityResponse{SupportedModels: models, SupportedEncodings: encodings, GNMIVersion: version}, nil
+	exts, err := registered(&preview.Preview{SupportedExtension: supportedExtensions})
+	if err != nil {
+		return nil, statusOf(err)
+	}
+	return &gpb.CapabilityResponse{SupportedModels: models, SupportedEncodings: encodings, GNMIVersion: version, Extension: exts}, nil
 }
 
 // moduleSet are the modules that a request wants to see; nil is all.

@@ -3,6 +3,7 @@ package gnmi
 import (
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -15,21 +16,23 @@ import (
 
 // delta is what changed in one record: only the leaves whose value differs
 // (gnmi.md 69). A leaf that falls back to its default has the default as its
-// new value (gnmi.md 78).
+// new value (gnmi.md 78). Subscribers share it: what differs is computed once,
+// when first asked for.
 type delta struct {
-	change     *commit.Change
-	encoding   gpb.Encoding
-	record     schema.Path
-	time       int64 // of the event (gnmi.md 60)
-	duplicates uint32
-	gone       bool // the record was deleted
+	change   *commit.Change
+	encoding gpb.Encoding
+	record   schema.Path
+	time     int64 // of the event (gnmi.md 60)
+	gone     bool  // the record was deleted
 
-	differ []leafDelta // computed when first asked for
-	known  bool
+	once   sync.Once
+	differ []leafDelta
+	atomic []leafDelta // all leaves of the atomic container as they are now, if one of them differs
 }
 
 // leafDelta is a leaf that differs.
 type leafDelta struct {
+	node  *schema.Node
 	rel   schema.Path
 	value *gpb.TypedValue // nil: it is gone
 }
@@ -39,46 +42,190 @@ func newDelta(c *commit.Change, enc gpb.Encoding) *delta {
 	if at.IsZero() {
 		at = time.Now()
 	}
-	return &delta{
-		change: c, encoding: enc, record: c.Key.Path(), time: at.UnixNano(),
-		duplicates: c.Duplicates, gone: c.New.Config == nil,
-	}
+	return &delta{change: c, encoding: enc, record: c.Key.Path(), time: at.UnixNano(), gone: c.New.Config == nil}
 }
 
 // leaves returns what differs, new values first, each in the order of the
-// model.
-func (d *delta) leaves() []leafDelta {
-	if d.known {
-		return d.differ
-	}
-	d.known = true
+// model; and the atomic container.
+func (d *delta) leaves() (differ, atomic []leafDelta) {
+	d.once.Do(d.compute)
+	return d.differ, d.atomic
+}
+
+func (d *delta) compute() {
 	type leaf struct {
+		node   *schema.Node
 		rel    schema.Path
 		value  schema.Value
 		values []schema.Value
 		found  bool
 	}
-	var old []leaf
-	index := map[leafID]int{}
+	old := make([]leaf, 0, 96)
+	index := make(map[leafID]int, 96)
+	steps := make(schema.Path, 0, 4*96) // room for all paths at once
 	walk(d.change.Key, d.record, d.change.Old, func(l *schema.LeafValue) {
+		from := len(steps)
+		steps = append(steps, l.Rel...)
 		index[idOf(l)] = len(old)
-		old = append(old, leaf{rel: slices.Clone(l.Rel), value: l.Value, values: l.Values})
+		old = append(old, leaf{node: l.Node, rel: steps[from:len(steps):len(steps)], value: l.Value, values: l.Values})
 	})
+	moved := false
 	walk(d.change.Key, d.record, d.change.New, func(l *schema.LeafValue) {
+		same := false
 		if i, ok := index[idOf(l)]; ok {
 			old[i].found = true
-			if old[i].value == l.Value && slices.Equal(old[i].values, l.Values) {
-				return
-			}
+			same = old[i].value == l.Value && slices.Equal(old[i].values, l.Values)
 		}
-		d.differ = append(d.differ, leafDelta{rel: slices.Clone(l.Rel), value: leafValue(d.encoding, l)})
+		atomic := isAtomic(l.Node)
+		if same && !atomic {
+			return
+		}
+		ld := leafDelta{node: l.Node, rel: slices.Clone(l.Rel), value: leafValue(d.encoding, l)}
+		if atomic {
+			d.atomic = append(d.atomic, ld)
+		}
+		if !same {
+			d.differ = append(d.differ, ld)
+			moved = moved || atomic
+		}
 	})
 	for _, l := range old {
 		if !l.found {
-			d.differ = append(d.differ, leafDelta{rel: l.rel})
+			d.differ = append(d.differ, leafDelta{node: l.node, rel: slices.Clone(l.rel)})
+			moved = moved || isAtomic(l.node)
 		}
 	}
-	return d.differ
+	if !moved {
+		d.atomic = nil
+	}
+}
+
+// change is what a group is told of a change.
+func (o *sender) change(g *group, d *delta) *told {
+	t := &told{sender: o, group: g, record: d.record, time: d.time}
+	var reaches []reach
+	all := false // the record as such is meant
+	for _, p := range g.patterns {
+		if r, ok := o.within(p, d.record); ok {
+			reaches = append(reaches, r)
+			all = all || len(r.rest) == 0
+		}
+	}
+	if len(reaches) == 0 || !o.modules.has(d.record.Node()) {
+		return t
+	}
+	pol := g.policy
+	if all && d.gone {
+		if pol.part != counterLeaves { // else its other half says it
+			t.gone = true
+			t.plain = &gpb.Notification{Timestamp: d.time, Prefix: o.prefix(g, nil), Delete: []*gpb.Path{{Elem: elemsOut(d.record)}}}
+		}
+		return t
+	}
+	wanted := func(l *leafDelta) bool {
+		return o.takes(l.node) && pol.part.takes(l.node) && slices.ContainsFunc(reaches, func(r reach) bool { return r.takes(l.rel) })
+	}
+	updates := pol.sample == 0 || pol.suppress // else a full sample follows
+	var duplicates uint32
+	if pol.sample == 0 { // to merge is what a sample is for
+		duplicates = d.change.Duplicates
+	}
+	differ, atomic := d.leaves()
+	moved := false
+	for i := range differ {
+		switch l := &differ[i]; {
+		case !wanted(l):
+		case isAtomic(l.node):
+			moved = true
+		case l.value == nil:
+			m, p := t.at(l.node, l.rel)
+			m.Delete = append(m.Delete, p)
+		case updates:
+			t.update(l.node, l.rel, l.value, duplicates)
+		}
+	}
+	if moved {
+		t.whole(atomic, wanted, updates, duplicates)
+	}
+	return t
+}
+
+// whole tells the atomic container: all that is wanted of it, or that nothing
+// is left (gnmi.md 80, 81).
+func (t *told) whole(atomic []leafDelta, wanted func(*leafDelta) bool, updates bool, duplicates uint32) {
+	left := false
+	for i := range atomic {
+		l := &atomic[i]
+		if !wanted(l) {
+			continue
+		}
+		left = true
+		if updates {
+			t.update(l.node, l.rel, l.value, duplicates)
+		}
+	}
+	if !left {
+		t.container()
+		t.atomic.Delete = []*gpb.Path{{}}
+	}
+}
+
+// maxShared is the largest batch of changes whose deltas are kept for other
+// subscribers, and recentBatches is how many batches are.
+const (
+	maxShared     = 64
+	recentBatches = 8
+)
+
+// deltaCache lets the subscribers that are told of a batch at about the same
+// time share its deltas. The zero cache is ready.
+type deltaCache struct {
+	mu     sync.Mutex // guards what follows
+	recent [recentBatches]*batch
+	next   int
+}
+
+// batch is the deltas of changes that came together.
+type batch struct {
+	first    *commit.Change // tells batches apart: the feed gives all readers the same slice
+	encoding gpb.Encoding
+	changes  []commit.Change
+	deltas   []*delta // nil for a large batch: each is made when it is its turn, and let go
+}
+
+func (c *deltaCache) of(changes []commit.Change, enc gpb.Encoding) *batch {
+	b := &batch{first: &changes[0], encoding: enc, changes: changes}
+	if len(changes) > maxShared {
+		return b
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.recent {
+		if r != nil && r.first == b.first && r.encoding == enc && len(r.changes) == len(changes) {
+			return r
+		}
+	}
+	b.deltas = make([]*delta, len(changes))
+	for i := range changes {
+		b.deltas[i] = newDelta(&changes[i], enc)
+	}
+	c.recent[c.next] = b
+	c.next = (c.next + 1) % len(c.recent)
+	return b
+}
+
+// forget lets go of what the cache holds.
+func (c *deltaCache) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.recent[:])
+}
+
+func (b *batch) at(i int) *delta {
+	if b.deltas == nil {
+		return newDelta(&b.changes[i], b.encoding)
+	}
+	return b.deltas[i]
 }
 
 // leafID tells the leaves of a record apart.
@@ -148,34 +295,3 @@ var emptyRecords = func() map[*schema.RecordKind]ygot.GoStruct {
 	}
 	return m
 }()
-
-// relPaths are the paths from a record to its leaves that no list is on: most
-// leaves, and always the same message.
-var relPaths = func() map[*schema.Node]*gpb.Path {
-	m := map[*schema.Node]*gpb.Path{}
-	var grow func(n *schema.Node, p schema.Path)
-	grow = func(n *schema.Node, p schema.Path) {
-		for _, c := range n.Children {
-			rel := p.Append(c)
-			switch {
-			case c.IsRecord():
-				grow(c, nil)
-			case c.IsLeaf():
-				m[c] = &gpb.Path{Elem: elemsOut(rel)}
-			case c.Kind == schema.Container:
-				grow(c, rel)
-			}
-		}
-	}
-	grow(schema.Root(), nil)
-	return m
-}()
-
-// relOut is a path below a record as gNMI writes it. It may be shared: nobody
-// changes it.
-func relOut(rel schema.Path) *gpb.Path {
-	if p := relPaths[rel.Node()]; p != nil {
-		return p
-	}
-	return &gpb.Path{Elem: elemsOut(rel)}
-}

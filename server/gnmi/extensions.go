@@ -2,9 +2,13 @@ package gnmi
 
 import (
 	"fmt"
+	"math"
 
 	extpb "github.com/openconfig/gnmi/proto/gnmi_ext"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"mooring/server/gnmi/preview"
 )
 
 // rpc is a method, where rules differ.
@@ -17,44 +21,97 @@ const (
 	rpcSubscribe
 )
 
-// checkExtensions refuses an extension that would change what the request
-// means (gnmi.md 93): on a Set everything, since a Commit that is ignored
-// turns a trial into a fact; on the others what changes the answer.
-func checkExtensions(r rpc, exts []*extpb.Extension) error {
-	for i, e := range exts {
-		code, reason := judge(r, e)
-		if code != codes.OK {
-			return fault{code: code, op: fmt.Sprintf("extension[%d]", i), reason: reason}.err()
-		}
-	}
-	return nil
+// extensions are those of a request that mean something to its RPC.
+type extensions struct {
+	depth      int                      // 0: all levels
+	configOnly bool                     // a config subscription
+	election   *extpb.MasterArbitration // of a Set
+	preview    *preview.Preview         // of a Set
 }
 
-func judge(r rpc, e *extpb.Extension) (codes.Code, string) {
+// readExtensions reads what a request carries and refuses what would change
+// what it means but is not served (gnmi.md 93): on a Set everything, since a
+// Commit that is ignored turns a trial into a fact; on the others what changes
+// the answer.
+func readExtensions(r rpc, exts []*extpb.Extension) (extensions, error) {
+	var out extensions
+	seen := map[string]bool{}
+	for i, e := range exts {
+		code, reason := codes.OK, ""
+		if name := extensionName(e); seen[name] && understood(r, e) {
+			code, reason = codes.InvalidArgument, name+" is there twice"
+		} else {
+			seen[name] = true
+			code, reason = out.read(r, e)
+		}
+		if code != codes.OK {
+			return out, fault{code: code, op: fmt.Sprintf("extension[%d]", i), reason: reason}.err()
+		}
+	}
+	return out, nil
+}
+
+// understood says whether an extension means something to an RPC.
+func understood(r rpc, e *extpb.Extension) bool {
+	switch e.GetExt().(type) {
+	case *extpb.Extension_Depth, *extpb.Extension_ConfigSubscription:
+		return r == rpcGet || r == rpcSubscribe
+	}
+	return r == rpcSet
+}
+
+func (x *extensions) read(r rpc, e *extpb.Extension) (codes.Code, string) {
 	switch ext := e.GetExt().(type) {
 	case *extpb.Extension_Depth:
 		if r == rpcSet || r == rpcCapabilities { // gnmi.md 4, 98
 			return codes.InvalidArgument, "depth is for Get and Subscribe"
 		}
-		if ext.Depth.GetLevel() == 0 { // gnmi.md 95: none
-			return codes.OK, ""
-		}
-		return codes.Unimplemented, "depth is not supported"
+		x.depth = int(min(ext.Depth.GetLevel(), math.MaxInt16)) // deeper than any model
+		return codes.OK, ""
 	case *extpb.Extension_History:
 		if r != rpcCapabilities { // gnmi.md 92: never serve current data instead
 			return codes.Unimplemented, "history is not supported"
 		}
 	case *extpb.Extension_ConfigSubscription:
-		if r == rpcSubscribe && ext.ConfigSubscription.GetSyncDone() != nil { // gnmi.md 90
-			return codes.InvalidArgument, "sync_done is for the target to send"
-		}
 		if r == rpcSubscribe {
-			return codes.Unimplemented, "config subscriptions are not supported"
+			return x.configSubscription(ext.ConfigSubscription)
+		}
+	case *extpb.Extension_MasterArbitration:
+		if r == rpcSet {
+			if ext.MasterArbitration.GetElectionId() == nil { // gnmi.md 84
+				return codes.InvalidArgument, "master arbitration needs an election_id"
+			}
+			x.election = ext.MasterArbitration
+			return codes.OK, ""
+		}
+	case *extpb.Extension_RegisteredExt:
+		if r == rpcSet && ext.RegisteredExt.GetId() == preview.ID {
+			return x.readPreview(ext.RegisteredExt.GetMsg())
 		}
 	}
 	if r == rpcSet {
 		return codes.Unimplemented, extensionName(e) + " is not supported, and a Set that ignored it could do what was not meant"
 	}
+	return codes.OK, ""
+}
+
+func (x *extensions) configSubscription(c *extpb.ConfigSubscription) (codes.Code, string) {
+	switch c.GetAction().(type) {
+	case *extpb.ConfigSubscription_Start:
+		x.configOnly = true
+		return codes.OK, ""
+	case *extpb.ConfigSubscription_SyncDone: // gnmi.md 90
+		return codes.InvalidArgument, "sync_done is for the target to send"
+	}
+	return codes.InvalidArgument, "a config subscription needs the action start"
+}
+
+func (x *extensions) readPreview(b []byte) (codes.Code, string) {
+	p := &preview.Preview{}
+	if err := proto.Unmarshal(b, p); err != nil {
+		return codes.InvalidArgument, "the registered extension 999 is no mooring.gnmi.Preview"
+	}
+	x.preview = p
 	return codes.OK, ""
 }
 
@@ -68,6 +125,21 @@ func extensionName(e *extpb.Extension) string {
 		return "commit confirmed"
 	case *extpb.Extension_ConfigSubscription:
 		return "config subscription"
+	case *extpb.Extension_Depth:
+		return "depth"
+	case *extpb.Extension_History:
+		return "history"
 	}
 	return "an unknown extension"
+}
+
+// registered is a Preview as an extension of an answer.
+func registered(p *preview.Preview) ([]*extpb.Extension, error) {
+	b, err := proto.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("encode the extension Preview: %w", err)
+	}
+	return []*extpb.Extension{{Ext: &extpb.Extension_RegisteredExt{
+		RegisteredExt: &extpb.RegisteredExtension{Id: preview.ID, Msg: b},
+	}}}, nil
 }

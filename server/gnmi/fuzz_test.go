@@ -34,6 +34,8 @@ func (e dryEngine) Edit(_ context.Context, _ commit.Actor, _ commit.Options, fn 
 	return &commit.Result{}, nil
 }
 
+func (dryEngine) Explain(commit.Plan) []commit.PeerImpact { return nil }
+
 func (dryEngine) Subscribe() *commit.Subscription { return nil }
 
 // fuzzServer has the example configuration.
@@ -118,7 +120,7 @@ func FuzzSet(f *testing.F) {
 		before := s.cfg.Engine.View().(configView).Reader.(*datastore.Snapshot)
 		resp, err := s.Set(t.Context(), &req)
 		checkCode(t, err)
-		if n := len(req.Delete) + len(req.Replace) + len(req.Update); err == nil && len(resp.Response) != n {
+		if n := len(req.Delete) + len(req.Replace) + len(req.Update) + len(req.UnionReplace); err == nil && len(resp.Response) != n {
 			t.Fatalf("%d results for %d operations", len(resp.Response), n)
 		}
 		if s.cfg.Engine.View().(configView).Reader.(*datastore.Snapshot) != before {

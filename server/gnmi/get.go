@@ -29,6 +29,7 @@ type getter struct {
 	content  schema.Content
 	encoding gpb.Encoding
 	modules  moduleSet
+	depth    int // levels below each path, 0 for all
 }
 
 // Get returns one Notification for each path, in their order (gnmi.md 16). One
@@ -60,7 +61,8 @@ func (s *Server) Get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse
 }
 
 func (s *Server) newGetter(req *gpb.GetRequest) (*getter, error) {
-	if err := checkExtensions(rpcGet, req.GetExtension()); err != nil {
+	exts, err := readExtensions(rpcGet, req.GetExtension())
+	if err != nil {
 		return nil, err
 	}
 	content, ok := contents[req.GetType()]
@@ -80,7 +82,7 @@ func (s *Server) newGetter(req *gpb.GetRequest) (*getter, error) {
 	}
 	return &getter{
 		server: s, scope: sc, view: s.cfg.Engine.View(), time: time.Now().UnixNano(),
-		content: content, encoding: req.GetEncoding(), modules: modules,
+		content: content, encoding: req.GetEncoding(), modules: modules, depth: exts.depth,
 	}, nil
 }
 
@@ -183,7 +185,7 @@ var stateless = func() map[*schema.Node]bool {
 }()
 
 func (a *answer) json(p schema.Path) ([]byte, error) {
-	opt := schema.JSONOptions{IETF: a.encoding == gpb.Encoding_JSON_IETF, Content: a.content}
+	opt := schema.JSONOptions{IETF: a.encoding == gpb.Encoding_JSON_IETF, Content: a.content, Depth: a.depth}
 	if opt.Content == schema.All && stateless[p.Node()] {
 		opt.Content = schema.ConfigOnly
 	}
@@ -237,7 +239,7 @@ func (a *answer) addLeaves(p schema.Path) error {
 	// entry is an error: AppendJSON knows which (gnmi.md 24).
 	leaf := p.Node().IsLeaf()
 	before := len(a.notification.Update)
-	schema.Leaves(a.view, p, schema.LeafOptions{Content: a.content, Defaults: leaf}, func(l *schema.LeafValue) bool {
+	schema.Leaves(a.view, p, schema.LeafOptions{Content: a.content, Depth: a.depth, Defaults: leaf}, func(l *schema.LeafValue) bool {
 		if a.modules.has(l.Node) {
 			a.append(l.Path(), leafValue(a.encoding, l))
 		}
@@ -247,7 +249,7 @@ func (a *answer) addLeaves(p schema.Path) error {
 		return nil
 	}
 	a.found = true
-	_, err := schema.AppendJSON(nil, a.view, p, schema.JSONOptions{Content: a.content})
+	_, err := schema.AppendJSON(nil, a.view, p, schema.JSONOptions{Content: a.content, Depth: a.depth})
 	return err
 }
 

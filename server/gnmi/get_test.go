@@ -185,7 +185,6 @@ func TestGetRefused(t *testing.T) {
 		{"unknown model (25)", `path: {} use_models: {name: "acme-bgp"}`, "", codes.Unimplemented, []string{"acme-bgp"}},
 		{"another version of a model (25)", `path: {} use_models: {name: "mooring-bgp" version: "1999-01-01"}`, "", codes.Unimplemented, []string{"1999-01-01"}},
 		{"outside the models (25)", `use_models: {name: "mooring-agent"}`, thePeer, codes.Unimplemented, []string{"use_models"}},
-		{"depth (28)", "path: {} extension: {depth: {level: 1}}", "", codes.Unimplemented, []string{"depth"}},
 		{"one bad path fails all (23)", "path: {}", thePeer + "/config/description", codes.NotFound, []string{"path[1]"}},
 	}
 	for _, tt := range tests {
@@ -309,7 +308,7 @@ func TestExtensions(t *testing.T) {
 		ext  *extpb.Extension
 		want [4]codes.Code // Capabilities, Get, Set, Subscribe
 	}{
-		{"depth", depth, [4]codes.Code{codes.InvalidArgument, codes.Unimplemented, codes.InvalidArgument, codes.Unimplemented}},
+		{"depth", depth, [4]codes.Code{codes.InvalidArgument, codes.OK, codes.InvalidArgument, codes.OK}},
 		{
 			"depth 0 is none (95)", &extpb.Extension{Ext: &extpb.Extension_Depth{Depth: &extpb.Depth{}}},
 			[4]codes.Code{codes.InvalidArgument, codes.OK, codes.InvalidArgument, codes.OK},
@@ -319,20 +318,24 @@ func TestExtensions(t *testing.T) {
 			[4]codes.Code{codes.OK, codes.OK, codes.Unimplemented, codes.OK},
 		},
 		{
-			"master arbitration", &extpb.Extension{Ext: &extpb.Extension_MasterArbitration{MasterArbitration: &extpb.MasterArbitration{}}},
+			"master arbitration without an id (84)", &extpb.Extension{Ext: &extpb.Extension_MasterArbitration{MasterArbitration: &extpb.MasterArbitration{}}},
+			[4]codes.Code{codes.OK, codes.OK, codes.InvalidArgument, codes.OK},
+		},
+		{
+			"registered, not ours", &extpb.Extension{Ext: &extpb.Extension_RegisteredExt{RegisteredExt: &extpb.RegisteredExtension{Id: 998}}},
 			[4]codes.Code{codes.OK, codes.OK, codes.Unimplemented, codes.OK},
 		},
 		{
-			"registered", &extpb.Extension{Ext: &extpb.Extension_RegisteredExt{RegisteredExt: &extpb.RegisteredExtension{Id: 999}}},
-			[4]codes.Code{codes.OK, codes.OK, codes.Unimplemented, codes.OK},
+			"no Preview", &extpb.Extension{Ext: &extpb.Extension_RegisteredExt{RegisteredExt: &extpb.RegisteredExtension{Id: 999, Msg: []byte{0xff}}}},
+			[4]codes.Code{codes.OK, codes.OK, codes.InvalidArgument, codes.OK},
 		},
 		{
 			"history (92)", &extpb.Extension{Ext: &extpb.Extension_History{History: &extpb.History{}}},
 			[4]codes.Code{codes.OK, codes.Unimplemented, codes.Unimplemented, codes.Unimplemented},
 		},
 		{
-			"config subscription", &extpb.Extension{Ext: &extpb.Extension_ConfigSubscription{ConfigSubscription: &extpb.ConfigSubscription{}}},
-			[4]codes.Code{codes.OK, codes.OK, codes.Unimplemented, codes.Unimplemented},
+			"config subscription without an action", &extpb.Extension{Ext: &extpb.Extension_ConfigSubscription{ConfigSubscription: &extpb.ConfigSubscription{}}},
+			[4]codes.Code{codes.OK, codes.OK, codes.Unimplemented, codes.InvalidArgument},
 		},
 		{"sync_done from a client (90)", &extpb.Extension{Ext: &extpb.Extension_ConfigSubscription{ConfigSubscription: &extpb.ConfigSubscription{
 			Action: &extpb.ConfigSubscription_SyncDone{SyncDone: &extpb.ConfigSubscriptionSyncDone{}},

@@ -67,6 +67,14 @@ func scalarOf(v *gpb.TypedValue) (schema.Scalar, *fault) {
 	return nil, &fault{code: codes.Unimplemented, reason: fmt.Sprintf("%s is not supported: use json_val, json_ietf_val or a scalar", field.Name())}
 }
 
+// decodeTo reads the payload as edits that merge it.
+func (p payload) decodeTo(at schema.Path, emit func(schema.Path, *schema.Edit) error) error {
+	if p.scalar != nil {
+		return schema.DecodeScalar(at, p.scalar, schema.OpMerge, emit)
+	}
+	return schema.DecodeJSON(at, p.json, schema.OpMerge, emit)
+}
+
 // decode applies the payload to a transaction.
 func (p payload) decode(tx schema.Tx, at schema.Path, op schema.Op) error {
 	emit := func(base schema.Path, e *schema.Edit) error { return schema.Apply(tx, base, e) }

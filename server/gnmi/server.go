@@ -36,6 +36,9 @@ type Engine interface {
 	// commits it; it blocks until the change is durable or refused. An error
 	// of fn is returned as it is.
 	Edit(ctx context.Context, actor commit.Actor, opt commit.Options, fn func(schema.Tx) error) (*commit.Result, error)
+	// Explain tells what the plan of a Result does to each peer, with the
+	// sessions as they are now.
+	Explain(p commit.Plan) []commit.PeerImpact
 	// Subscribe starts a feed of all changes from now on. The caller closes it.
 	Subscribe() *commit.Subscription
 }
@@ -79,13 +82,14 @@ const (
 // Server is the gNMI service. Its methods Capabilities, Get, Set and Subscribe
 // are those of gnmi.proto; Serve puts them on a listener.
 type Server struct {
-	cfg      Config
-	log      *slog.Logger
-	stopping chan struct{}                        // closed when the server stops
-	readers  sync.WaitGroup                       // goroutines of the open Subscribe RPCs
-	open     atomic.Int64                         // Subscribe RPCs
-	deltas   deltaCache
-	fullSize [schema.Operational + 1]atomic.Int64 // octets of the last answer for the root, by content
+	cfg       Config
+	log       *slog.Logger
+	stopping  chan struct{}  // closed when the server stops
+	readers   sync.WaitGroup // goroutines of the open Subscribe RPCs
+	open      atomic.Int64   // Subscribe RPCs
+	elections elections
+	deltas    deltaCache
+	fullSize  [schema.Operational + 1]atomic.Int64 // octets of the last answer for the root, by content
 }
 
 var _ gpb.GNMIServer = (*Server)(nil)

@@ -2,6 +2,7 @@ package gnmi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,14 +31,15 @@ type operation struct {
 // updates, each in order (gnmi.md 29, 31). It returns when the change is
 // durable, not when sessions are up again (gnmi.md 109).
 func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse, error) {
-	if err := checkExtensions(rpcSet, req.GetExtension()); err != nil {
+	exts, err := readExtensions(rpcSet, req.GetExtension())
+	if err != nil {
 		return nil, err
 	}
-	if n := len(req.GetUnionReplace()); n > 0 {
-		if len(req.GetDelete())+len(req.GetReplace())+len(req.GetUpdate()) > 0 { // gnmi.md 48
-			return nil, fault{code: codes.InvalidArgument, path: "union_replace", reason: "union_replace goes with no other operation"}.err()
-		}
-		return nil, fault{code: codes.Unimplemented, path: "union_replace", reason: "union_replace is not supported: use replace"}.err()
+	if len(req.GetUnionReplace()) > 0 && len(req.GetDelete())+len(req.GetReplace())+len(req.GetUpdate()) > 0 { // gnmi.md 48
+		return nil, fault{code: codes.InvalidArgument, path: "union_replace", reason: "union_replace goes with no other operation"}.err()
+	}
+	if err := s.elections.check(exts.election); err != nil { // counts also where what follows fails (gnmi.md 85)
+		return nil, err
 	}
 	ops, err := operations(req)
 	if err != nil {
@@ -47,18 +49,36 @@ func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse
 	for i := range ops {
 		resp.Response[i] = &gpb.UpdateResult{Path: ops[i].path, Op: ops[i].kind}
 	}
-	if len(ops) == 0 { // gnmi.md 30
+	if len(ops) == 0 && exts.preview == nil { // gnmi.md 30
 		resp.Timestamp = time.Now().UnixNano()
 		return resp, nil
 	}
-	res, err := s.cfg.Engine.Edit(ctx, actor(ctx), commit.Options{}, func(tx schema.Tx) error {
+	if len(req.GetUnionReplace()) > 0 {
+		if ops, err = union(ops); err != nil {
+			return nil, err
+		}
+	}
+	res, answer, err := s.edit(ctx, exts.preview, func(tx schema.Tx) error {
+		// Once a new master was accepted nothing of the old one is.
+		if err := s.elections.check(exts.election); err != nil {
+			return err
+		}
 		return apply(ctx, tx, ops)
 	})
 	if err != nil {
-		return nil, statusOf(err)
+		return nil, setStatus(req, err)
 	}
-	resp.Timestamp = res.Time.UnixNano()
+	resp.Timestamp, resp.Extension = res.Time.UnixNano(), answer
 	return resp, nil
+}
+
+// setStatus is statusOf, but for a union_replace that failed on the way
+// (gnmi.md 49).
+func setStatus(req *gpb.SetRequest, err error) error {
+	if e, ok := errors.AsType[*commit.ApplyError](err); ok && len(req.GetUnionReplace()) > 0 && e.Rollback == nil {
+		return engineFault(codes.Internal, "rolled-back", e.Path, e.Error()).err()
+	}
+	return statusOf(err)
 }
 
 // operations reads the operations in the order in which they are applied. All
@@ -68,7 +88,7 @@ func operations(req *gpb.SetRequest) ([]operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	ops := make([]operation, 0, len(req.GetDelete())+len(req.GetReplace())+len(req.GetUpdate()))
+	ops := make([]operation, 0, len(req.GetDelete())+len(req.GetReplace())+len(req.GetUpdate())+len(req.GetUnionReplace()))
 	var bad faults
 	add := func(o operation, f *fault) {
 		if f != nil && len(bad) < maxFaults {
@@ -84,6 +104,9 @@ func operations(req *gpb.SetRequest) ([]operation, error) {
 	}
 	for i, u := range req.GetUpdate() {
 		add(writing(sc, fmt.Sprintf("update[%d]", i), gpb.UpdateResult_UPDATE, u))
+	}
+	for i, u := range req.GetUnionReplace() {
+		add(writing(sc, fmt.Sprintf("union_replace[%d]", i), gpb.UpdateResult_UNION_REPLACE, u))
 	}
 	if len(bad) > 0 {
 		return nil, bad.err()

@@ -138,7 +138,13 @@ func TestSetRefused(t *testing.T) {
 		{"must (45)", one(vpn1+"/peers/peer[address=10.1.1.8]", `json_val: "{}"`), codes.InvalidArgument, []string{"10.1.1.8", "AS number"}},
 		{"leafref (45)", one(config+"/peer-group", `json_val: "\"nobody\""`), codes.InvalidArgument, []string{"peer-group"}},
 		{"union_replace with others (48)", `union_replace: {} delete: {}`, codes.InvalidArgument, []string{"union_replace"}},
-		{"union_replace (51)", `union_replace: {val: {json_val: "{}"}}`, codes.Unimplemented, []string{"union_replace"}},
+		{"union_replace, cli (51)", `union_replace: {path: {origin: "cli"} val: {ascii_val: "x"}}`, codes.Unimplemented, []string{"union_replace[0]", "cli"}},
+		{"union_replace, not in the model (41)", "union_replace: {path: {" + pathProto("/nonsense") + `} val: {json_val: "1"}}`, codes.NotFound, []string{"union_replace[0]", "nonsense"}},
+		{
+			"union_replace, contradiction (49)", "union_replace: {path: {" + pathProto(config+"/as") + `} val: {uint_val: 7}} union_replace: {path: {` + pathProto(thePeer) + `} val: {json_val: "{\"config\":{\"as\":8}}"}}`,
+			codes.InvalidArgument, []string{"union_replace[1]", config + "/as", "union_replace[0]", "7", "8"},
+		},
+		{"union_replace, bad value (49)", "union_replace: {path: {" + pathProto(config) + `} val: {json_val: "{\"as\":0}"}}`, codes.InvalidArgument, []string{"union_replace[0]", config + "/as"}},
 		{"origin twice (9)", `prefix: {origin: "mooring"} delete: {origin: "mooring"}`, codes.InvalidArgument, []string{"origin"}},
 	}
 	r := newRig(t).example()

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
-	"google.golang.org/grpc/codes"
+	extpb "github.com/openconfig/gnmi/proto/gnmi_ext"
 	"google.golang.org/grpc/status"
 
 	"mooring/engine/commit"
@@ -20,64 +20,29 @@ import (
 // in Send and nobody else: the feed keeps at most one change a record for it
 // (gnmi.md 61).
 type sender struct {
+	server *Server
 	stream gpb.GNMI_SubscribeServer
+	cancel context.CancelCauseFunc
+	stall  *time.Timer // runs while a message waits for the reader
 	*watch
 }
 
-// onChange sends the initial values, then what changes (gnmi.md 69). It ends
-// when the client cancels, the server stops, or the client sends a second
-// message; that the client closes its side does not end it (gnmi.md 64).
-func (s *Server) onChange(ctx context.Context, cancel context.CancelCauseFunc, stream gpb.GNMI_SubscribeServer, out *sender) error {
-	s.receive(stream, func(_ *gpb.SubscribeRequest, err error) bool {
-		switch {
-		case errors.Is(err, io.EOF):
-		case err != nil:
-			cancel(err)
-		default: // gnmi.md 53
-			cancel(fault{code: codes.InvalidArgument, reason: "nothing may follow the SubscriptionList of mode STREAM: open another Subscribe"}.err())
-		}
-		return false
-	})
-	// First the feed, then the view: a change between is told twice, not lost.
-	sub := s.cfg.Engine.Subscribe()
-	defer sub.Close()
-	if err := out.initial(ctx, s.cfg.Engine.View()); err != nil {
-		return err
-	}
-	for {
-		changes, err := sub.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if err := out.tell(changes); err != nil {
-			return err
-		}
-	}
+func newSender(s *Server, stream gpb.GNMI_SubscribeServer, w *watch, cancel context.CancelCauseFunc) *sender {
+	o := &sender{server: s, stream: stream, cancel: cancel, watch: w}
+	o.stall = time.AfterFunc(stallTime, func() { cancel(errStalled) })
+	o.stall.Stop()
+	return o
 }
 
-// tell sends what a batch of changes, sorted so that a record comes before
-// those below it, means to each group.
-func (o *sender) tell(changes []commit.Change) error {
-	gone := make([]schema.Key, len(o.groups)) // the last record whose removal a group was told
-	for i := range changes {
-		d := newDelta(&changes[i], o.encoding)
-		for g := range o.groups {
-			if d.gone && gone[g] != "" && strings.HasPrefix(string(d.change.Key), string(gone[g])+"\x00") {
-				continue // the delete of what is above says it already
-			}
-			n, whole := o.change(&o.groups[g], d)
-			if whole {
-				gone[g] = d.change.Key
-			}
-			if n == nil {
-				continue
-			}
-			if err := o.send(n); err != nil {
-				return err
-			}
-		}
+// run serves the RPC until it is complete or ctx ends.
+func (o *sender) run(ctx context.Context) error {
+	switch o.mode {
+	case gpb.SubscriptionList_ONCE: // gnmi.md 66
+		return o.initial(ctx)
+	case gpb.SubscriptionList_POLL:
+		return o.poll(ctx)
 	}
-	return nil
+	return o.follow(ctx)
 }
 
 // ended is the status with which the RPC ends.
@@ -94,134 +59,233 @@ func (o *sender) ended(ctx context.Context, err error) error {
 	return statusOf(err)
 }
 
-// initial sends everything that is there, a record in a message, and that it
-// is all (gnmi.md 58, 59).
-func (o *sender) initial(ctx context.Context, view schema.View) error {
-	if !o.updatesOnly {
-		now := time.Now().UnixNano()
-		for i := range o.groups {
-			for p := range o.groups[i].patterns {
-				d := &dump{sender: o, group: &o.groups[i], pattern: p, time: now}
-				if err := d.run(ctx, view); err != nil {
+func (o *sender) send(resp *gpb.SubscribeResponse) error {
+	o.stall.Reset(stallTime)
+	defer o.stall.Stop()
+	return o.stream.Send(resp)
+}
+
+func (o *sender) notify(n *gpb.Notification) error {
+	return o.send(&gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_Update{Update: n}})
+}
+
+// prefix is that of a message about what stands at a path: target and origin
+// are as the client gave them.
+func (o *sender) prefix(g *group, at schema.Path) *gpb.Path {
+	return &gpb.Path{Origin: g.origin, Target: o.scope.prefix.GetTarget(), Elem: elemsOut(at)}
+}
+
+// follow sends the initial values, then what STREAM asks for (gnmi.md 69 to
+// 76). It ends when the client cancels, the server stops, or the client sends
+// a second message; that the client closes its side does not end it (gnmi.md
+// 64).
+func (o *sender) follow(ctx context.Context) error {
+	o.server.receive(o.stream, func(_ *gpb.SubscribeRequest, err error) bool {
+		switch {
+		case errors.Is(err, io.EOF):
+		case err != nil:
+			o.cancel(err)
+		default: // gnmi.md 53
+			o.cancel(errSecondMessage)
+		}
+		return false
+	})
+	// First the feeds, then the view: a change between is told twice, not lost.
+	live, timers := o.schedule()
+	if live != nil {
+		defer live.feed.Close()
+	}
+	for _, t := range timers {
+		if t.feed != nil {
+			defer t.feed.Close()
+		}
+	}
+	if err := o.initial(ctx); err != nil {
+		return err
+	}
+	start := time.Now()
+	for _, t := range timers {
+		t.due = start.Add(t.every)
+	}
+	for {
+		changes, err := live.wait(ctx, earliest(timers))
+		if err != nil {
+			return err
+		}
+		if err := o.tell(live, changes); err != nil {
+			return err
+		}
+		for now := time.Now(); len(timers) > 0; {
+			t := first(timers)
+			if t.due.After(now) {
+				break
+			}
+			if err := o.fire(ctx, t); err != nil {
+				return err
+			}
+			// What fell due while the reader was slow is left out.
+			t.due = t.due.Add(t.every * (time.Since(t.due)/t.every + 1))
+		}
+	}
+}
+
+// channel is groups that are told of the same feed at the same time.
+type channel struct {
+	feed   *commit.Subscription
+	groups []*group
+	gone   []schema.Key // for each group the last record whose removal was told
+}
+
+// timer is what happens again and again to one group: a sample, or a
+// heartbeat, which has no feed.
+type timer struct {
+	channel
+	every time.Duration
+	due   time.Time
+}
+
+// schedule returns the channel of what is told at once, nil for none, and the
+// timers. A sampled group has a feed of its own that collects what changes
+// between two samples: it tells what has gone, and what has changed without
+// anyone comparing everything there is.
+func (o *sender) schedule() (live *channel, timers []*timer) {
+	for i := range o.groups {
+		g := &o.groups[i]
+		if g.policy.sample > 0 {
+			timers = append(timers, &timer{channel: *o.open(g), every: g.policy.sample})
+		} else if live == nil {
+			live = o.open(g)
+		} else {
+			live.groups = append(live.groups, g)
+		}
+		if g.policy.heartbeat > 0 {
+			timers = append(timers, &timer{channel: channel{groups: []*group{g}}, every: g.policy.heartbeat})
+		}
+	}
+	return live, timers
+}
+
+func (o *sender) open(g *group) *channel {
+	return &channel{feed: o.server.cfg.Engine.Subscribe(), groups: []*group{g}}
+}
+
+// first returns the timer that is due first.
+func first(timers []*timer) *timer {
+	best := timers[0]
+	for _, t := range timers[1:] {
+		if t.due.Before(best.due) {
+			best = t
+		}
+	}
+	return best
+}
+
+// earliest returns when the first timer is due, the zero time for never.
+func earliest(timers []*timer) time.Time {
+	if len(timers) == 0 {
+		return time.Time{}
+	}
+	return first(timers).due
+}
+
+// wait returns what has changed, or nothing when it is due.
+func (c *channel) wait(ctx context.Context, due time.Time) ([]commit.Change, error) {
+	until := ctx
+	if !due.IsZero() {
+		var cancel context.CancelFunc
+		until, cancel = context.WithDeadline(ctx, due)
+		defer cancel()
+	}
+	if c == nil {
+		<-until.Done()
+		return nil, ctx.Err()
+	}
+	changes, err := c.feed.Next(until)
+	if err != nil && until.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return changes, err
+}
+
+// past is a context that has ended: Next with it does not wait.
+var past = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// fire does what a timer is for.
+func (o *sender) fire(ctx context.Context, t *timer) error {
+	g := t.groups[0]
+	if t.feed != nil {
+		changes, err := t.feed.Next(past)
+		if err != nil && !errors.Is(err, context.Canceled) {
+			return err
+		}
+		if err := o.tell(&t.channel, changes); err != nil || g.policy.suppress {
+			return err
+		}
+	}
+	return o.dump(ctx, []group{*g})
+}
+
+// tell sends what a batch of changes, sorted so that a record comes before
+// those below it, means to each group.
+func (o *sender) tell(c *channel, changes []commit.Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	c.gone = make([]schema.Key, len(c.groups))
+	deltas := o.server.deltas.of(changes, o.encoding)
+	for i := range changes {
+		d := deltas.at(i)
+		for j, g := range c.groups {
+			if d.gone && c.gone[j] != "" && strings.HasPrefix(string(d.change.Key), string(c.gone[j])+"\x00") {
+				continue // the delete of what is above says it already
+			}
+			told := o.change(g, d)
+			if told.gone {
+				c.gone[j] = d.change.Key
+			}
+			for _, n := range told.messages() {
+				if err := o.notify(n); err != nil {
 					return err
 				}
 			}
 		}
 	}
-	return o.stream.Send(&gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_SyncResponse{SyncResponse: true}})
+	return o.commits(c, changes)
 }
 
-func (o *sender) send(n *gpb.Notification) error {
-	return o.stream.Send(&gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_Update{Update: n}})
-}
-
-// prefix is that of a message about a record: its path, and target and origin
-// as the client gave them.
-func (o *sender) prefix(g *group, record schema.Path) *gpb.Path {
-	return &gpb.Path{Origin: g.origin, Target: o.scope.prefix.GetTarget(), Elem: elemsOut(record)}
-}
-
-// dump sends what one pattern of a group names, without what an earlier
-// pattern has sent (gnmi.md 47, 58).
-type dump struct {
-	*sender
-	group   *group
-	pattern int
-	time    int64
-
-	key     schema.Key
-	earlier []schema.Path // below the record at hand, what earlier patterns name
-	sent    bool          // they name all of it
-	n       *gpb.Notification
-}
-
-func (d *dump) run(ctx context.Context, view schema.View) error {
-	var err error
-	schema.Leaves(view, d.group.patterns[d.pattern], schema.LeafOptions{Defaults: true}, func(l *schema.LeafValue) bool {
-		if l.Key != d.key || d.n == nil {
-			if err = d.flush(); err == nil {
-				err = ctx.Err()
-			}
-			if err != nil {
-				return false
-			}
-			d.begin(l)
-		}
-		if d.sent || slices.ContainsFunc(d.earlier, func(p schema.Path) bool { return covers(p, l.Rel) }) {
-			return true
-		}
-		d.n.Update = append(d.n.Update, &gpb.Update{Path: relOut(l.Rel), Val: leafValue(d.encoding, l)})
-		return true
-	})
-	if err != nil {
-		return err
-	}
-	return d.flush()
-}
-
-// begin starts the message of a record.
-func (d *dump) begin(l *schema.LeafValue) {
-	d.key, d.earlier, d.sent = l.Key, d.earlier[:0], false
-	for _, p := range d.group.patterns[:d.pattern] {
-		rest, ok := below(p, l.Record)
-		if ok && len(rest) == 0 {
-			d.sent = true
-		}
-		if ok {
-			d.earlier = append(d.earlier, rest)
+// initial sends everything that is there, and that it is all (gnmi.md 58, 59).
+func (o *sender) initial(ctx context.Context) error {
+	if !o.updatesOnly {
+		if err := o.dump(ctx, o.all); err != nil {
+			return err
 		}
 	}
-	d.n = &gpb.Notification{Timestamp: d.time, Prefix: d.prefix(d.group, l.Record)}
+	return o.send(&gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_SyncResponse{SyncResponse: true}})
 }
 
-func (d *dump) flush() error {
-	n := d.n
-	d.n = nil
-	if n == nil || len(n.Update) == 0 {
+// commits tells a config subscription of the commits whose changes have been
+// sent: the last one stands for those that were merged into it (gnmi.md 90).
+func (o *sender) commits(c *channel, changes []commit.Change) error {
+	if !o.configOnly || c.groups[0].policy.sample > 0 {
 		return nil
 	}
-	return d.send(n)
-}
-
-// below returns what a pattern names within a record: nothing more to say
-// where it names the record or something above it.
-func below(pattern, record schema.Path) (rest schema.Path, ok bool) {
-	if len(pattern) <= len(record) {
-		return nil, covers(pattern, record)
-	}
-	return pattern[len(record):], covers(pattern[:len(record)], record)
-}
-
-// change is what a group is told of a change, nil for nothing. whole says that
-// the record as such was told to be gone.
-func (o *sender) change(g *group, d *delta) (n *gpb.Notification, whole bool) {
-	all := false
-	var rests []schema.Path
-	for _, p := range g.patterns {
-		rest, ok := below(p, d.record)
-		if ok {
-			rests = append(rests, rest)
-			all = all || len(rest) == 0
+	var last uint64
+	for i := range changes {
+		if c := &changes[i]; c.Old.Config != c.New.Config {
+			last = max(last, c.New.Revision())
 		}
 	}
-	switch {
-	case len(rests) == 0:
-		return nil, false
-	case all && d.gone:
-		return &gpb.Notification{Timestamp: d.time, Prefix: o.prefix(g, nil), Delete: []*gpb.Path{{Elem: elemsOut(d.record)}}}, true
+	if last == 0 {
+		return nil // only state has changed
 	}
-	n = &gpb.Notification{Timestamp: d.time, Prefix: o.prefix(g, d.record)}
-	for _, l := range d.leaves() {
-		switch {
-		case !all && !slices.ContainsFunc(rests, func(r schema.Path) bool { return covers(r, l.rel) }):
-		case l.value == nil:
-			n.Delete = append(n.Delete, relOut(l.rel))
-		default:
-			n.Update = append(n.Update, &gpb.Update{Path: relOut(l.rel), Val: l.value, Duplicates: d.duplicates})
-		}
-	}
-	if len(n.Update)+len(n.Delete) == 0 {
-		return nil, false
-	}
-	return n, false
+	id := strconv.FormatUint(last, 10) // a commit is named by the revision that it makes
+	return o.send(&gpb.SubscribeResponse{Extension: []*extpb.Extension{{Ext: &extpb.Extension_ConfigSubscription{
+		ConfigSubscription: &extpb.ConfigSubscription{Action: &extpb.ConfigSubscription_SyncDone{
+			SyncDone: &extpb.ConfigSubscriptionSyncDone{ServerCommitId: id, Done: true},
+		}},
+	}}}})
 }

@@ -1,0 +1,94 @@
+package gnmi
+
+import (
+	"context"
+	"slices"
+
+	extpb "github.com/openconfig/gnmi/proto/gnmi_ext"
+
+	"mooring/bgp"
+	"mooring/engine/commit"
+	"mooring/engine/schema"
+	"mooring/server/gnmi/preview"
+)
+
+// maxPreviewPeers bounds an answer: clients take messages of 4 MiB.
+const maxPreviewPeers = 5000
+
+// edit commits fn, or only plans it, and answers with the impact where the
+// request asks for it.
+func (s *Server) edit(ctx context.Context, asked *preview.Preview, fn func(schema.Tx) error) (*commit.Result, []*extpb.Extension, error) {
+	who := actor(ctx)
+	if asked == nil {
+		res, err := s.cfg.Engine.Edit(ctx, who, commit.Options{}, fn)
+		return res, nil, err
+	}
+	res, err := s.cfg.Engine.Edit(ctx, who, commit.Options{DryRun: true}, fn)
+	if err != nil {
+		return nil, nil, err
+	}
+	impacts := s.cfg.Engine.Explain(res.Plan)
+	answer := &preview.Preview{DryRun: asked.GetDryRun()}
+	if !asked.GetDryRun() {
+		// The sessions are those before the change, as far as what others
+		// commit in between leaves them alone.
+		before := make(map[bgp.PeerKey]commit.PeerImpact, len(impacts))
+		for _, p := range impacts {
+			before[p.Peer] = p
+		}
+		if res, err = s.cfg.Engine.Edit(ctx, who, commit.Options{}, fn); err != nil {
+			return nil, nil, err
+		}
+		answer.CommitId = res.CommitID
+		impacts = s.cfg.Engine.Explain(res.Plan)
+		for i := range impacts {
+			if b, ok := before[impacts[i].Peer]; ok {
+				impacts[i].Session, impacts[i].Families, impacts[i].Received = b.Session, b.Families, b.Received
+			}
+		}
+	}
+	fill(answer, impacts)
+	exts, err := registered(answer)
+	return res, exts, err
+}
+
+// fill puts the impacts into an answer, resets first.
+func fill(answer *preview.Preview, impacts []commit.PeerImpact) {
+	slices.SortStableFunc(impacts, func(a, b commit.PeerImpact) int { return int(b.Impact) - int(a.Impact) })
+	for _, p := range impacts {
+		switch p.Impact {
+		case bgp.ImpactReset:
+			answer.Resets++
+		case bgp.ImpactNextSession:
+			answer.NextSessions++
+		default:
+			answer.Untouched++
+		}
+	}
+	for i := range impacts[:min(len(impacts), maxPreviewPeers)] {
+		answer.Peer = append(answer.Peer, impactOut(&impacts[i]))
+	}
+}
+
+func impactOut(p *commit.PeerImpact) *preview.PeerImpact {
+	out := &preview.PeerImpact{
+		Instance: p.Peer.Instance, VpnInstance: p.Peer.VPN, Address: p.Peer.Address.String(),
+		Impact: preview.Impact(p.Impact + 1), SessionState: p.Session.String(),
+	}
+	for _, l := range p.Leaves {
+		out.Cause = append(out.Cause, &preview.LeafChange{Leaf: l.Leaf, Old: l.Old, New: l.New})
+	}
+	if p.Impact == bgp.ImpactReset {
+		for _, f := range p.Families {
+			out.Family = append(out.Family, f.String())
+		}
+		out.PrefixesReceived = p.Received
+	}
+	if p.Source.IsValid() {
+		out.Source = p.Source.String()
+	}
+	if p.Down != bgp.DownNone {
+		out.DownReason = p.Down.String()
+	}
+	return out
+}
