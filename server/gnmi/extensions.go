@@ -21,6 +21,9 @@ const (
 	rpcSubscribe
 )
 
+// previewID is under which mooring.gnmi.Preview is registered.
+const previewID = extpb.ExtensionID_EID_EXPERIMENTAL
+
 // extensions are those of a request that mean something to its RPC.
 type extensions struct {
 	depth      int                      // 0: all levels
@@ -85,7 +88,7 @@ func (x *extensions) read(r rpc, e *extpb.Extension) (codes.Code, string) {
 			return codes.OK, ""
 		}
 	case *extpb.Extension_RegisteredExt:
-		if r == rpcSet && ext.RegisteredExt.GetId() == preview.ID {
+		if r == rpcSet && ext.RegisteredExt.GetId() == previewID {
 			return x.readPreview(ext.RegisteredExt.GetMsg())
 		}
 	}
@@ -140,6 +143,6 @@ func registered(p *preview.Preview) ([]*extpb.Extension, error) {
 		return nil, fmt.Errorf("encode the extension Preview: %w", err)
 	}
 	return []*extpb.Extension{{Ext: &extpb.Extension_RegisteredExt{
-		RegisteredExt: &extpb.RegisteredExtension{Id: preview.ID, Msg: b},
+		RegisteredExt: &extpb.RegisteredExtension{Id: previewID, Msg: b},
 	}}}, nil
 }

@@ -23,8 +23,12 @@ var places = map[string]place{
 		"server", "server/gnmi", "server/netconf",
 	}},
 
-	"server":      {},
-	"server/gnmi": {may: []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "server"}, tests: fixture},
+	"server": {},
+	"server/gnmi": {
+		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "server", "server/gnmi/preview"},
+		tests: fixture,
+	},
+	"server/gnmi/preview": {},
 	"server/netconf": {
 		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "internal/xmltok", "server", "server/netconf/frame", "server/netconf/rpc"},
 		tests: fixture,

@@ -9,8 +9,3 @@
 //	go build -o protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
 //	protoc --plugin=./protoc-gen-go --go_out=. --go_opt=paths=source_relative preview.proto
 package preview
-
-import extpb "github.com/openconfig/gnmi/proto/gnmi_ext"
-
-// ID is under which the extension is registered.
-const ID = extpb.ExtensionID_EID_EXPERIMENTAL
