@@ -24,6 +24,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if mode := os.Getenv(downtimeMode); mode != "" {
+		if err := downtimeChild(mode); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		return
+	}
 	// The tests wait for timers more than they work.
 	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)

@@ -27,8 +27,9 @@ const maxShared = 64
 //   - hold some 960 MD5 keys: net.core.optmem_max bounds them per socket, so
 //     where one is full, twice as many share the remotes.
 //
-// Sockets of several groups in one space may overlap (one address, and all of
-// them), which the kernel allows only while all share by SO_REUSEPORT.
+// Sockets of several groups may overlap (one address and all of them, a device
+// and none), which the kernel allows only while all share by SO_REUSEPORT. The
+// most specific gets the connection.
 //
 // A group is guarded by the Transport's lock.
 type group struct {
@@ -37,7 +38,7 @@ type group struct {
 	make   func(f func() error) error // calls f in the network namespace
 	accept func(*net.TCPListener)     // starts to accept
 	auth   authSockets
-	beside func() []*group // of the same space and family, this one not
+	beside func() []*group // those whose sockets may overlap with this one's
 
 	lanes  []*lane // in the order in which the kernel numbers them
 	shared []int   // those for remotes without an MSS

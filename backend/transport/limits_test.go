@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -53,7 +54,12 @@ func TestGoBGPChecks(t *testing.T) {
 }
 
 func TestLimitsNameLeaves(t *testing.T) {
-	for leaf, l := range (GoBGP{}).Limits() {
+	all := maps.Clone(GoBGP{}.Limits())
+	for leaf, l := range (Own{}).Limits() {
+		all["own "+leaf] = l
+	}
+	for leaf, l := range all {
+		leaf = strings.TrimPrefix(leaf, "own ")
 		if !slices.Contains(bgp.PeerLeaves(), leaf) || l.Note == "" {
 			t.Errorf("limit %q: unknown leaf or no note", leaf)
 		}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,14 +28,6 @@ type space struct {
 	namespace string
 	groups    map[netip.Addr]*usedGroup
 	peers     map[netip.Addr][]*admission // by remote address without zone
-}
-
-// admission is a peer that takes connections in a space.
-type admission struct {
-	space  *space
-	spec   *bgp.PeerSpec
-	listen []netip.Addr // of its instance
-	groups []*usedGroup // that know of it
 }
 
 type usedGroup struct {
@@ -69,6 +59,7 @@ func (t *Transport) listen(in *instance) error {
 			peers:  map[netip.Addr][]*admission{},
 		}
 	}
+	t.spaces[key] = s // unlisten takes an empty one away
 	in.listen = &listening{space: s}
 	for _, a := range ListenAddresses(in.spec) {
 		if err := t.openGroup(s, a); err != nil {
@@ -77,7 +68,6 @@ func (t *Transport) listen(in *instance) error {
 		}
 		in.listen.groups = append(in.listen.groups, a)
 	}
-	t.spaces[key] = s
 	return nil
 }
 
@@ -129,7 +119,7 @@ func (t *Transport) openGroup(s *space, a netip.Addr) error {
 			t.spawn(func(ctx context.Context) { t.acceptLoop(ctx, s, l) })
 		},
 	}}
-	g.beside = func() []*group { return s.beside(a) }
+	g.beside = func() []*group { return t.beside(s.key, a) }
 	if err := g.listen(); err != nil {
 		return err
 	}
@@ -150,12 +140,19 @@ func (t *Transport) openGroup(s *space, a netip.Addr) error {
 	return nil
 }
 
-// beside returns the other groups of the address's family.
-func (s *space) beside(a netip.Addr) []*group {
+// beside returns the other groups of the address's family in the namespace and
+// at the port: also those of other devices, because a socket without a device
+// overlaps them all.
+func (t *Transport) beside(at spaceKey, a netip.Addr) []*group {
 	var gs []*group
-	for other, g := range s.groups {
-		if other != a && other.Is4() == a.Is4() {
-			gs = append(gs, g.group)
+	for key, s := range t.spaces {
+		if key.ns != at.ns || key.port != at.port {
+			continue
+		}
+		for other, g := range s.groups {
+			if (key != at || other != a) && other.Is4() == a.Is4() {
+				gs = append(gs, g.group)
+			}
 		}
 	}
 	return gs
@@ -183,159 +180,6 @@ func (s *space) close() {
 	for _, g := range s.groups {
 		g.close()
 	}
-}
-
-// at says whether a connection to the local address can be one of the peer.
-func (a *admission) at(local netip.Addr) bool {
-	if a.spec.Source.IsValid() {
-		return a.spec.Source.WithZone("") == local
-	}
-	return len(a.listen) == 0 || slices.Contains(a.listen, local)
-}
-
-// covered says whether connections of the peer can come in at a group.
-func (a *admission) covered(group netip.Addr) bool {
-	return group.Is4() == remoteOf(a.spec).Is4() && (group.IsUnspecified() || a.at(group))
-}
-
-// meets says whether one connection could be of either peer.
-func (a *admission) meets(b *admission) bool {
-	switch {
-	case a.spec.Key.Address != b.spec.Key.Address: // one link-local address on two links
-		return false
-	case a.spec.Source.IsValid():
-		return b.at(a.spec.Source.WithZone(""))
-	case b.spec.Source.IsValid():
-		return a.at(b.spec.Source.WithZone(""))
-	case len(a.listen) == 0 || len(b.listen) == 0:
-		return true
-	}
-	return slices.ContainsFunc(a.listen, b.at)
-}
-
-// admit makes the listening sockets ready for the peer's connections. A peer
-// that takes none has no admission.
-func admit(in *instance, p *bgp.PeerSpec) (*admission, error) {
-	if in.listen == nil || p.ConnectMode == bgp.ConnectOnly {
-		return nil, nil
-	}
-	a := &admission{space: in.listen.space, spec: p, listen: in.spec.Listen}
-	remote := remoteOf(p)
-	for _, b := range a.space.peers[remote] {
-		if b.spec.Key != p.Key && a.meets(b) {
-			return nil, fmt.Errorf("instance %s listens at the same address and has the same neighbour: "+
-				"give the peers their own source-address, or the instances their own listen-address", b.spec.Key.InstanceKey())
-		}
-	}
-	a.space.peers[remote] = append(a.space.peers[remote], a)
-	for at, g := range a.space.groups {
-		if !a.covered(at) {
-			continue
-		}
-		if err := g.add(remote, authOf(p), p.MSS); err != nil {
-			dismiss(a)
-			return nil, fmt.Errorf("accept at %s: %w", g.at, err)
-		}
-		a.groups = append(a.groups, g)
-	}
-	return a, nil
-}
-
-// dismiss is the inverse of admit.
-func dismiss(a *admission) {
-	if a == nil {
-		return
-	}
-	remote := remoteOf(a.spec)
-	for _, g := range a.groups {
-		g.remove(remote)
-	}
-	a.groups = nil
-	as := a.space.peers[remote]
-	if i := slices.Index(as, a); i >= 0 {
-		as = slices.Delete(as, i, i+1)
-	}
-	if a.space.peers[remote] = as; len(as) == 0 {
-		delete(a.space.peers, remote)
-	}
-}
-
-// acceptPause is how long a listener rests after an error, as where no
-// descriptor is left.
-const acceptPause = 100 * time.Millisecond
-
-func (t *Transport) acceptLoop(ctx context.Context, s *space, l *net.TCPListener) {
-	for ctx.Err() == nil {
-		tcp, err := l.AcceptTCP()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil { // of that one connection, or no descriptor is left
-			t.log.Warn("cannot accept a connection", "listener", l.Addr().String(), "err", err)
-			if !sleep(ctx, acceptPause) {
-				return
-			}
-			continue
-		}
-		t.incoming(s, tcp)
-	}
-}
-
-// incoming finds the peer of a connection that came in and offers it.
-func (t *Transport) incoming(s *space, tcp *net.TCPConn) {
-	c, err := newConn(tcp)
-	if err != nil {
-		return // it has ended already
-	}
-	local, remote := c.local.Addr(), c.remote.Addr()
-	zone := ""
-	if remote.IsLinkLocalUnicast() && remote.Is6() {
-		zone = t.zoneOf(s, c)
-	}
-	p := t.find(s, local, remote, zone)
-	if p == nil {
-		t.log.Debug("a connection of an unknown peer is refused", "remote", c.remote.String(), "local", c.local.String())
-		c.reset()
-		return
-	}
-	c.setZone(zone)
-	t.offerIncoming(p, c)
-}
-
-// find returns the peer of a connection; nil, and counted, where there is none.
-func (t *Transport) find(s *space, local, remote netip.Addr, zone string) *peer {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, a := range s.peers[remote] {
-		if p := t.peers[a.spec.Key]; a.at(local) && a.spec.Key.Address.Zone() == zone && p != nil {
-			return p
-		}
-	}
-	t.refused.Unknown++
-	return nil
-}
-
-// zoneOf returns the name of the interface that a link-local connection is on.
-func (t *Transport) zoneOf(s *space, c *conn) string {
-	name := ""
-	err := inNamespace(s.namespace, func(nsID) error {
-		return c.control(func(fd int) error {
-			sa, err := unix.Getpeername(fd)
-			if err != nil {
-				return err
-			}
-			_, id := addrPort(sa)
-			i, err := net.InterfaceByIndex(int(id))
-			if err == nil {
-				name = i.Name
-			}
-			return err
-		})
-	})
-	if err != nil {
-		t.log.Debug("cannot tell the interface of a connection", "remote", c.remote.String(), "err", err)
-	}
-	return name
 }
 
 // ListenAddresses returns where an instance listens: its addresses, or every

@@ -402,3 +402,57 @@ func TestRemove(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// An instance in a device beside one that is in none: the device's listening
+// socket gets what comes in there, and its connections leave there.
+func TestDevice(t *testing.T) {
+	for _, deviceFirst := range []bool{true, false} {
+		t.Run(fmt.Sprintf("device first %v", deviceFirst), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.lab.Link(r.dut, "vd2", r.far, "vr2")
+			r.dut.AddAddr("vd2", "10.2.2.1/24")
+			r.far.AddAddr("vr2", "10.2.2.2/24")
+			device := func(in *bgp.InstanceSpec) { in.Device = "vd2" }
+			var red, public *bgp.InstanceSpec
+			if deviceFirst {
+				red = r.instance("red", device)
+				public = r.instance(bgp.PublicVPN)
+			} else {
+				public = r.instance(bgp.PublicVPN)
+				red = r.instance("red", device)
+			}
+			p := spec(red, "10.2.2.2", modes(bgp.ListenOnly))
+			q := spec(public, "10.1.1.2", modes(bgp.ListenOnly))
+			for _, s := range []*bgp.PeerSpec{p, q} {
+				r.put(s)
+				r.Wanted(s.Key)
+			}
+			for _, c := range []struct {
+				from, to string
+				peer     *bgp.PeerSpec
+			}{{"10.2.2.2", "10.2.2.1", p}, {far4, dut4, q}} {
+				if _, err := r.dial(c.from, c.to+":179", nil); err != nil {
+					t.Fatal(err)
+				}
+				r.take()
+				if _, ok := r.Socket(c.peer.Key); !ok {
+					t.Errorf("%s has no connection", c.peer.Key)
+				}
+			}
+			// A peer of the other instance is none here.
+			c, err := r.dial("10.2.2.2", dut4+":179", nil)
+			r.refused(c, err)
+
+			d := spec(red, far4, modes(bgp.ConnectOnly)) // on the other link
+			r.put(d)
+			r.Wanted(d.Key)
+			r.failed(func(Event) bool { return true })
+			for _, s := range r.wire.SYNs(nil) {
+				if s.To == netip.AddrPortFrom(addr(far4), 179) {
+					t.Errorf("a SYN left by another device: %v", s)
+				}
+			}
+		})
+	}
+}
