@@ -92,7 +92,8 @@ func TestEnvelopeErrors(t *testing.T) {
 		{"no message-id", in(`xmlns="`+ncNS+`"`, "<commit/>"), "rpc missing-attribute attribute=message-id element=rpc"}, // netconf.md 16
 		{"unknown operation", in(base, "<fly/>"), "protocol operation-not-supported"},                                    // netconf.md 18
 		{"operation of issue 5", in(base, "<create-subscription/>"), "protocol operation-not-supported"},                 // netconf.md 18
-		{"our own rpc", in(base, `<preview xmlns="`+bgpNS+`"/>`), "protocol operation-not-supported"},
+		{"unknown operation of a module", in(base, `<fly xmlns="`+bgpNS+`"/>`), "protocol operation-not-supported"},
+		{"our own rpc without its namespace", in(base, `<preview/>`), "protocol operation-not-supported"},
 		{"base operation in our namespace", in(base, `<commit xmlns="`+bgpNS+`"/>`), "protocol operation-not-supported"},
 		{"unknown namespace", in(base, `<fly xmlns="urn:x"/>`), "protocol unknown-namespace path=/nc:rpc element=fly namespace=urn:x"}, // netconf.md 18
 		{"operation without namespace", in(base, `<commit xmlns=""/>`), "protocol unknown-namespace path=/nc:rpc element=commit namespace="},

@@ -59,10 +59,15 @@ func wireErrors(err error) []*Error {
 	if e, ok := errors.AsType[*datastore.ConflictError](err); ok {
 		return applicationError(schema.OperationFailed, e.Keys[0].Path(), e.Error())
 	}
+	if e, ok := errors.AsType[*commit.PendingError](err); ok {
+		return []*Error{protocolError(schema.InUse, e.Error())}
+	}
 	if malformed(err) {
 		return []*Error{{Type: typeRPC, Tag: schema.MalformedMessage, Message: err.Error()}}
 	}
 	switch {
+	case errors.Is(err, commit.ErrUnknownCommit):
+		return applicationError(schema.InvalidValue, nil, err.Error())
 	case errors.Is(err, xmltok.ErrTooDeep):
 		return []*Error{{Type: typeRPC, Tag: schema.TooBig, Message: err.Error()}}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

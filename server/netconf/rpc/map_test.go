@@ -95,6 +95,13 @@ func TestWireErrors(t *testing.T) {
 		{"failed and not undone", &commit.ApplyError{Path: vpn, Err: inside, Rollback: errors.New("gone")},
 			[]string{app("rollback-failed") + at + end + message + "the change failed, and undoing it failed too (gone), " +
 				"the agent keeps repairing the difference: /vpn-instances/vpn-instance[name=a]: no room</error-message>"}},
+		{"pending commit of another", &commit.PendingError{Pending: commit.Pending{Session: 3, User: "ann", Protocol: "netconf"}},
+			[]string{head("protocol", "in-use") + message + "a confirmed commit (session 3, by ann over netconf) waits for its confirmation until " +
+				"0001-01-01T00:00:00Z: confirm or cancel it first</error-message>"}},
+		{"not established", fmt.Errorf("peer x: %w", commit.ErrNotEstablished),
+			[]string{app("operation-failed") + message + "peer x: the session is not established: there is nothing to reset</error-message>"}},
+		{"unknown commit", fmt.Errorf("commit x: %w", commit.ErrUnknownCommit),
+			[]string{app("invalid-value") + message + "commit x: the history has no such commit</error-message>"}},
 		{"cancelled", fmt.Errorf("x: %w", context.Canceled),
 			[]string{app("operation-failed") + message + "the session ended before the operation began: nothing has changed</error-message>"}},
 		{"deadline", context.DeadlineExceeded,

@@ -1,19 +1,36 @@
 package rpc
 
-// operations are those of the base namespace that are served. Each has its own
-// file. confirmed-commit, get-schema and the like join this table when their
-// capability is announced.
-var operations = map[string]operation{
-	"get":             getOperation,
-	"get-config":      getConfigOperation,
-	"edit-config":     editConfigOperation,
-	"copy-config":     copyConfigOperation,
-	"delete-config":   deleteConfigOperation,
-	"lock":            lockOperation,
-	"unlock":          unlockOperation,
-	"commit":          commitOperation,
-	"discard-changes": discardChangesOperation,
-	"validate":        validateOperation,
-	"close-session":   closeSessionOperation,
-	"kill-session":    killSessionOperation,
-}
+import (
+	"mooring/engine/schema"
+)
+
+// operations are those that are served, each in its own file. confirmed-commit
+// and the like join this table when their capability is announced.
+var operations = func() map[name]*operation {
+	m := map[name]*operation{}
+	for local, op := range map[string]operation{
+		"get":             getOperation,
+		"get-config":      getConfigOperation,
+		"edit-config":     editConfigOperation,
+		"copy-config":     copyConfigOperation,
+		"delete-config":   deleteConfigOperation,
+		"lock":            lockOperation,
+		"unlock":          unlockOperation,
+		"commit":          commitOperation,
+		"discard-changes": discardChangesOperation,
+		"validate":        validateOperation,
+		"close-session":   closeSessionOperation,
+		"kill-session":    killSessionOperation,
+	} {
+		m[name{local, BaseNamespace}] = &op
+	}
+	for local, run := range map[string]func(*call, input) (body, error){
+		"preview":    preview,
+		"reset-peer": resetPeer,
+		"rollback":   rollback,
+	} {
+		o := schema.RPC(local)
+		m[name{local, o.Namespace}] = modelOperation(o, run)
+	}
+	return m
+}()

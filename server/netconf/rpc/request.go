@@ -145,10 +145,11 @@ func (r *request) checkStray(text []byte, in string) {
 	}
 }
 
-// find returns the parameter with a name, nil for none.
+// find returns the parameter with a name in the namespace of the operation, nil
+// for none.
 func (r *request) find(local string) *param {
 	for i := range r.params {
-		if p := &r.params[i]; p.local == local && p.namespace == BaseNamespace {
+		if p := &r.params[i]; p.local == local && p.namespace == r.op.namespace {
 			return p
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"mooring/bgp"
 	"mooring/engine/commit"
 	"mooring/engine/datastore"
 	"mooring/engine/schema"
@@ -28,6 +29,12 @@ type Engine interface {
 	Commit(context.Context, commit.Actor, *datastore.Candidate, commit.Options) (*commit.Result, error)
 	// Validate checks a candidate as Commit would.
 	Validate(context.Context, *datastore.Candidate) error
+	// Explain tells what a plan of a dry run does to each peer.
+	Explain(commit.Plan) []commit.PeerImpact
+	// Reset resets the session of a peer.
+	Reset(ctx context.Context, actor commit.Actor, peer bgp.PeerKey, mode commit.ResetMode, text string) error
+	// Rollback makes running what it was after a commit of the history.
+	Rollback(ctx context.Context, actor commit.Actor, opt commit.Options, commitID string) (*commit.Result, error)
 	// View is running and the state of this instant. It never waits.
 	View() schema.View
 	// ConfigView is what a Reader reads, without state.
@@ -174,7 +181,8 @@ type call struct {
 // body writes what stands inside rpc-reply. A nil body is <ok/>.
 type body func(w io.Writer, prefix string) error
 
-// operation is one entry of the table in operations.go.
+// operation is one entry of the table in operations.go. Its parameters are in
+// its own namespace.
 type operation struct {
 	params []spec
 	run    func(*call) (body, error)
@@ -202,8 +210,8 @@ func (c *call) run() (body, error) {
 	case !knownNamespace(r.op.namespace):
 		return nil, protocolError(schema.UnknownNamespace, "unknown namespace").element(r.op.local).namespace(r.op.namespace).at(requestPath())
 	}
-	op, ok := operations[r.op.local]
-	if !ok || r.op.namespace != BaseNamespace {
+	op := operations[r.op]
+	if op == nil {
 		return nil, protocolError(schema.OperationNotSupported, "operation "+r.op.local+" is not supported")
 	}
 	if err := c.checkParams(op.params); err != nil {
@@ -214,10 +222,10 @@ func (c *call) run() (body, error) {
 
 // checkParams refuses unknown, repeated and missing parameters.
 func (c *call) checkParams(specs []spec) error {
-	here := requestPath(c.req.op.local)
+	here := c.here()
 	for i := range c.req.params {
 		p := &c.req.params[i]
-		known := p.namespace == BaseNamespace && slices.ContainsFunc(specs, func(s spec) bool { return s.name == p.local })
+		known := p.namespace == c.req.op.namespace && slices.ContainsFunc(specs, func(s spec) bool { return s.name == p.local })
 		switch {
 		case !knownNamespace(p.namespace):
 			return protocolError(schema.UnknownNamespace, "unknown namespace").element(p.local).namespace(p.namespace).at(here)

@@ -47,14 +47,33 @@ func dataPath(p schema.Path) xpath {
 	return x
 }
 
-// requestPath is the path of a parameter of the request.
+// requestPath is the path of a parameter of an operation of NETCONF itself.
 func requestPath(steps ...string) xpath {
+	return pathIn(prefixOf{basePrefix, BaseNamespace}, steps...)
+}
+
+// here is the path of the operation, or of a parameter of it.
+func (c *call) here(param ...string) xpath {
+	return pathIn(prefixOfNamespace(c.req.op.namespace), append([]string{c.req.op.local}, param...)...)
+}
+
+func pathIn(p prefixOf, steps ...string) xpath {
 	x := xpath{text: "/" + basePrefix + ":rpc"}
 	x.use(prefixOf{basePrefix, BaseNamespace})
 	for _, s := range steps {
-		x.text += "/" + basePrefix + ":" + s
+		x.text += "/" + x.use(p) + ":" + s
 	}
 	return x
+}
+
+// prefixOfNamespace is how paths name a namespace that operations are in.
+func prefixOfNamespace(ns string) prefixOf {
+	for _, p := range modulePrefixes {
+		if p.namespace == ns {
+			return p
+		}
+	}
+	return prefixOf{basePrefix, BaseNamespace}
 }
 
 // use declares a prefix and returns it.
