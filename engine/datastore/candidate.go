@@ -169,7 +169,9 @@ func (c *Candidate) rebase(onto *Snapshot) {
 }
 
 // replay returns a Txn on a later running with the candidate's changes, and
-// the sorted keys where both changed the same. There the candidate wins.
+// the sorted keys of the records in which both changed the same leaf or list
+// entry differently, or one deleted what the other changed. There the
+// candidate wins.
 func (c *Candidate) replay(onto *Snapshot) (*Txn, []schema.Key) {
 	from, to := c.txn, onto.begin()
 	var conflicts []schema.Key
@@ -179,10 +181,14 @@ func (c *Candidate) replay(onto *Snapshot) (*Txn, []schema.Key) {
 		if same(now, d.New) {
 			continue
 		}
-		if !same(now, d.Old) {
+		next, conflict := d.New, !same(now, d.Old)
+		if conflict && now != nil && d.Old != nil && d.New != nil {
+			next, conflict = schema.Merge(d.Old, d.New, now)
+		}
+		if conflict {
 			conflicts = append(conflicts, d.Key)
 		}
-		to.put(d.Key, d.New)
+		to.put(d.Key, next)
 	}
 	for _, d := range dirty {
 		if d.New == nil {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/openconfig/ygot/ygot"
+
 	"github.com/google/go-cmp/cmp"
 
 	"mooring/engine/schema"
@@ -382,5 +384,38 @@ func TestConflictErrorText(t *testing.T) {
 	}
 	if got := e.Error(); !strings.Contains(got, "10.0.0.3] and 2 more: discard") || strings.Contains(got, "10.0.0.4") {
 		t.Errorf("five keys: %s", got)
+	}
+}
+
+// Two changes of different leaves of one record are both kept, whichever
+// candidate; a shared candidate shows the other's at once.
+func TestCandidateMergesLeaves(t *testing.T) {
+	for _, shared := range []bool{true, false} {
+		s := open(t, t.TempDir())
+		commit(t, s, func(txn *Txn) {
+			addBase(txn)
+			describe(txn, peerKey(1), "old")
+		})
+		c := s.NewCandidate()
+		if shared {
+			c = s.Shared()
+		}
+		editCandidate(t, c, func(txn *Txn) { describe(txn, peerKey(1), "mine") })
+		commit(t, s, func(txn *Txn) {
+			txn.Mutable(peerKey(1)).(*peer).GetOrCreateConfig().As = ygot.Uint32(42)
+		})
+		as := func(r schema.Reader) uint32 { return *r.Get(peerKey(1)).(*peer).Config.As }
+		if shared && as(c.View()) != 42 {
+			t.Error("the shared candidate hides the other's leaf")
+		}
+		txn, err := c.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		finish(t, s, txn)
+		if got := described(s.Running(), peerKey(1)); got != "mine" || as(s.Running()) != 42 {
+			t.Errorf("shared %v: %q, AS %d", shared, got, as(s.Running()))
+		}
+		must(t, s.Close())
 	}
 }

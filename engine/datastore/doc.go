@@ -46,15 +46,15 @@
 //
 // An unmodified candidate is running, whatever happens to running. A private
 // candidate that is modified stays on the running it began with, and its
-// commit merges the records that it changed; a record that running changed
+// commit merges what it changed, leaf by leaf; a leaf that running changed
 // meanwhile is a conflict, and nothing is committed.
 //
-// The shared candidate (RFC 6241 8.3) is running with the records that were
+// The shared candidate (RFC 6241 8.3) is running with the leaves that were
 // edited in it in place of running's. So it shows commits of others at once in
-// all records that it did not touch, and right after its commit running is
+// all leaves that it did not touch, and right after its commit running is
 // what the candidate showed right before: RFC 6241 8.3.4.1 to the letter, at
 // the cost of the change. A full copy, which RFC 6241 also allows, would take
 // back what others have committed since the first edit (a gNMI Set, say) and
-// reset their sessions, in records that nobody edited. In a record that both
-// changed the candidate wins; who wants to exclude that locks both datastores.
+// reset their sessions, in leaves that nobody edited. A leaf that both changed
+// is the candidate's; who wants to exclude that locks both datastores.
 package datastore
