@@ -5,7 +5,7 @@ package yang
 
 import "embed"
 
-// FS is the modules, each under its file name.
+// FS is the modules, each under its file name; those of standards in ietf/.
 //
-//go:embed *.yang
+//go:embed *.yang ietf/*.yang
 var FS embed.FS

@@ -42,9 +42,10 @@ func sourceFiles(structs string, m *model) (map[string][]byte, error) {
 	// The first comment of schema.go speaks of the generator.
 	types = types[strings.Index(types, "// Kind is"):]
 	texts := map[string]string{
-		"structs.go": header + "package " + packageName + structImports + structs,
-		"schema.go":  header + packageDoc + "package " + packageName + "\n\n" + types,
-		"meta.go":    header + "package " + packageName + "\n\n" + emitTables(m),
+		"structs.go":  header + "package " + packageName + structImports + structs,
+		"schema.go":   header + packageDoc + "package " + packageName + "\n\n" + types,
+		"meta.go":     header + "package " + packageName + "\n\n" + emitTables(m),
+		"standard.go": header + "package " + packageName + "\n\n" + emitStandard(m),
 	}
 	files := map[string][]byte{}
 	for name, text := range texts {
@@ -73,6 +74,13 @@ func emitTables(m *model) string {
 		fmt.Fprintf(&tables, "// %s\nvar %s = %s\n\n", t.doc, t.name, e.value(reflect.ValueOf(t.value), true))
 	}
 	return tables.String() + e.decls.String()
+}
+
+// emitStandard writes the table of the modules that have no structs.
+func emitStandard(m *model) string {
+	e := &emitter{types: map[string]string{}}
+	return "// Standard are the modules of standards that front ends serve by hand, by name.\n" +
+		"// They have no structs and no nodes here.\nvar Standard = " + e.value(reflect.ValueOf(m.Standard), true) + "\n"
 }
 
 // emitter writes values as Go source. Equal types become one variable.

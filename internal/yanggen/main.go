@@ -6,6 +6,7 @@
 //
 //	yang/*.yang -> lint.go (as written) -> model.go, tree.go, types.go (flat table) -> emit.go -> gen/schema.go, meta.go
 //	                                       structs.go (ygot)                                   -> gen/structs.go
+//	yang/ietf/*.yang -> standard.go (heads only)                                               -> gen/standard.go
 //
 // Run it with go generate from the root of the repository.
 package main
@@ -56,6 +57,9 @@ func generate(yangDir string) (map[string][]byte, error) {
 	}
 	structs, err := generateStructs(modules, []string{yangDir})
 	if err != nil {
+		return nil, err
+	}
+	if m.Standard, err = loadStandard(filepath.Join(yangDir, standardDir)); err != nil {
 		return nil, err
 	}
 	return sourceFiles(structs, m)

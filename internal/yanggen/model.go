@@ -16,6 +16,7 @@ type model struct {
 	Nodes         []Node
 	RPCs          []RPC
 	Notifications []Notification
+	Standard      []Module // of standardDir
 }
 
 // loadModel lints, reads and flattens the modules in files. Modules that they
