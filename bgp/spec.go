@@ -30,13 +30,15 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // InstanceSpec is a VPN instance of a BGP instance, fully resolved: no names
 // to look up, no inheritance, no zero that means a default.
 type InstanceSpec struct {
-	Key       InstanceKey
-	AS        uint32
-	RouterID  netip.Addr   // IPv4, never zero
-	Device    string       // VRF device, "" for none
-	Namespace string       // network namespace, "" for the agent's own
-	Listen    []netip.Addr // sorted; empty accepts on every address
-	Port      uint16       // 0 accepts no connection
+	Key      InstanceKey
+	AS       uint32
+	RouterID netip.Addr // IPv4, never zero
+	// OwnRouterID says that the agent chose RouterID; it is no setting.
+	OwnRouterID bool
+	Device      string       // VRF device, "" for none
+	Namespace   string       // network namespace, "" for the agent's own
+	Listen      []netip.Addr // sorted; empty accepts on every address
+	Port        uint16       // 0 accepts no connection
 
 	// The VPN's own settings. They cost no session anything.
 	RD4, RD6                           string

@@ -359,7 +359,7 @@ func (*MooringAgent_Agent_Backend_State_Capability) ΛBelongingModule() string {
 
 // MooringAgent_Agent_Commits represents the /mooring-agent/agent/commits YANG schema element.
 type MooringAgent_Agent_Commits struct {
-	Commit map[string]*MooringAgent_Agent_Commits_Commit `path:"commit" module:"mooring-agent"`
+	Commit map[uint64]*MooringAgent_Agent_Commits_Commit `path:"commit" module:"mooring-agent"`
 }
 
 // IsYANGGoStruct ensures that MooringAgent_Agent_Commits implements the yang.GoStruct
@@ -370,15 +370,15 @@ func (*MooringAgent_Agent_Commits) IsYANGGoStruct() {}
 // NewCommit creates a new entry in the Commit list of the
 // MooringAgent_Agent_Commits struct. The keys of the list are populated from the input
 // arguments.
-func (t *MooringAgent_Agent_Commits) NewCommit(Id string) (*MooringAgent_Agent_Commits_Commit, error) {
+func (t *MooringAgent_Agent_Commits) NewCommit(Revision uint64) (*MooringAgent_Agent_Commits_Commit, error) {
 
 	// Initialise the list within the receiver struct if it has not already been
 	// created.
 	if t.Commit == nil {
-		t.Commit = make(map[string]*MooringAgent_Agent_Commits_Commit)
+		t.Commit = make(map[uint64]*MooringAgent_Agent_Commits_Commit)
 	}
 
-	key := Id
+	key := Revision
 
 	// Ensure that this key has not already been used in the
 	// list. Keyed YANG lists do not allow duplicate keys to
@@ -388,7 +388,7 @@ func (t *MooringAgent_Agent_Commits) NewCommit(Id string) (*MooringAgent_Agent_C
 	}
 
 	t.Commit[key] = &MooringAgent_Agent_Commits_Commit{
-		Id: &Id,
+		Revision: &Revision,
 	}
 
 	return t.Commit[key], nil
@@ -397,9 +397,9 @@ func (t *MooringAgent_Agent_Commits) NewCommit(Id string) (*MooringAgent_Agent_C
 // GetOrCreateCommitMap returns the list (map) from MooringAgent_Agent_Commits.
 //
 // It initializes the field if not already initialized.
-func (t *MooringAgent_Agent_Commits) GetOrCreateCommitMap() map[string]*MooringAgent_Agent_Commits_Commit {
+func (t *MooringAgent_Agent_Commits) GetOrCreateCommitMap() map[uint64]*MooringAgent_Agent_Commits_Commit {
 	if t.Commit == nil {
-		t.Commit = make(map[string]*MooringAgent_Agent_Commits_Commit)
+		t.Commit = make(map[uint64]*MooringAgent_Agent_Commits_Commit)
 	}
 	return t.Commit
 }
@@ -407,16 +407,16 @@ func (t *MooringAgent_Agent_Commits) GetOrCreateCommitMap() map[string]*MooringA
 // GetOrCreateCommit retrieves the value with the specified keys from
 // the receiver MooringAgent_Agent_Commits. If the entry does not exist, then it is created.
 // It returns the existing or new list member.
-func (t *MooringAgent_Agent_Commits) GetOrCreateCommit(Id string) *MooringAgent_Agent_Commits_Commit {
+func (t *MooringAgent_Agent_Commits) GetOrCreateCommit(Revision uint64) *MooringAgent_Agent_Commits_Commit {
 
-	key := Id
+	key := Revision
 
 	if v, ok := t.Commit[key]; ok {
 		return v
 	}
 	// Panic if we receive an error, since we should have retrieved an existing
 	// list member. This allows chaining of GetOrCreate methods.
-	v, err := t.NewCommit(Id)
+	v, err := t.NewCommit(Revision)
 	if err != nil {
 		panic(fmt.Sprintf("GetOrCreateCommit got unexpected error: %v", err))
 	}
@@ -427,13 +427,13 @@ func (t *MooringAgent_Agent_Commits) GetOrCreateCommit(Id string) *MooringAgent_
 // the Commit map field of MooringAgent_Agent_Commits. If the receiver is nil, or
 // the specified key is not present in the list, nil is returned such that Get*
 // methods may be safely chained.
-func (t *MooringAgent_Agent_Commits) GetCommit(Id string) *MooringAgent_Agent_Commits_Commit {
+func (t *MooringAgent_Agent_Commits) GetCommit(Revision uint64) *MooringAgent_Agent_Commits_Commit {
 
 	if t == nil {
 		return nil
 	}
 
-	key := Id
+	key := Revision
 
 	if lm, ok := t.Commit[key]; ok {
 		return lm
@@ -468,12 +468,12 @@ func (*MooringAgent_Agent_Commits_Commit) IsYANGGoStruct() {}
 
 // ΛListKeyMap returns the keys of the MooringAgent_Agent_Commits_Commit struct, which is a YANG list entry.
 func (t *MooringAgent_Agent_Commits_Commit) ΛListKeyMap() (map[string]interface{}, error) {
-	if t.Id == nil {
-		return nil, fmt.Errorf("nil value for key Id")
+	if t.Revision == nil {
+		return nil, fmt.Errorf("nil value for key Revision")
 	}
 
 	return map[string]interface{}{
-		"id": *t.Id,
+		"revision": *t.Revision,
 	}, nil
 }
 

@@ -23,6 +23,7 @@ type change struct {
 	txn   *datastore.Txn
 	dirty []schema.Dirty
 	res   *Result
+	ends  []bgp.PeerKey // the peers whose established sessions it ends
 
 	plan    plan.Plan
 	queries map[bgp.PeerKey]srcaddr.Query // of the peers whose specification was resolved

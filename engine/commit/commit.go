@@ -82,7 +82,7 @@ type Result struct {
 	CommitID string // "" where nothing changed
 	Revision uint64 // of the running configuration afterwards
 	Time     time.Time
-	Changed  bool
+	Changed  bool // something changed or was reset, and the history has it
 	Plan     plan.Plan
 }
 

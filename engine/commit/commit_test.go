@@ -495,8 +495,11 @@ func TestResetPolicyAlways(t *testing.T) {
 	})
 	n := schema.KindOf(schema.KindPeer).Node.Child("transport").Child("connect-interface").Child("config").Child("interface")
 	res := r.mustEdit(func(tx schema.Tx) { tx.Touch(peerRecordKey(thePeer), n) })
-	if res.Changed || res.Plan.Resets() != 1 || len(r.b.Ceases(thePeer)) != 1 {
+	if res.Plan.Resets() != 1 || len(r.b.Ceases(thePeer)) != 1 {
 		t.Errorf("%+v, ceases %v", res, r.b.Ceases(thePeer))
+	}
+	if h := r.c.Store().History(); h[len(h)-1].CommitID != res.CommitID || !slices.Equal(h[len(h)-1].Resets, []string{thePeer.String()}) {
+		t.Errorf("history %+v", h)
 	}
 	r.mustEdit(func(tx schema.Tx) {
 		instanceAt(tx, "default").Config.ResetPolicy = gen.MooringBgp_Bgp_Instances_Instance_Config_ResetPolicy_minimal
@@ -725,7 +728,7 @@ func TestStateTellsOriginsAndTruth(t *testing.T) {
 	read := func() *peerRec { return r.c.View().State(peerRecordKey(thePeer)).(*peerRec) }
 	p := read()
 	want := map[string]string{ // value and origin; defaults are not listed
-		"config/as": "200 peer", "config/local-as": "100 instance", "router-id": "192.0.2.1 instance",
+		"config/as": "200 peer", "config/local-as": "100 instance", "router-id": "",
 		"config/enabled": "", "transport/config/tcp-mss": "1000 peer-group", "transport/config/remote-port": "",
 		leafSource: "10.1.1.1 peer", "timers/config/hold-time": "30 peer", "timers/config/keepalive-interval": "",
 	}

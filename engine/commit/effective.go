@@ -47,15 +47,15 @@ type resolved struct {
 // instanceSpec resolves a VPN instance of a BGP instance. vpn may be nil only
 // while a dangling reference has not been refused yet.
 func instanceSpec(key bgp.InstanceKey, in *instanceRec, bv *bgpVPNRec, vpn *vpnRec, routerID netip.Addr) *bgp.InstanceSpec {
-	s := &bgp.InstanceSpec{Key: key, RouterID: routerID, Port: defaultListenPort}
+	s := &bgp.InstanceSpec{Key: key, RouterID: routerID, OwnRouterID: true, Port: defaultListenPort}
 	if c := in.GetConfig(); c != nil {
 		if c.As != nil {
 			s.AS = *c.As
 		}
-		s.RouterID = addrOr(c.RouterId, s.RouterID)
+		s.RouterID, s.OwnRouterID = addrOr(c.RouterId, s.RouterID), c.RouterId == nil
 	}
 	if c := bv.GetConfig(); c != nil {
-		s.RouterID = addrOr(c.RouterId, s.RouterID)
+		s.RouterID, s.OwnRouterID = addrOr(c.RouterId, s.RouterID), s.OwnRouterID && c.RouterId == nil
 		if c.ListenPort != nil {
 			s.Port = *c.ListenPort
 		}
@@ -97,6 +97,9 @@ func peerSpec(key bgp.PeerKey, in *bgp.InstanceSpec, p *peerRec, group *groupRec
 	s.RemoteAS = pick(&r, "config/as", own.as, inherited.as, 0, fromDefault)
 	s.LocalAS = pick(&r, "config/local-as", own.localAS, inherited.localAS, in.AS, fromInstance)
 	r.note("router-id", fromInstance)
+	if in.OwnRouterID {
+		r.note("router-id", fromDefault)
+	}
 	r.transport(own.transport, inherited.transport)
 	r.authentication(own, inherited)
 	r.timers(own, inherited)

@@ -132,6 +132,7 @@ func (c *Coordinator) changed(st *bgp.PeerState, e backend.Event) {
 	if e.Session == bgp.StateEstablished && was != bgp.StateEstablished {
 		st.Transitions++
 		st.LastEstablished = e.Time
+		c.log.Info("session established", "peer", e.Peer.String(), "local", e.Socket.Local.String(), "transitions", st.Transitions)
 	}
 	if e.Ended == nil {
 		return
@@ -146,7 +147,25 @@ func (c *Coordinator) changed(st *bgp.PeerState, e backend.Event) {
 	}
 	st.LastReset = &r
 	st.Resets[r.Cause]++
-	c.log.Info("session ended", "peer", e.Peer.String(), "cause", r.Cause.String(), "commit", r.CommitID, "text", r.Text)
+	c.logEnd(e.Peer, &r)
+}
+
+// logEnd says why a session ended, as far as that is known.
+func (c *Coordinator) logEnd(peer bgp.PeerKey, r *bgp.Reset) {
+	attrs := []any{"peer", peer.String(), "cause", r.Cause.String()}
+	if r.CommitID != "" {
+		attrs = append(attrs, "commit", r.CommitID)
+	}
+	for _, l := range r.Leaves {
+		attrs = append(attrs, "leaf", l.String())
+	}
+	if n := r.Notification; n != nil {
+		attrs = append(attrs, "code", n.Code, "subcode", n.Subcode, "sent", n.Sent)
+	}
+	if r.Text != "" {
+		attrs = append(attrs, "text", r.Text)
+	}
+	c.log.Info("session ended", attrs...)
 }
 
 // expectations remembers why the engine asked for resets, because a backend

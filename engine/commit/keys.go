@@ -51,6 +51,7 @@ func instanceKeyOf(k schema.Key) bgp.InstanceKey {
 const (
 	leafSource   = "transport/connect-interface/config/source-address"
 	leafKeys     = "transport/authentication/keys"
+	leafPassword = "transport/authentication/config/password"
 	leafFamilies = "afi-safis"
 	leafRouterID = "router-id"
 )

@@ -48,7 +48,7 @@ func (c *Coordinator) Reset(ctx context.Context, actor Actor, key bgp.PeerKey, m
 	if c.cfg.Store.Running().Get(k) == nil {
 		return &schema.Error{Tag: schema.DataMissing, Path: k.Path(), Message: "no such peer"}
 	}
-	if st := c.oper.Get(key).State; st == nil || st.Session != bgp.StateEstablished {
+	if !c.established(key) {
 		return fmt.Errorf("%s: %w", k, ErrNotEstablished)
 	}
 	if mode == ResetHard {

@@ -29,7 +29,7 @@ func (c *Coordinator) commit(ctx context.Context, actor Actor, opt Options, txn 
 	}
 	ch.actor, ch.opt, ch.txn, ch.dirty = actor, opt, txn, dirty
 	running := c.cfg.Store.Running()
-	ch.res = &Result{Revision: running.Revision(), Time: c.cfg.Now(), Changed: len(dirty) > 0, Plan: ch.plan}
+	ch.res = &Result{Revision: running.Revision(), Time: c.cfg.Now(), Changed: len(dirty)+len(ch.plan.Steps) > 0, Plan: ch.plan}
 	if err := c.prepare(ctx, ch.plan.Steps); err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (c *Coordinator) commit(ctx context.Context, actor Actor, opt Options, txn 
 			return nil, err
 		}
 	}
-	if len(dirty) == 0 && len(ch.plan.Steps) == 0 {
+	if !ch.res.Changed {
 		return ch.res, nil
 	}
 	// From here on the change is carried through whatever the client does.
@@ -62,36 +62,39 @@ func (c *Coordinator) commit(ctx context.Context, actor Actor, opt Options, txn 
 func (c *Coordinator) carryOut(ctx context.Context, ch *change) error {
 	res := ch.res
 	running := c.cfg.Store.Running()
-	next := running
-	if res.Changed {
-		res.CommitID = commitID(running.Revision() + 1)
-	}
+	res.CommitID = commitID(running.Revision() + 1)
 	for i := range ch.plan.Steps {
-		if s := &ch.plan.Steps[i]; s.ShutsDown() {
+		s := &ch.plan.Steps[i]
+		if s.ShutsDown() {
 			s.Text = "commit " + res.CommitID + " by " + ch.actor.User
+		}
+		if s.EndsSession() && c.established(s.Peer) {
+			ch.ends = append(ch.ends, s.Peer)
 		}
 	}
 	c.resets.expect(ch.plan.Steps, res.Time, bgp.CauseCommit, res.CommitID)
 	if err := c.apply(ctx, ch.plan.Steps); err != nil {
 		return err
 	}
-	if res.Changed {
-		var err error
-		next, err = c.cfg.Store.Persist(ch.txn, ch.meta())
-		if err != nil {
-			return c.undo(ctx, ch.plan.Steps, nil, err)
-		}
-		c.cfg.Store.Publish(next)
-		res.Revision = next.Revision()
+	next, err := c.cfg.Store.Persist(ch.txn, ch.meta())
+	if err != nil {
+		return c.undo(ctx, ch.plan.Steps, nil, err)
 	}
+	c.cfg.Store.Publish(next)
+	res.Revision = next.Revision()
 	c.accept(running, next, ch)
 	c.log.Info("committed", "revision", res.Revision, "user", ch.actor.User, "protocol", ch.actor.Protocol,
-		"records", len(ch.dirty), "steps", len(ch.plan.Steps), "resets", ch.plan.Resets())
+		"records", len(ch.dirty), "steps", len(ch.plan.Steps), "resets", len(ch.ends))
 	return nil
 }
 
 // commitID is the name of the commit that makes a revision.
 func commitID(revision uint64) string { return strconv.FormatUint(revision, 10) }
+
+func (c *Coordinator) established(peer bgp.PeerKey) bool {
+	st := c.oper.Get(peer).State
+	return st != nil && st.Session == bgp.StateEstablished
+}
 
 // prepare asks the backend whether it can carry the steps out.
 func (c *Coordinator) prepare(ctx context.Context, steps []plan.Step) error {
@@ -210,14 +213,12 @@ func (ch *change) meta() datastore.Meta {
 			m.Changes = append(m.Changes, describe(l))
 		}
 	}
-	for i := range ch.plan.Steps {
-		if s := &ch.plan.Steps[i]; s.EndsSession() && s.Peer.Address.IsValid() {
-			if len(m.Resets) >= maxHistoryLines {
-				m.Resets = append(m.Resets, "and more, in all "+strconv.Itoa(ch.plan.Resets()))
-				break
-			}
-			m.Resets = append(m.Resets, s.Peer.String())
+	for i, peer := range ch.ends {
+		if i >= maxHistoryLines {
+			m.Resets = append(m.Resets, "and "+strconv.Itoa(len(ch.ends)-i)+" more")
+			break
 		}
+		m.Resets = append(m.Resets, peer.String())
 	}
 	return m
 }

@@ -229,13 +229,20 @@ func effectiveValues(s *bgp.PeerSpec, st *bgp.PeerState, origins []origin) *effe
 			continue
 		}
 		v := s.Value(i)
-		if o == fromRoute && st.Socket.Local.IsValid() {
+		switch {
+		case o == fromRoute && st.Socket.Local.IsValid():
 			v = st.Socket.Local.Addr().String() // what the kernel chose
+		case leaf == leafSource && !s.Source.IsValid():
+			v = "" // the peer is down without one
 		}
 		if v == "" {
 			continue
 		}
-		out.Value[leaf] = &valueRec{Leaf: &leaf, Value: &v, Origin: enumOf[originEnum](o)}
+		entry := &valueRec{Leaf: &leaf, Value: &v, Origin: enumOf[originEnum](o)}
+		if leaf == leafPassword {
+			entry.Value = nil // only its origin is told
+		}
+		out.Value[leaf] = entry
 	}
 	return out
 }

@@ -99,7 +99,7 @@ func (r *renderer) agent() ygot.GoStruct {
 		History: &gen.MooringAgent_Agent_History{State: &gen.MooringAgent_Agent_History_State{
 			Size: ygot.Uint16(c.historySize()),
 		}},
-		Commits: &gen.MooringAgent_Agent_Commits{Commit: map[string]*gen.MooringAgent_Agent_Commits_Commit{}},
+		Commits: &gen.MooringAgent_Agent_Commits{Commit: map[uint64]*gen.MooringAgent_Agent_Commits_Commit{}},
 	}
 	for _, k := range c.cfg.Backend.Capabilities() {
 		entry := &gen.MooringAgent_Agent_Backend_State_Capability{
@@ -121,7 +121,7 @@ func (r *renderer) agent() ygot.GoStruct {
 		if h.Comment != "" {
 			entry.Comment = &h.Comment
 		}
-		out.Commits.Commit[h.CommitID] = entry
+		out.Commits.Commit[h.Revision] = entry
 	}
 	return out
 }
