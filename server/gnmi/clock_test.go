@@ -236,11 +236,12 @@ func TestSuppressRedundant(t *testing.T) {
 // gnmi.md 70: everything once in an interval, changes at once all the same.
 func TestOnChangeHeartbeat(t *testing.T) {
 	bubble(t, func(b *bench) {
-		p := b.open(`subscription: {mode: ON_CHANGE heartbeat_interval: 60000000000 path: {PEER /config /as}}`)
-		p.want(50*time.Second, "0s PEER/config/as = json 200", "sync")
-		b.set(&gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/config/as", jsonVal("201"))}})
-		p.want(time.Second, "50s PEER/config/as = json 201")
-		p.want(130*time.Second, "1m0s PEER/config/as = json 201", "2m0s PEER/config/as = json 201", "3m0s PEER/config/as = json 201")
+		b.describe("old")
+		p := b.open(`subscription: {mode: ON_CHANGE heartbeat_interval: 60000000000 path: {PEER /config /description}}`)
+		p.want(50*time.Second, `0s PEER/config/description = json "old"`, "sync")
+		b.describe("new")
+		p.want(time.Second, `50s PEER/config/description = json "new"`)
+		p.want(130*time.Second, `1m0s PEER/config/description = json "new"`, `2m0s PEER/config/description = json "new"`, `3m0s PEER/config/description = json "new"`)
 	})
 }
 

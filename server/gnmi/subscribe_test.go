@@ -37,6 +37,19 @@ func (r *rig) open(req *gpb.SubscribeRequest) *stream {
 	return &stream{rig: r, GNMI_SubscribeClient: s, cancel: cancel}
 }
 
+// subscribeFor opens a Subscribe that lives as long as ctx.
+func (r *rig) subscribeFor(ctx context.Context, list *gpb.SubscriptionList) *stream {
+	r.Helper()
+	s, err := r.client.Subscribe(ctx)
+	if err != nil {
+		r.Fatal(err)
+	}
+	if err := s.Send(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: list}}); err != nil {
+		r.Fatal(err)
+	}
+	return &stream{rig: r, GNMI_SubscribeClient: s}
+}
+
 // subscribe opens a Subscribe with a SubscriptionList in text form.
 func (r *rig) subscribe(list string) *stream {
 	r.Helper()
