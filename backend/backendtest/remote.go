@@ -40,6 +40,8 @@ type RemoteConfig struct {
 	Follow  bool             // dial only those of Dial that are the source of what it follows
 	Listen  uint16           // port that it accepts on; 0: it does not listen
 	From    []netip.Addr     // addresses that the speaker may come from, for MD5 keys
+	// Redial is how long it waits after whatever went wrong; 0: 20 ms.
+	Redial time.Duration
 	// Do runs what opens a socket where the remote lives, such as in a network
 	// namespace; nil: here.
 	Do func(func() error) error
@@ -73,6 +75,9 @@ const redial = 20 * time.Millisecond
 // NewTCPRemote starts a remote for a peer; it is stopped when the test ends.
 func NewTCPRemote(t *testing.T, cfg RemoteConfig, spec *bgp.PeerSpec) *TCPRemote {
 	t.Helper()
+	if cfg.Redial == 0 {
+		cfg.Redial = redial
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &TCPRemote{cfg: cfg, cancel: cancel, spec: spec}
 	if cfg.Listen != 0 {
@@ -164,7 +169,7 @@ func (r *TCPRemote) dial(ctx context.Context) {
 		if r.cfg.Follow && target.Addr() != r.followed().Source {
 			select {
 			case <-ctx.Done():
-			case <-time.After(redial):
+			case <-time.After(r.cfg.Redial):
 			}
 			continue
 		}
@@ -184,7 +189,7 @@ func (r *TCPRemote) dial(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(redial):
+		case <-time.After(r.cfg.Redial):
 		}
 	}
 }

@@ -153,6 +153,9 @@ func (b *Backend) update(ctx context.Context, in *instance, p *peer, s *plan.Ste
 // once and for the right reason: disabling with 6/2, all else with 6/6.
 func order(st *plan.Step, p *peer, give *bgp.PeerSpec, conf conf, cut bool) []command {
 	addr := addrOf(st.Peer)
+	if !p.conf.has("remote-as") { // removed by hand: made again
+		return create(addr, conf)
+	}
 	var shut, hard, soft []command
 	for _, s := range change(addr, p.conf, conf) {
 		switch {
@@ -206,6 +209,9 @@ func (b *Backend) takeBack(in *instance, p *peer, key bgp.PeerKey) error {
 	blk := c.blocks[in.place]
 	if blk != nil && blk.neighbors[addr] != nil {
 		now = blk.neighbors[addr].conf
+	}
+	if blk != nil && blk.empty() && !in.shared { // removed by hand, and entering it made it again
+		return b.dropRouter(in)
 	}
 	var commands []command
 	switch {

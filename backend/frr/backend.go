@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"mooring/backend"
@@ -37,10 +36,11 @@ type Options struct {
 	Drift      DriftPolicy
 }
 
-// How often is looked at what nobody tells.
+// How often is looked at what nobody tells. BMP alone is not enough: 8.4.4 says
+// nothing of many sessions that the remote opened.
 const (
-	defaultTick = time.Second // between polls without BMP
-	bmpTicks    = 5           // ticks between polls with BMP
+	defaultTick = time.Second // between polls
+	pollShare   = 50          // a poll may take this part of bgpd's time, 2 %
 	driftTicks  = 2           // ticks between looks at the configuration
 	retryMin    = 100 * time.Millisecond
 	retryMax    = 5 * time.Second
@@ -65,10 +65,11 @@ type Backend struct {
 	lost      error // why the connection was lost, until Run has told it
 	drift     []Difference
 	bmpAt     netip.AddrPort // where Run listens, zero: nowhere
+	polled    time.Time      // when
+	pollCost  time.Duration  // how long it took
 	noBMP     bool           // bgpd has not loaded the module
 	stopped   bool
-	hints     hints        // has its own mutex
-	streams   atomic.Int32 // BMP connections
+	hints     hints // has its own mutex
 }
 
 var _ backend.Backend = (*Backend)(nil)
@@ -92,11 +93,12 @@ type peer struct {
 	given *bgp.PeerSpec // what bgpd works by
 	conf  conf          // what bgpd has
 
-	shown  backend.Event // the last PeerChanged
-	nBit   bool          // both sides know Hard Reset (RFC 8538)
-	looked bool          // ups is known
-	ups    uint64        // establishments that were told
-	digest summaryPeer   // of the last poll
+	shown    backend.Event // the last PeerChanged
+	nBit     bool          // both sides know Hard Reset (RFC 8538)
+	looked   bool          // ups is known
+	ups      uint64        // establishments that were told
+	received uint64        // notifications until the last look
+	digest   summaryPeer   // of the last poll
 }
 
 func (p *peer) up() bool { return p.shown.Session == bgp.StateEstablished }
@@ -159,6 +161,11 @@ func (b *Backend) connect(ctx context.Context) error {
 		v.close()
 		b.shell = nil
 		return err
+	}
+	// It may be another bgpd than before: what it has is what counts.
+	b.drift = nil
+	if len(b.instances) > 0 {
+		b.adopt(b.running)
 	}
 	return nil
 }
@@ -337,7 +344,7 @@ func (b *Backend) adoptPeers(in *instance, blk *block) {
 // forget drops a peer that bgpd no longer has, by nobody of ours.
 func (b *Backend) forget(in *instance, addr netip.Addr, p *peer) {
 	if p.up() {
-		b.ended(p, &backend.Ended{Cause: bgp.CauseBackend, Text: "the neighbor was removed from bgpd by somebody else"})
+		b.ended(p, &backend.Ended{Cause: bgp.CauseBackend, Text: "bgpd no longer has the neighbor"})
 	}
 	delete(in.peers, addr)
 }

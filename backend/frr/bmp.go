@@ -149,8 +149,6 @@ func (b *Backend) serveBMP(ctx context.Context, l net.Listener) {
 func (b *Backend) readStream(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	b.streams.Add(1)
-	defer b.streams.Add(-1)
 	for {
 		addr, ok, err := readBMP(conn)
 		if err != nil {

@@ -19,8 +19,10 @@ func harness(t *testing.T, opt daemonOptions) backendtest.Harness {
 	opt.config = "bgp session-dscp 20\n"
 	l := newLab(t, opt)
 	peer := func(i, n int) *bgp.PeerSpec { return with(l.peer(i, n), func(p *bgp.PeerSpec) { p.DSCP = 20 }) }
+	b := New(l.options())
+	b.tick = 50 * time.Millisecond // these remotes are back in less than a second
 	return backendtest.Harness{
-		Backend:     New(l.options()),
+		Backend:     b,
 		Instance:    l.instance,
 		Peer:        peer,
 		OtherSource: func(p *bgp.PeerSpec) { p.Source = otherSource },

@@ -55,5 +55,8 @@
 //   - restart-time and stalepath-time are of the router block, not of a
 //     neighbor: peers that disagree are refused.
 //   - BMP says which neighbor changed, but not in which VRF, nor with which
-//     NOTIFICATION: it is only a hint to ask.
+//     NOTIFICATION, and nothing of many sessions that the remote opened: it is
+//     a hint to ask at once what a poll would find within a second.
+//   - When a remote opens a new session, bgpd forgets why the last one ended: of
+//     a session that is back before we asked, only the end is known.
 package frr

@@ -152,6 +152,7 @@ func (l *lab) startBGPD() {
 	os.Remove(l.path("bgpd.vty"))
 	l.bgpd = l.start(exec.Command("nsenter", args...))
 	l.waitFor("bgpd.vty")
+	wait(l.t, 20*time.Second, "bgpd's answer", func() bool { _, err := l.try("show version"); return err == nil })
 }
 
 func (l *lab) start(cmd *exec.Cmd) *daemon {
@@ -231,14 +232,22 @@ func (l *lab) peer(i, n int) *bgp.PeerSpec {
 // dialling returns a remote that dials, passive one that waits.
 func (l *lab) dialling(t *testing.T, p *bgp.PeerSpec) *backendtest.TCPRemote {
 	return backendtest.NewTCPRemote(t, backendtest.RemoteConfig{
-		Address: p.Key.Address, Do: l.farOf(p).Do, Follow: true, // bgpd accepts at every address
-		Dial: []netip.AddrPort{netip.AddrPortFrom(p.Source, 179), netip.AddrPortFrom(otherSource, 179)},
+		Address: p.Key.Address, Do: l.farOf(p).Do,
+		Follow: true, // bgpd accepts at every address
+		// No real remote is back within milliseconds. A change is several
+		// commands: a session that came back between them would end again.
+		Redial: 250 * time.Millisecond,
+		Dial:   []netip.AddrPort{netip.AddrPortFrom(p.Source, 179), netip.AddrPortFrom(otherSource, 179)},
 	}, p)
 }
 
 func (l *lab) passive(t *testing.T, p *bgp.PeerSpec) *backendtest.TCPRemote {
+	from := []netip.Addr{p.Source}
+	if p.Source.Is4() {
+		from = append(from, otherSource)
+	}
 	return backendtest.NewTCPRemote(t, backendtest.RemoteConfig{
-		Address: p.Key.Address, Do: l.farOf(p).Do, Listen: p.RemotePort, From: []netip.Addr{p.Source, otherSource},
+		Address: p.Key.Address, Do: l.farOf(p).Do, Listen: p.RemotePort, From: from,
 	}, p)
 }
 

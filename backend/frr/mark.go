@@ -65,6 +65,7 @@ func peerMark(p *bgp.PeerSpec) string {
 			v.Set("detail", p.DownDetail[:min(len(p.DownDetail), detailMax)])
 		}
 	}
+	setSeconds(v, "keepalive", p.Keepalive, keepalive(p))
 	if p.ResetMode == bgp.ResetHard {
 		v.Set("reset", p.ResetMode.String())
 	}

@@ -31,7 +31,11 @@ type neighborJSON struct {
 	LastReset      string `json:"lastResetDueTo"`
 	LastError      string `json:"lastErrorCodeSubcode"`
 	ShutdownText   string `json:"lastShutdownDescription"`
-	Restart        struct {
+	Messages       struct {
+		Received uint64 `json:"notificationsRecv"`
+		Sent     uint64 `json:"notificationsSent"`
+	} `json:"messageStats"`
+	Restart struct {
 		NBit bool `json:"nBit"`
 	} `json:"gracefulRestartInfo"`
 	Families map[string]struct {
@@ -89,12 +93,12 @@ func (b *Backend) observe(in *instance, p *peer, n *neighborJSON) {
 			p.ups--
 		}
 		if p.up() && n.Ups == 0 {
-			b.ended(p, explain(n))
+			b.ended(p, p.explain(n))
 		}
 	}
 	again := n.Ups > p.ups
 	if p.up() && (again || state != bgp.StateEstablished) {
-		b.ended(p, explain(n))
+		b.ended(p, p.explain(n))
 	}
 	switch {
 	case state == bgp.StateEstablished && (again || p.up()):
@@ -109,7 +113,7 @@ func (b *Backend) observe(in *instance, p *peer, n *neighborJSON) {
 			e := b.blank(p)
 			e.Session = bgp.StateEstablished
 			b.tell(p, e)
-			b.ended(p, explain(n))
+			b.ended(p, p.explain(n))
 		}
 		e := b.blank(p)
 		e.Session, e.ConnectError = state, connectError(n)
@@ -117,7 +121,7 @@ func (b *Backend) observe(in *instance, p *peer, n *neighborJSON) {
 			b.tell(p, e)
 		}
 	}
-	p.ups, p.nBit = n.Ups, n.Restart.NBit
+	p.ups, p.nBit, p.received = n.Ups, n.Restart.NBit, n.Messages.Received
 }
 
 // blank is a peer without a session.
@@ -213,8 +217,28 @@ func sent(subcode uint8) *backend.Ended {
 	return &backend.Ended{Notification: &bgp.Notification{Code: bgp.CodeCease, Subcode: subcode, Sent: true}}
 }
 
-// explain says why a session ended that nobody of ours ended, by bgpd's word
-// for it (peer_down_str of FRR).
+// explain says why a session ended that nobody of ours ended. Where the remote
+// connected again before we looked, bgpd has taken over the reason of the new
+// connection, and only its counters tell.
+func (p *peer) explain(n *neighborJSON) *backend.Ended {
+	if n.State == "Established" && !final[n.LastReset] {
+		text := "the connection was lost"
+		if n.Messages.Received > p.received {
+			text = "the remote sent a NOTIFICATION, and connected again before bgpd was asked which"
+		}
+		return &backend.Ended{Cause: bgp.CauseRemote, Text: text}
+	}
+	return explain(n)
+}
+
+// final are the reasons that are not those of a connection being made.
+var final = map[string]bool{
+	"BGP Notification received": true, "BGP Notification send": true, "Peer closed the session": true,
+	"Admin. shutdown": true, "User reset": true, "Update source change": true, "Remote AS change": true,
+	"Interface down": true, "Neighbor deleted": true, "Passive config change": true, "Password config change": true,
+}
+
+// explain gives bgpd's word for it (peer_down_str of FRR).
 func explain(n *neighborJSON) *backend.Ended {
 	note := parseNotification(n.LastError)
 	switch n.LastReset {

@@ -179,6 +179,11 @@ func (b *block) ours() []string {
 	return out
 }
 
+// empty says whether the block has nothing in it.
+func (b *block) empty() bool {
+	return len(b.lines)+len(b.neighbors)+len(b.af)+len(b.bmp) == 0
+}
+
 // restart returns the graceful restart times of the block.
 func (b *block) restart() restart {
 	get := func(key string, def time.Duration) time.Duration {
@@ -260,6 +265,9 @@ func parsePeer(in *bgp.InstanceSpec, b *block, addr netip.Addr, c conf) (p *bgp.
 		if err := readLine(p, l); err != nil {
 			return nil, true, fmt.Errorf("%q: %w", redact(" "+l.text), err)
 		}
+	}
+	if p.Keepalive, err = seconds(v, "keepalive", p.Keepalive); err != nil {
+		return nil, true, err
 	}
 	switch {
 	case p.MinTTL != 0:

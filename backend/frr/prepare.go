@@ -185,6 +185,9 @@ func (b *Backend) checkForeign(in *bgp.InstanceSpec, blk *block, key bgp.PeerKey
 	if known := b.instances[in.Key]; known != nil && known.peers[addrOf(key)] != nil {
 		return nil
 	}
+	if _, shared, ours := parseInstance(blk); ours && !shared && len(n.other) == 0 && len(n.conf) == 1 {
+		return nil // only remote-as, in a block of ours: an agent that died half way
+	}
 	if of, _, ok := parseMark(strings.TrimPrefix(n.conf.text("description"), "description ")); ok && of == in.Key {
 		return nil
 	}

@@ -63,7 +63,7 @@ func render(in *bgp.InstanceSpec, p *bgp.PeerSpec) conf {
 	if p.MSS != 0 {
 		add("tcp-mss", "tcp-mss %d", p.MSS)
 	}
-	add("timers", "timers %d %d", p.Keepalive/time.Second, p.HoldTime/time.Second)
+	add("timers", "timers %d %d", keepalive(p)/time.Second, p.HoldTime/time.Second)
 	add("timers connect", "timers connect %d", p.ConnectRetry/time.Second)
 	if p.GracefulRestart {
 		add("graceful-restart", "graceful-restart")
@@ -76,6 +76,12 @@ func render(in *bgp.InstanceSpec, p *bgp.PeerSpec) conf {
 	}
 	slices.SortFunc(c, compareLines)
 	return c
+}
+
+// keepalive is what FRR makes of the interval: at most a third of the hold
+// time, and 0 with it.
+func keepalive(p *bgp.PeerSpec) time.Duration {
+	return min(p.Keepalive, (p.HoldTime / 3).Truncate(time.Second))
 }
 
 // place returns the FRR context of an instance: what stands behind

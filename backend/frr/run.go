@@ -129,7 +129,7 @@ func (w *watch) regular(ctx context.Context, n int) {
 		return
 	}
 	var err error
-	if n%bmpTicks == 0 || b.noBMP || int(b.streams.Load()) < len(b.instances) {
+	if time.Since(b.polled) >= pollShare*b.pollCost {
 		err = b.poll(ctx)
 	}
 	if err == nil && n%driftTicks == 0 {
@@ -170,7 +170,6 @@ func (w *watch) connected(ctx context.Context) bool {
 	}
 	b.log.Info("connected to bgpd", "version", b.version)
 	w.up = true
-	b.drift = nil // what bgpd has now is what counts
 	for _, in := range b.instances {
 		in.streamed = false
 		for _, p := range in.peers {
@@ -228,10 +227,12 @@ const pollLooks = 64
 // poll compares the summaries with the last ones and looks where something
 // is new.
 func (b *Backend) poll(ctx context.Context) error {
+	start := now()
+	defer func() { b.polled, b.pollCost = now(), now().Sub(start) }()
 	budget := pollLooks
 	for _, in := range b.sorted() {
-		if !in.streamed {
-			if err := b.stream(ctx, in, b.running.blocks[in.place]); err != nil && !isRefusal(err) {
+		if blk := b.running.blocks[in.place]; !in.streamed && blk != nil {
+			if err := b.stream(ctx, in, blk); err != nil && !isRefusal(err) {
 				return err
 			}
 		}
