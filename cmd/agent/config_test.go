@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mooring/engine/datastore"
 	"mooring/server"
 )
 
@@ -153,6 +154,30 @@ func FuzzConfig(f *testing.F) {
 		}
 		_, _ = choose(nil, first, func(string) string { return "" }).config() // must not panic
 	})
+}
+
+// The default router ID is chosen once, but for one that is only a makeshift.
+func TestRouterIDIsKept(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	dir := t.TempDir()
+	store, err := datastore.Open(datastore.Options{Dir: dir, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	first, err := keptRouterID(store, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := store.Note(routerIDNote); err != nil || (len(text) == 0) != first.IsLoopback() {
+		t.Errorf("chose %s, kept %q, %v", first, text, err)
+	}
+	if err := store.SetNote(routerIDNote, []byte("192.0.2.77")); err != nil {
+		t.Fatal(err)
+	}
+	if id, err := keptRouterID(store, log); err != nil || id.String() != "192.0.2.77" {
+		t.Errorf("%s, %v", id, err)
+	}
 }
 
 func TestRouterID(t *testing.T) {

@@ -121,7 +121,7 @@ func play(ctx context.Context, out io.Writer, a *agent, o demoOptions, peerPort 
 		return fmt.Errorf("demo: load the configuration: %w", err)
 	}
 	fmt.Fprintf(out, "%s  configured: BGP 100, vpn1 (RD 100:1), peer %s AS 200, source %s\n", clock(time.Now()), demoPeer, demoSources[0])
-	s := &story{out: out}
+	s := &story{out: out, socket: func() (map[string]string, error) { return c.read(ctx, "transport", "state") }}
 	s.onUp = func(n int, source string) (bool, error) {
 		switch {
 		case n == 1 && o.once:

@@ -58,6 +58,21 @@ func (c *demoClient) set(ctx context.Context, path *gpb.Path, v *gpb.TypedValue)
 	return err
 }
 
+// read returns the leaves below a node of the peer, by leafOf.
+func (c *demoClient) read(ctx context.Context, below ...string) (map[string]string, error) {
+	resp, err := c.gnmi.Get(c.login(ctx), &gpb.GetRequest{Path: []*gpb.Path{peerPath(below...)}, Encoding: gpb.Encoding_PROTO})
+	if err != nil {
+		return nil, err
+	}
+	leaves := map[string]string{}
+	for _, n := range resp.GetNotification() {
+		for _, u := range n.GetUpdate() {
+			leaves[leafOf(n.GetPrefix(), u.GetPath())] = textOf(u.GetVal())
+		}
+	}
+	return leaves, nil
+}
+
 // watch hands each notification about the peer to tell, until that says done
 // or ctx ends.
 func (c *demoClient) watch(ctx context.Context, tell func(*gpb.Notification) (done bool, err error)) error {

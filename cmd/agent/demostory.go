@@ -24,7 +24,10 @@ type story struct {
 	ups     int               // established-transitions told
 	reset   string            // time of the last reset told
 	changed time.Time         // when demo --once changed the source
-	onUp    func(n int, source string) (done bool, err error)
+	// socket reads the leaves of the live connection. They come in a
+	// notification of their own, so that what was told last may be older.
+	socket func() (map[string]string, error)
+	onUp   func(n int, source string) (done bool, err error)
 }
 
 // tell takes a notification.
@@ -68,13 +71,17 @@ func (s *story) tellReset() {
 
 func (s *story) tellUp() (bool, error) {
 	ups, _ := strconv.Atoi(s.leaves["state/established-transitions"])
-	source := s.leaves["transport/state/local-address"]
-	if ups == s.ups || s.leaves["state/session-state"] != "established" || source == "" {
+	if ups == s.ups || s.leaves["state/session-state"] != "established" {
 		return false, nil
+	}
+	socket, err := s.socket()
+	source := socket["transport/state/local-address"]
+	if err != nil || source == "" {
+		return false, err // gone again: its return will be told
 	}
 	s.ups = ups
 	at := parseTime(s.leaves["state/last-established"])
-	line := fmt.Sprintf("%s  UP     established from %s to %s", clock(at), source, s.leaves["transport/state/remote-address"])
+	line := fmt.Sprintf("%s  UP     established from %s to %s", clock(at), source, socket["transport/state/remote-address"])
 	if s.reset != "" {
 		line += fmt.Sprintf(", %v after the reset", at.Sub(parseTime(s.reset)).Round(time.Millisecond))
 	}

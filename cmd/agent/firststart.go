@@ -83,8 +83,11 @@ func firstStart(cfg Config, log *slog.Logger) (*server.Users, identity, error) {
 	if err != nil {
 		return nil, id, err
 	}
-	if created {
+	switch {
+	case created:
 		log.Info("user admin created", "file", id.file)
+	case cfg.AdminPassword != "":
+		log.Warn("MOORING_ADMIN_PASSWORD is for the first start only and was not used: the users are in the file", "file", id.file)
 	}
 	id.password = password
 	return users, id, nil

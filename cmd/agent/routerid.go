@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+
+	"mooring/engine/datastore"
 )
 
 // networkInterface is what the choice of a router ID needs of an interface.
@@ -61,7 +63,29 @@ func chooseRouterID(log *slog.Logger) netip.Addr {
 		}
 		found = append(found, n)
 	}
-	id := routerID(found)
+	return routerID(found)
+}
+
+// routerIDNote is the name under which the store keeps the default router ID.
+const routerIDNote = "router-id"
+
+// keptRouterID returns the default router ID that the first start chose: an
+// address that comes or goes later must not reset sessions at a restart.
+func keptRouterID(store *datastore.Store, log *slog.Logger) (netip.Addr, error) {
+	text, err := store.Note(routerIDNote)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	if id, err := netip.ParseAddr(string(text)); err == nil {
+		log.Info("default router ID, chosen at the first start", "router-id", id)
+		return id, nil
+	}
+	id := chooseRouterID(log)
+	if id.IsLoopback() {
+		// Nothing to keep: an address that comes later is better.
+		log.Warn("default router ID is a loopback address: set router-id of the BGP instance", "router-id", id)
+		return id, nil
+	}
 	log.Info("default router ID", "router-id", id)
-	return id
+	return id, store.SetNote(routerIDNote, []byte(id.String()))
 }

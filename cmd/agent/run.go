@@ -92,10 +92,14 @@ func (a *agent) open(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
+	routerID, err := keptRouterID(a.store, log)
+	if err != nil {
+		return err
+	}
 	a.sources = srcaddr.New(log.With("part", "srcaddr"), srcaddr.Options{})
 	a.engine = commit.New(commit.Config{
 		Store: a.store, Backend: speaker, Sources: a.sources,
-		RouterID: chooseRouterID(log), Version: versionText(), Log: log.With("part", "engine"),
+		RouterID: routerID, Version: versionText(), Log: log.With("part", "engine"),
 	})
 	if err := a.serveOn(cfg); err != nil {
 		return err

@@ -81,7 +81,8 @@ func (t *lockTable) check(ds Datastore, h Holder) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if l := t.held[ds]; l != nil && l.Holder != h {
-		return &LockedError{Datastore: ds, Holder: l.Holder, Reason: "locked by " + l.Holder.String()}
+		return &LockedError{Datastore: ds, Holder: l.Holder, Reason: "locked by " + l.Holder.String() +
+			": wait until it unlocks, or end it with kill-session"}
 	}
 	return nil
 }
