@@ -32,8 +32,10 @@ func (b *Backend) explain(sp *speaker, p *peer, it *item) *backend.Ended {
 			Code: bgp.CodeCease, Subcode: bgp.CeaseHardReset, Text: text,
 		}}
 	case api.PeerState_DISCONNECT_REASON_HOLD_TIMER_EXPIRED:
-		return &backend.Ended{Cause: bgp.CauseRemote, Text: "nothing was received for the hold time",
-			Notification: &bgp.Notification{Code: bgp.CodeHoldTimerExpired, Sent: true}}
+		return &backend.Ended{
+			Cause: bgp.CauseRemote, Text: "nothing was received for the hold time",
+			Notification: &bgp.Notification{Code: bgp.CodeHoldTimerExpired, Sent: true},
+		}
 	case api.PeerState_DISCONNECT_REASON_READ_FAILED, api.PeerState_DISCONNECT_REASON_WRITE_FAILED,
 		api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART:
 		return &backend.Ended{Cause: bgp.CauseRemote, Text: "the connection was lost: " + state.DisconnectMessage}

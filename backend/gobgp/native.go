@@ -19,10 +19,14 @@ var quiet = map[string]bgp.Impact{
 
 // notes are the limits that are GoBGP's state machine's, not its dialer's.
 var notes = map[string]backend.Capability{
-	"timers/config/hold-time": {Support: backend.Partial,
-		Note: "0 is refused: GoBGP takes it for its own default"},
-	"graceful-restart/config/stale-routes-time": {Support: backend.Partial,
-		Note: "has no effect: GoBGP keeps stale routes for the restart time that the remote announces"},
+	"timers/config/hold-time": {
+		Support: backend.Partial,
+		Note:    "0 is refused: GoBGP takes it for its own default",
+	},
+	"graceful-restart/config/stale-routes-time": {
+		Support: backend.Partial,
+		Note:    "has no effect: GoBGP keeps stale routes for the restart time that the remote announces",
+	},
 }
 
 // Capabilities returns what GoBGP and its dialer do with each setting.

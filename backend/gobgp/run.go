@@ -24,7 +24,7 @@ func (b *Backend) Run(ctx context.Context, sink func(backend.Event)) error {
 		go func() { done <- b.own.Run(own) }()
 		defer func() {
 			cancel()
-			<-done
+			_ = <-done // nil: it has no other end
 		}()
 	}
 	defer b.stopAll()
@@ -127,11 +127,13 @@ func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item, all 
 		e := blank(p, it.at)
 		return &e
 	case itemEnding:
-		if was != bgp.StateEstablished {
+		if was == bgp.StateIdle {
 			return nil
 		}
 		e := blank(p, it.at)
-		e.Ended = sent(it.subcode, "")
+		if was == bgp.StateEstablished {
+			e.Ended = sent(it.subcode, it.text)
+		}
 		return &e
 	case itemLive:
 		if was != bgp.StateEstablished {

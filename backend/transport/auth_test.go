@@ -52,12 +52,18 @@ func TestAuth(t *testing.T) {
 		{"none", bgp.PeerSpec{Password: "left over", Keys: keys}, "", nil, nil},
 		{"md5", bgp.PeerSpec{Auth: bgp.AuthMD5, Password: "skiff"}, "", []string{`md5 3 192.0.2.1 "skiff"`, `md5 3 192.0.2.1 ""`}, nil},
 		{
-			"tcp-ao", bgp.PeerSpec{Auth: bgp.AuthTCPAO, Keys: keys}, "",
-			[]string{"add 3 192.0.2.1 1", "add 3 192.0.2.1 2", "add 3 192.0.2.1 3", "del 3 192.0.2.1 1", "del 3 192.0.2.1 2", "del 3 192.0.2.1 3"}, nil,
+			"tcp-ao",
+			bgp.PeerSpec{Auth: bgp.AuthTCPAO, Keys: keys},
+			"",
+			[]string{"add 3 192.0.2.1 1", "add 3 192.0.2.1 2", "add 3 192.0.2.1 3", "del 3 192.0.2.1 1", "del 3 192.0.2.1 2", "del 3 192.0.2.1 3"},
+			nil,
 		},
 		{
-			"tcp-ao, one does not fit", bgp.PeerSpec{Auth: bgp.AuthTCPAO, Keys: keys}, "add 3 192.0.2.1 3",
-			[]string{"add 3 192.0.2.1 1", "add 3 192.0.2.1 2", "add 3 192.0.2.1 3", "del 3 192.0.2.1 1", "del 3 192.0.2.1 2"}, unix.ENOMEM,
+			"tcp-ao, one does not fit",
+			bgp.PeerSpec{Auth: bgp.AuthTCPAO, Keys: keys},
+			"add 3 192.0.2.1 3",
+			[]string{"add 3 192.0.2.1 1", "add 3 192.0.2.1 2", "add 3 192.0.2.1 3", "del 3 192.0.2.1 1", "del 3 192.0.2.1 2"},
+			unix.ENOMEM,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -158,7 +158,7 @@ func (c *conn) speaks(patience time.Duration) error {
 	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
-	defer c.SetReadDeadline(time.Time{})
+	defer func() { _ = c.SetReadDeadline(time.Time{}) }() // fails only on a closed connection
 	var verdict error
 	err := c.raw.Read(func(fd uintptr) bool {
 		var b [1]byte

@@ -104,7 +104,7 @@ var _ Dialer = Own{}
 // Limits implements Dialer.
 func (Own) Limits() map[string]Limit {
 	limits := map[string]Limit{
-		leafMSS:    {Note: "in the SYN-ACK too; the kernel has room for some 2000 IPv4 and 450 IPv6 peers with a value at one listen address"},
+		leafMSS:    {Note: "in the SYN-ACK too; the kernel has room for roughly 1,300 IPv4 and 440 IPv6 peers with a value at one listen address"},
 		leafMaxHop: {Note: "the SYN-ACK to a remote that dials leaves with TTL 255, whatever the value: listening sockets are shared"},
 		leafDSCP:   {Note: "the SYN-ACK to a remote that dials leaves with DSCP 48, whatever the value: listening sockets are shared"},
 	}

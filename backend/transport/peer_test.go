@@ -363,12 +363,20 @@ func TestDialErrors(t *testing.T) {
 		{"no answer", "10.1.1.99", nil, func(r *rig) {
 			r.dut.IP("neigh", "add", "10.1.1.99", "lladdr", "02:00:00:00:00:99", "dev", "vd")
 		}, []string{"timed out: no answer"}},
-		{"no such source", far4, func(p *bgp.PeerSpec) { p.Source = addr("10.9.9.9") }, nil,
-			[]string{"from 10.9.9.9", "cannot assign requested address", "this host has no such address"}},
-		{"md5 differs", far4, func(p *bgp.PeerSpec) { p.Auth, p.Password = bgp.AuthMD5, "skiff" },
-			func(r *rig) { r.listen(far4+":179", md5(dut4, "wherry")) }, []string{"timed out", "another md5 key or none"}},
-		{"md5 here only", far4, func(p *bgp.PeerSpec) { p.Auth, p.Password = bgp.AuthMD5, "skiff" },
-			func(r *rig) { r.listen(far4+":179", nil) }, []string{"timed out", "another md5 key or none"}},
+		{
+			"no such source", far4, func(p *bgp.PeerSpec) { p.Source = addr("10.9.9.9") }, nil,
+			[]string{"from 10.9.9.9", "cannot assign requested address", "this host has no such address"},
+		},
+		{
+			"md5 differs", far4, func(p *bgp.PeerSpec) { p.Auth, p.Password = bgp.AuthMD5, "skiff" },
+			func(r *rig) { r.listen(far4+":179", md5(dut4, "wherry")) },
+			[]string{"timed out", "another md5 key or none"},
+		},
+		{
+			"md5 here only", far4, func(p *bgp.PeerSpec) { p.Auth, p.Password = bgp.AuthMD5, "skiff" },
+			func(r *rig) { r.listen(far4+":179", nil) },
+			[]string{"timed out", "another md5 key or none"},
+		},
 		{"no TCP-AO", far4, func(p *bgp.PeerSpec) {
 			p.Auth, p.Keys = bgp.AuthTCPAO, []bgp.TCPAOKey{{SendID: 1, ReceiveID: 1, Algorithm: "hmac-sha-1-96", Secret: "x"}}
 			p.ConnectMode = bgp.ConnectOnly

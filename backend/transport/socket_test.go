@@ -74,8 +74,10 @@ func TestDial(t *testing.T) {
 					t.Errorf("SYN %v, socket %+v, want from %v", s, sock, want)
 				}
 			}},
-			{"md5", func(p *bgp.PeerSpec) { p.Source, p.Auth, p.Password = addr(e.near), bgp.AuthMD5, "skiff" }, md5(e.near, "skiff"),
-				func(*testing.T, netlab.Segment, bgp.Socket, *conn) {}},
+			{
+				"md5", func(p *bgp.PeerSpec) { p.Source, p.Auth, p.Password = addr(e.near), bgp.AuthMD5, "skiff" }, md5(e.near, "skiff"),
+				func(*testing.T, netlab.Segment, bgp.Socket, *conn) {},
+			},
 		} {
 			t.Run(e.name+"/"+c.name, func(t *testing.T) {
 				t.Parallel()
@@ -150,14 +152,18 @@ func TestAccept(t *testing.T) {
 					t.Errorf("option %d", get(t, c, f.pmtu))
 				}
 			}},
-			{"md5", func(p *bgp.PeerSpec) { p.Auth, p.Password = bgp.AuthMD5, "skiff" }, md5(e.near, "skiff"),
-				func(*testing.T, netlab.Segment, bgp.Socket, *conn) {}},
-			{"md5 and mss", func(p *bgp.PeerSpec) { p.Auth, p.Password, p.MSS = bgp.AuthMD5, "skiff", 700 }, md5(e.near, "skiff"),
+			{
+				"md5", func(p *bgp.PeerSpec) { p.Auth, p.Password = bgp.AuthMD5, "skiff" }, md5(e.near, "skiff"),
+				func(*testing.T, netlab.Segment, bgp.Socket, *conn) {},
+			},
+			{
+				"md5 and mss", func(p *bgp.PeerSpec) { p.Auth, p.Password, p.MSS = bgp.AuthMD5, "skiff", 700 }, md5(e.near, "skiff"),
 				func(t *testing.T, s netlab.Segment, _ bgp.Socket, _ *conn) {
 					if s.MSS != 700 {
 						t.Errorf("SYN-ACK %v", s)
 					}
-				}},
+				},
+			},
 		} {
 			t.Run(e.name+"/"+c.name, func(t *testing.T) {
 				t.Parallel()
