@@ -29,19 +29,27 @@ func ready(t *testing.T) (*rig, *client) {
 func TestEditErrors(t *testing.T) {
 	_, c := ready(t)
 	tests := []struct{ name, op, want string }{
-		{"default-operation", editTarget("running", "<default-operation>delete</default-operation>", ""),
-			"protocol invalid-value path=" + editPath + "/nc:default-operation"}, // netconf.md 23
+		{
+			"default-operation", editTarget("running", "<default-operation>delete</default-operation>", ""),
+			"protocol invalid-value path=" + editPath + "/nc:default-operation",
+		}, // netconf.md 23
 		{"test-option", editTarget("running", "<test-option>x</test-option>", ""), "protocol invalid-value path=" + editPath + "/nc:test-option"},     // netconf.md 23
 		{"error-option", editTarget("running", "<error-option>x</error-option>", ""), "protocol invalid-value path=" + editPath + "/nc:error-option"}, // netconf.md 23
 		{"create of what exists", edit(peer(op+`"create"`, peer2, "")), "application data-exists path=" + peerPath},                                   // netconf.md 24
 		{"create of a leaf that exists", edit(peer("", peer2, `<as`+op+`"create">200</as>`)), "application data-exists path=" + config + "/mbgp:as"},  // netconf.md 24
-		{"delete of what is missing", edit(peer(op+`"delete"`, "10.1.1.9", "")),
-			"application data-missing path=" + strings.Replace(peerPath, peer2, "10.1.1.9", 1)}, // netconf.md 25
+		{
+			"delete of what is missing", edit(peer(op+`"delete"`, "10.1.1.9", "")),
+			"application data-missing path=" + strings.Replace(peerPath, peer2, "10.1.1.9", 1),
+		}, // netconf.md 25
 		{"delete of a leaf in effect by default", edit(peer("", peer2, `<enabled`+op+`"delete"/>`)), "application data-missing path=" + config + "/mbgp:enabled"}, // netconf.md 25
-		{"delete of a key", edit(instance(`<peers><peer><address` + op + `"delete">10.1.1.2</address></peer></peers>`)),
-			"application bad-element path=" + peerPath + "/mbgp:address element=address"}, // netconf.md 26
-		{"none on what is missing", editTarget("running", "<default-operation>none</default-operation>", peer("", "10.1.1.9", "")),
-			"application data-missing path=" + strings.Replace(peerPath, peer2, "10.1.1.9", 1)}, // netconf.md 28
+		{
+			"delete of a key", edit(instance(`<peers><peer><address` + op + `"delete">10.1.1.2</address></peer></peers>`)),
+			"application bad-element path=" + peerPath + "/mbgp:address element=address",
+		}, // netconf.md 26
+		{
+			"none on what is missing", editTarget("running", "<default-operation>none</default-operation>", peer("", "10.1.1.9", "")),
+			"application data-missing path=" + strings.Replace(peerPath, peer2, "10.1.1.9", 1),
+		}, // netconf.md 28
 		{"create under delete", edit(peer(op+`"delete"`, peer2, `<as`+op+`"create">1</as>`)), "application bad-attribute path=" + config + "/mbgp:as attribute=operation element=as"}, // netconf.md 29
 		{"operation without namespace", edit(peer(` operation="delete"`, peer2, "")), "application unknown-attribute path=" + pathOf(peerPath) + " attribute=operation element=peer"}, // netconf.md 30
 		{"bad operation", edit(peer(op+`"destroy"`, peer2, "")), "application bad-attribute path=" + pathOf(peerPath) + " attribute=operation element=peer"},                          // netconf.md 31
@@ -55,8 +63,10 @@ func TestEditErrors(t *testing.T) {
 		{"config and url", `<edit-config><target><running/></target><config/><url>x</url></edit-config>`, "protocol bad-element path=" + editPath + " element=url"},
 		{"neither", `<edit-config><target><running/></target></edit-config>`, "protocol missing-element path=" + editPath + " element=config"},
 		{"startup", editTarget("startup", "", ""), "protocol unknown-element path=" + editPath + "/nc:target/nc:startup element=startup"}, // netconf.md 41
-		{"target of another namespace", `<edit-config><target><running xmlns="urn:x"/></target><config/></edit-config>`,
-			"protocol unknown-namespace path=" + editPath + "/nc:target element=running namespace=urn:x"},
+		{
+			"target of another namespace", `<edit-config><target><running xmlns="urn:x"/></target><config/></edit-config>`,
+			"protocol unknown-namespace path=" + editPath + "/nc:target element=running namespace=urn:x",
+		},
 		{"empty target", `<edit-config><target/><config/></edit-config>`, "protocol missing-element path=" + editPath + "/nc:target element=target"},
 		{"two targets", `<edit-config><target><running/><candidate/></target><config/></edit-config>`, "protocol bad-element path=" + editPath + "/nc:target element=candidate"},
 		{"state data", edit(instance(`<peers><peer><address>10.1.1.2</address><state/></peer></peers>`)), "application unknown-element path=" + peerPath + "/mbgp:state element=state"},
@@ -88,11 +98,15 @@ func TestEdits(t *testing.T) {
 		{"none changes no leaf without operation", editTarget("running", "<default-operation>none</default-operation>",
 			peer("", peer2, `<as>9</as><description`+op+`"merge">two</description>`)), "<description>two</description><as>200</as>"}, // netconf.md 28
 		{"key last", edit(instance(`<peers><peer><config><as>300</as></config><address>10.1.1.2</address></peer></peers>`)), "<description>one</description><as>300</as>"}, // netconf.md 33
-		{"entry twice", edit(instance(`<peers><peer>` + address + `<config><as>5</as></config></peer><peer>` + address + `<config><as>6</as></config></peer></peers>`)),
-			"<description>one</description><as>6</as>"}, // netconf.md 34
+		{
+			"entry twice", edit(instance(`<peers><peer>` + address + `<config><as>5</as></config></peer><peer>` + address + `<config><as>6</as></config></peer></peers>`)),
+			"<description>one</description><as>6</as>",
+		}, // netconf.md 34
 		{"white space", edit(peer("", " 10.1.1.2\n", "<as>\n 300 </as><description> a b </description>")), "<description> a b </description><as>300</as>"}, // netconf.md 35
-		{"comment, PI and CDATA", edit(peer("", peer2, "<!-- c --><as>3<!-- c -->00</as><?p i?><description><![CDATA[<a>&]]></description>")),
-			"<description>&lt;a&gt;&amp;</description><as>300</as>"}, // netconf.md 35
+		{
+			"comment, PI and CDATA", edit(peer("", peer2, "<!-- c --><as>3<!-- c -->00</as><?p i?><description><![CDATA[<a>&]]></description>")),
+			"<description>&lt;a&gt;&amp;</description><as>300</as>",
+		}, // netconf.md 35
 		{"prefixes", `<n:edit-config xmlns:n="` + ncNS + `"><n:target><n:running/></n:target><n:config><b:bgp xmlns:b="` + bgpNS + `"><b:instances><b:instance><b:name>default</b:name>` +
 			`<b:vpn-instances><b:vpn-instance><b:name>vpn1</b:name><b:peers><b:peer n:operation="replace"><b:address>10.1.1.2</b:address><b:config><b:as>7</b:as></b:config>` +
 			`</b:peer></b:peers></b:vpn-instance></b:vpn-instances></b:instance></b:instances></b:bgp></n:config></n:edit-config>`, "<as>7</as>"},

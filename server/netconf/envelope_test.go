@@ -9,16 +9,26 @@ import (
 // netconf.md 15
 func TestAttributesComeBack(t *testing.T) {
 	tests := []struct{ name, start, want, ok string }{
-		{"as they were", `rpc xmlns="` + ncNS + `" xmlns:x="urn:x" x:y="a&amp;b &lt; &#9;&quot;" message-id="1" z=''`,
-			`<rpc-reply xmlns="` + ncNS + `" xmlns:x="urn:x" x:y="a&amp;b &lt; &#x9;&quot;" message-id="1" z="">`, "<ok/>"},
-		{"prefixed rpc", `n:rpc xmlns:n="` + ncNS + `" message-id="1"`,
-			`<rpc-reply xmlns="` + ncNS + `" xmlns:n="` + ncNS + `" message-id="1">`, "<ok/>"},
-		{"prefixed message-id", `n:rpc xmlns:n="` + ncNS + `" n:message-id="1"`,
-			`<rpc-reply xmlns="` + ncNS + `" xmlns:n="` + ncNS + `" n:message-id="1">`, "<ok/>"},
-		{"other default namespace", `n:rpc xmlns="urn:x" xmlns:n="` + ncNS + `" message-id="1"`,
-			`<n:rpc-reply xmlns="urn:x" xmlns:n="` + ncNS + `" message-id="1">`, "<n:ok/>"},
-		{"message-id that is no number", `rpc xmlns="` + ncNS + `" message-id="urn:uuid:é&gt;"`,
-			`<rpc-reply xmlns="` + ncNS + `" message-id="urn:uuid:&#xE9;&gt;">`, "<ok/>"},
+		{
+			"as they were", `rpc xmlns="` + ncNS + `" xmlns:x="urn:x" x:y="a&amp;b &lt; &#9;&quot;" message-id="1" z=''`,
+			`<rpc-reply xmlns="` + ncNS + `" xmlns:x="urn:x" x:y="a&amp;b &lt; &#x9;&quot;" message-id="1" z="">`, "<ok/>",
+		},
+		{
+			"prefixed rpc", `n:rpc xmlns:n="` + ncNS + `" message-id="1"`,
+			`<rpc-reply xmlns="` + ncNS + `" xmlns:n="` + ncNS + `" message-id="1">`, "<ok/>",
+		},
+		{
+			"prefixed message-id", `n:rpc xmlns:n="` + ncNS + `" n:message-id="1"`,
+			`<rpc-reply xmlns="` + ncNS + `" xmlns:n="` + ncNS + `" n:message-id="1">`, "<ok/>",
+		},
+		{
+			"other default namespace", `n:rpc xmlns="urn:x" xmlns:n="` + ncNS + `" message-id="1"`,
+			`<n:rpc-reply xmlns="urn:x" xmlns:n="` + ncNS + `" message-id="1">`, "<n:ok/>",
+		},
+		{
+			"message-id that is no number", `rpc xmlns="` + ncNS + `" message-id="urn:uuid:é&gt;"`,
+			`<rpc-reply xmlns="` + ncNS + `" message-id="urn:uuid:&#xE9;&gt;">`, "<ok/>",
+		},
 	}
 	c := newRig(t, Limits{}).open()
 	for _, tt := range tests {

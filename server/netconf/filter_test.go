@@ -39,11 +39,15 @@ func TestFilters(t *testing.T) {
 		{"empty of type subtree", `<filter type="subtree"/>`, ""}, // netconf.md 43
 		{"qualified type", `<filter xmlns:n="` + ncNS + `" n:type="subtree"/>`, ""},
 		{"containment", peers("<peer/>"), wrap(two + three)}, // netconf.md 44
-		{"selection adds the keys", peers("<peer><config><as/></config></peer>"),
-			wrap("<peer><address>10.1.1.2</address><config><as>200</as></config></peer><peer><address>10.1.1.3</address><config><as>300</as></config></peer>")}, // netconf.md 44
+		{
+			"selection adds the keys", peers("<peer><config><as/></config></peer>"),
+			wrap("<peer><address>10.1.1.2</address><config><as>200</as></config></peer><peer><address>10.1.1.3</address><config><as>300</as></config></peer>"),
+		}, // netconf.md 44
 		{"content match", peers("<peer><address>10.1.1.3</address></peer>"), wrap(three)}, // netconf.md 44
-		{"several content matches", peers("<peer><config><as>200</as><description>one</description></config></peer>"),
-			wrap(`<peer><address>10.1.1.2</address><config><address>10.1.1.2</address><description>one</description><as>200</as></config></peer>`)}, // netconf.md 44
+		{
+			"several content matches", peers("<peer><config><as>200</as><description>one</description></config></peer>"),
+			wrap(`<peer><address>10.1.1.2</address><config><address>10.1.1.2</address><description>one</description><as>200</as></config></peer>`),
+		}, // netconf.md 44
 		{"content match without a match", peers("<peer><config><as>200</as><description>two</description></config></peer>"), ""}, // netconf.md 44, 45
 		{"attribute match", peers(`<peer x="y"/>`), ""}, // netconf.md 44
 		{"any namespace", `<filter><bgp xmlns=""><instances><instance><name>nobody</name></instance></instances></bgp></filter>`, ""}, // netconf.md 44
@@ -67,13 +71,19 @@ func TestReadErrors(t *testing.T) {
 	const getConfig = "/nc:rpc/nc:get-config"
 	tests := []struct{ name, op, want string }{
 		{"type xpath", `<get><filter type="xpath" select="/x"/></get>`, "protocol bad-attribute path=/nc:rpc/nc:get/nc:filter attribute=type element=filter"}, // netconf.md 43
-		{"unknown source", "<get-config><source><intended/></source></get-config>",
-			"protocol unknown-element path=" + getConfig + "/nc:source/nc:intended element=intended"}, // netconf.md 45
-		{"source startup", "<get-config><source><startup/></source></get-config>",
-			"protocol unknown-element path=" + getConfig + "/nc:source/nc:startup element=startup"}, // netconf.md 45
+		{
+			"unknown source", "<get-config><source><intended/></source></get-config>",
+			"protocol unknown-element path=" + getConfig + "/nc:source/nc:intended element=intended",
+		}, // netconf.md 45
+		{
+			"source startup", "<get-config><source><startup/></source></get-config>",
+			"protocol unknown-element path=" + getConfig + "/nc:source/nc:startup element=startup",
+		}, // netconf.md 45
 		{"text in the filter", "<get><filter>x</filter></get>", "application bad-element element=filter"},
-		{"with-defaults is not announced", `<get><with-defaults xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults">explicit</with-defaults></get>`,
-			"protocol unknown-namespace path=/nc:rpc/nc:get element=with-defaults namespace=urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults"},
+		{
+			"max-depth belongs to another operation", `<get><max-depth xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-nmda">1</max-depth></get>`,
+			"protocol unknown-namespace path=/nc:rpc/nc:get element=max-depth namespace=urn:ietf:params:xml:ns:yang:ietf-netconf-nmda",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { c.fails(tt.op, tt.want) })

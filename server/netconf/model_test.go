@@ -52,10 +52,12 @@ func TestPreview(t *testing.T) {
 	before := r.engine.Store().Running().Revision()
 	tests := []struct{ name, edit, want string }{
 		{"no session notices", peer("", peer2, "<description>two</description>"), "<ok/>"},
-		{"reset", peer("", peer2, "<as>201</as>"),
+		{
+			"reset", peer("", peer2, "<as>201</as>"),
 			`<peer xmlns="urn:mooring:yang:bgp"><instance>default</instance><vpn-instance>vpn1</vpn-instance><address>10.1.1.2</address><impact>reset</impact>` +
 				"<leaf>config/as: 200 -&gt; 201</leaf><session-state>established</session-state><family>ipv4-unicast</family>" +
-				"<prefixes-received>0</prefixes-received></peer>"},
+				"<prefixes-received>0</prefixes-received></peer>",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"mooring/server/netconf/rpc"
 )
 
 // Why a session cannot be had. The texts reach the client.
@@ -25,12 +27,13 @@ type registry struct {
 	sessions map[uint32]*session
 	perUser  map[string]int
 	stopped  bool
+	totals   rpc.Statistics
 }
 
 func newRegistry(l Limits) *registry {
 	return &registry{
 		max: l.MaxSessions, maxPerUser: l.MaxSessionsPerUser,
-		sessions: map[uint32]*session{}, perUser: map[string]int{},
+		sessions: map[uint32]*session{}, perUser: map[string]int{}, totals: rpc.Statistics{Start: time.Now()},
 	}
 }
 
@@ -52,6 +55,7 @@ func (r *registry) add(s *session) error {
 	s.peer.ID, s.peer.Identity.Session = r.last, r.last
 	r.sessions[s.peer.ID] = s
 	r.perUser[user]++
+	r.totals.Sessions++
 	return nil
 }
 
@@ -63,6 +67,36 @@ func (r *registry) remove(s *session) {
 	if r.perUser[user]--; r.perUser[user] == 0 {
 		delete(r.perUser, user)
 	}
+}
+
+// ended counts the end of a session.
+func (r *registry) ended(why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case errors.Is(why, errBadHello):
+		r.totals.BadHellos++
+	case !errors.Is(why, errClosed) && !errors.Is(why, errKilled):
+		r.totals.Dropped++
+	}
+}
+
+// All implements rpc.Sessions.
+func (r *registry) All() []*rpc.Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]*rpc.Session, 0, len(r.sessions))
+	for _, id := range slices.Sorted(maps.Keys(r.sessions)) {
+		all = append(all, &r.sessions[id].peer)
+	}
+	return all
+}
+
+// Statistics implements rpc.Sessions.
+func (r *registry) Statistics() rpc.Statistics {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.totals
 }
 
 // Kill implements rpc.Sessions.

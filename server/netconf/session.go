@@ -24,6 +24,8 @@ var (
 	errClosed   = errors.New("closed by the client")
 	errEOF      = errors.New("end of the client's input")
 	errHello    = errors.New("no hello in time")
+	errBadHello = errors.New("bad hello")
+	errKilled   = errors.New("killed")
 	errStalled  = errors.New("the client does not read")
 	errShutdown = errors.New("server shutdown")
 	errNoReply  = errors.New("malformed message on a base:1.0 session")
@@ -53,7 +55,7 @@ func (s *Server) open(id *server.Identity, st stream) (*session, error) {
 	own := *id
 	own.Protocol = "netconf"
 	se := &session{
-		srv: s, peer: rpc.Session{Identity: &own}, stream: st, done: make(chan struct{}),
+		srv: s, peer: rpc.Session{Identity: &own, Login: time.Now()}, stream: st, done: make(chan struct{}),
 		in: frame.NewReader(st, frame.Options{MaxMessage: s.limits.MaxMessage, Strict: s.limits.StrictFraming}),
 	}
 	se.out = frame.NewWriter(&guard{to: st, limit: s.limits.WriteTimeout, expired: func() { se.abort(errStalled) }})
@@ -83,6 +85,7 @@ func (s *session) run(ctx context.Context) (why error) {
 			_ = s.finish()
 		}
 		why = s.end(why)
+		s.srv.registry.ended(why)
 		s.srv.rpc.Release(&s.peer)
 		s.srv.registry.remove(s)
 		close(s.done)
@@ -132,7 +135,7 @@ func (s *session) hello() error {
 	}
 	chunked, err := parseHello(msg, s.srv.limits.MaxDepth)
 	if err != nil {
-		return fmt.Errorf("bad hello: %w", err)
+		return fmt.Errorf("%w: %w", errBadHello, err)
 	}
 	if chunked {
 		s.peer.Base11 = true
@@ -150,7 +153,7 @@ func (s *session) readFailed(msg []byte, err error) error {
 		return errEOF
 	case errors.Is(err, frame.ErrTooBig):
 		if s.begin() {
-			werr := s.srv.rpc.RefuseTooBig(msg, s.out)
+			werr := s.srv.rpc.RefuseTooBig(&s.peer, msg, s.out)
 			_ = s.finish()
 			if werr != nil {
 				return fmt.Errorf("%w: %w", errLost, werr)
@@ -219,7 +222,7 @@ func (s *session) abort(why error) {
 // kill ends the session for another one. When it returns, the locks are free
 // and no operation runs, unless ctx ended. It does not wait for the peer.
 func (s *session) kill(ctx context.Context, by uint32) {
-	s.abort(fmt.Errorf("killed by session %d", by))
+	s.abort(fmt.Errorf("%w by session %d", errKilled, by))
 	if active := s.running(); active != nil {
 		select {
 		case <-active:

@@ -18,7 +18,7 @@ var places = map[string]place{
 	"": {}, // the directive of go generate
 
 	"cmd/agent": {may: []string{
-		"backend", "backend/fake", "backend/gobgp", "backend/srcaddr", "bgp",
+		"backend", "backend/fake", "backend/frr", "backend/gobgp", "backend/srcaddr", "bgp",
 		"engine/commit", "engine/datastore", "engine/schema",
 		"server", "server/gnmi", "server/netconf",
 	}},
@@ -30,12 +30,13 @@ var places = map[string]place{
 	},
 	"server/gnmi/preview": {},
 	"server/netconf": {
-		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "internal/xmltok", "server", "server/netconf/frame", "server/netconf/rpc"},
+		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "internal/xmltok", "server", "server/netconf/frame", "server/netconf/rpc", "server/netconf/xmltree"},
 		tests: fixture,
 	},
-	"server/netconf/frame": {},
+	"server/netconf/frame":   {},
+	"server/netconf/xmltree": {may: []string{"internal/xmltok"}},
 	"server/netconf/rpc": {
-		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "gen", "internal/xmltok", "server"},
+		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "gen", "internal/xmltok", "server", "server/netconf/xmltree", "yang"},
 		tests: fixture,
 	},
 

@@ -8,7 +8,7 @@ import (
 // copy-config is RFC 6241 7.3. A copy of the candidate to running is a commit,
 // one of running to the candidate makes it follow running again.
 var copyConfigOperation = operation{
-	params: []spec{{name: "target", mandatory: true}, {name: "source", mandatory: true}},
+	params: []spec{{name: "target", mandatory: true}, {name: "source", mandatory: true}, withDefaultsParam},
 	run: func(c *call) (body, error) {
 		to, err := c.place("target", running, candidate)
 		if err != nil {
@@ -16,6 +16,9 @@ var copyConfigOperation = operation{
 		}
 		from, err := c.place("source", running, candidate, inline)
 		if err != nil {
+			return nil, err
+		}
+		if _, err := c.withDefaults(); err != nil {
 			return nil, err
 		}
 		engine, actor, shared := c.srv.engine, c.sess.actor(), c.store().Shared()

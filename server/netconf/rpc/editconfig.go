@@ -23,8 +23,12 @@ const (
 // test-option and error-option.
 var editConfigOperation = operation{
 	params: []spec{
-		{name: "target", mandatory: true}, {name: "default-operation"}, {name: "test-option"}, {name: "error-option"},
-		{name: "config"}, {name: "url"},
+		{name: "target", mandatory: true},
+		{name: "default-operation"},
+		{name: "test-option"},
+		{name: "error-option"},
+		{name: "config"},
+		{name: "url"},
 	},
 	run: func(c *call) (body, error) {
 		target, err := c.place("target", running, candidate)

@@ -9,28 +9,37 @@ import (
 // get is RFC 6241 7.7: running and state of one instant. It reads a snapshot,
 // so it waits for no edit and no edit waits for it.
 var getOperation = operation{
-	params: []spec{{name: "filter"}},
+	params: []spec{{name: "filter"}, withDefaultsParam},
 	run: func(c *call) (body, error) {
 		f, err := c.filter()
 		if err != nil {
 			return nil, err
 		}
-		return dataBody(c.srv.engine.View(), f, schema.All), nil
+		mode, err := c.withDefaults()
+		if err != nil {
+			return nil, err
+		}
+		own, err := c.treeFilter()
+		if err != nil {
+			return nil, err
+		}
+		o := schema.XMLOptions{Content: schema.All, Defaults: mode}
+		return dataBody(c.srv.engine.View(), f, o, c.srv.appendTrees(nil, own)), nil
 	},
 }
 
-// dataBody streams <data>.
-func dataBody(v schema.View, f *schema.Filter, content schema.Content) body {
+// dataBody streams <data>: what is selected of the records, and more.
+func dataBody(v schema.View, f *schema.Filter, o schema.XMLOptions, more []byte) body {
 	return func(w io.Writer, prefix string) error {
 		x := writer{prefix: prefix}
 		x.open("data")
 		if _, err := w.Write(x.b); err != nil {
 			return err
 		}
-		if err := schema.EncodeXML(w, v, f, schema.XMLOptions{Content: content}); err != nil {
+		if err := schema.EncodeXML(w, v, f, o); err != nil {
 			return err
 		}
-		x.b = x.b[:0]
+		x.b = append(x.b[:0], more...)
 		x.close("data")
 		_, err := w.Write(x.b)
 		return err

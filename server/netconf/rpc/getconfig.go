@@ -4,7 +4,7 @@ import "mooring/engine/schema"
 
 // get-config is RFC 6241 7.1, on a snapshot as get.
 var getConfigOperation = operation{
-	params: []spec{{name: "source", mandatory: true}, {name: "filter"}},
+	params: []spec{{name: "source", mandatory: true}, {name: "filter"}, withDefaultsParam},
 	run: func(c *call) (body, error) {
 		from, err := c.place("source", running, candidate)
 		if err != nil {
@@ -14,10 +14,15 @@ var getConfigOperation = operation{
 		if err != nil {
 			return nil, err
 		}
+		mode, err := c.withDefaults()
+		if err != nil {
+			return nil, err
+		}
 		var r schema.Reader = c.store().Running()
 		if from == candidate {
 			r = c.store().Shared().View()
 		}
-		return dataBody(c.srv.engine.ConfigView(r), f, schema.ConfigOnly), nil
+		o := schema.XMLOptions{Content: schema.ConfigOnly, Defaults: mode}
+		return dataBody(c.srv.engine.ConfigView(r), f, o, nil), nil
 	},
 }

@@ -53,66 +53,118 @@ func TestWireErrors(t *testing.T) {
 		err  error
 		want []string
 	}{
-		{"invalid value", &schema.Error{Tag: schema.InvalidValue, Path: name, Message: "bad"},
-			[]string{app("invalid-value") + at + "/mvpn:config/mvpn:name" + end + message + "bad</error-message>"}},
-		{"wrapped", fmt.Errorf("edit: %w", &schema.Error{Tag: schema.DataMissing, Path: vpn, Message: "gone"}),
-			[]string{app("data-missing") + at + end + message + "gone</error-message>"}},
-		{"app-tag", &schema.Error{Tag: schema.OperationFailed, AppTag: schema.AppMustViolation, Path: vpn, Message: "m"},
-			[]string{app("operation-failed") + "<error-app-tag>must-violation</error-app-tag>" + at + end + message + "m</error-message>"}},
-		{"not unique", &schema.Error{AppTag: schema.AppNotUnique, NonUnique: []schema.Path{vpn}, Message: "m"},
+		{
+			"invalid value", &schema.Error{Tag: schema.InvalidValue, Path: name, Message: "bad"},
+			[]string{app("invalid-value") + at + "/mvpn:config/mvpn:name" + end + message + "bad</error-message>"},
+		},
+		{
+			"wrapped", fmt.Errorf("edit: %w", &schema.Error{Tag: schema.DataMissing, Path: vpn, Message: "gone"}),
+			[]string{app("data-missing") + at + end + message + "gone</error-message>"},
+		},
+		{
+			"app-tag", &schema.Error{Tag: schema.OperationFailed, AppTag: schema.AppMustViolation, Path: vpn, Message: "m"},
+			[]string{app("operation-failed") + "<error-app-tag>must-violation</error-app-tag>" + at + end + message + "m</error-message>"},
+		},
+		{
+			"not unique", &schema.Error{AppTag: schema.AppNotUnique, NonUnique: []schema.Path{vpn}, Message: "m"},
 			[]string{app("operation-failed") + "<error-app-tag>data-not-unique</error-app-tag>" + message + "m" +
-				info(`<non-unique xmlns="urn:ietf:params:xml:ns:yang:1" xmlns:mvpn="urn:mooring:yang:vpn-instance">/mvpn:vpn-instances/mvpn:vpn-instance[mvpn:name='a']</non-unique>`)}},
-		{"unknown element", &schema.Error{Tag: schema.UnknownElement, Path: vpn, BadElement: "x", Message: "m"},
-			[]string{app("unknown-element") + at + end + message + "m" + info("<bad-element>x</bad-element>")}},
-		{"element without a name is the last of the path", &schema.Error{Tag: schema.BadElement, Path: name, Message: "m"},
-			[]string{app("bad-element") + at + "/mvpn:config/mvpn:name" + end + message + "m" + info("<bad-element>name</bad-element>")}},
-		{"missing element", &schema.Error{Tag: schema.MissingElement, BadElement: "name", Message: "m"},
-			[]string{app("missing-element") + message + "m" + info("<bad-element>name</bad-element>")}},
-		{"unknown namespace", &schema.Error{Tag: schema.UnknownNamespace, BadElement: "x", BadNamespace: "urn:x&y", Message: "m"},
-			[]string{app("unknown-namespace") + message + "m" + info("<bad-element>x</bad-element><bad-namespace>urn:x&amp;y</bad-namespace>")}},
-		{"attribute", &schema.Error{Tag: schema.UnknownAttribute, Path: name, BadAttribute: "a", Message: "m"},
-			[]string{app("unknown-attribute") + at + "/mvpn:config/mvpn:name" + end + message + "m" + info("<bad-attribute>a</bad-attribute><bad-element>name</bad-element>")}},
+				info(`<non-unique xmlns="urn:ietf:params:xml:ns:yang:1" xmlns:mvpn="urn:mooring:yang:vpn-instance">/mvpn:vpn-instances/mvpn:vpn-instance[mvpn:name='a']</non-unique>`)},
+		},
+		{
+			"unknown element", &schema.Error{Tag: schema.UnknownElement, Path: vpn, BadElement: "x", Message: "m"},
+			[]string{app("unknown-element") + at + end + message + "m" + info("<bad-element>x</bad-element>")},
+		},
+		{
+			"element without a name is the last of the path", &schema.Error{Tag: schema.BadElement, Path: name, Message: "m"},
+			[]string{app("bad-element") + at + "/mvpn:config/mvpn:name" + end + message + "m" + info("<bad-element>name</bad-element>")},
+		},
+		{
+			"missing element", &schema.Error{Tag: schema.MissingElement, BadElement: "name", Message: "m"},
+			[]string{app("missing-element") + message + "m" + info("<bad-element>name</bad-element>")},
+		},
+		{
+			"unknown namespace", &schema.Error{Tag: schema.UnknownNamespace, BadElement: "x", BadNamespace: "urn:x&y", Message: "m"},
+			[]string{app("unknown-namespace") + message + "m" + info("<bad-element>x</bad-element><bad-namespace>urn:x&amp;y</bad-namespace>")},
+		},
+		{
+			"attribute", &schema.Error{Tag: schema.UnknownAttribute, Path: name, BadAttribute: "a", Message: "m"},
+			[]string{app("unknown-attribute") + at + "/mvpn:config/mvpn:name" + end + message + "m" + info("<bad-attribute>a</bad-attribute><bad-element>name</bad-element>")},
+		},
 		{"malformed content", &schema.Error{Tag: schema.MalformedMessage, Message: "m"}, []string{head("rpc", "malformed-message") + message + "m</error-message>"}},
-		{"lock-denied by the schema", &schema.Error{Tag: schema.LockDenied, Message: "m"},
-			[]string{head("protocol", "lock-denied") + message + "m" + info("<session-id>0</session-id>")}},
-		{"several", schema.Errors{{Tag: schema.DataExists, Message: "1"}, {Tag: schema.TooBig, Message: "2"}},
-			[]string{app("data-exists") + message + "1</error-message>", app("too-big") + message + "2</error-message>"}},
-		{"faults of continue-on-error", faults{&schema.Error{Tag: schema.DataExists, Message: "1"}, schema.Errors{{Tag: schema.InvalidValue, Message: "2"}}},
-			[]string{app("data-exists") + message + "1</error-message>", app("invalid-value") + message + "2</error-message>"}},
-		{"locked", &datastore.LockedError{Holder: datastore.Holder{Session: 7}, Reason: "locked by 7"},
-			[]string{head("protocol", "in-use") + message + "running: locked by 7</error-message>"}},
-		{"conflict", &datastore.ConflictError{Keys: []schema.Key{key}},
+		{
+			"lock-denied by the schema", &schema.Error{Tag: schema.LockDenied, Message: "m"},
+			[]string{head("protocol", "lock-denied") + message + "m" + info("<session-id>0</session-id>")},
+		},
+		{
+			"several",
+			schema.Errors{{Tag: schema.DataExists, Message: "1"}, {Tag: schema.TooBig, Message: "2"}},
+			[]string{app("data-exists") + message + "1</error-message>", app("too-big") + message + "2</error-message>"},
+		},
+		{
+			"faults of continue-on-error",
+			faults{&schema.Error{Tag: schema.DataExists, Message: "1"}, schema.Errors{{Tag: schema.InvalidValue, Message: "2"}}},
+			[]string{app("data-exists") + message + "1</error-message>", app("invalid-value") + message + "2</error-message>"},
+		},
+		{
+			"locked", &datastore.LockedError{Holder: datastore.Holder{Session: 7}, Reason: "locked by 7"},
+			[]string{head("protocol", "in-use") + message + "running: locked by 7</error-message>"},
+		},
+		{
+			"conflict", &datastore.ConflictError{Keys: []schema.Key{key}},
 			[]string{app("operation-failed") + at + end + message + "running has changed since the candidate was made in " +
-				"/vpn-instances/vpn-instance[name=a]: discard the candidate and edit again</error-message>"}},
-		{"refused", &commit.PrepareError{Path: name, Err: inside},
-			[]string{app("operation-failed") + at + "/mvpn:config/mvpn:name" + end + message + "no room</error-message>"}},
-		{"refused for what the schema says", &commit.PrepareError{Path: vpn, Err: &schema.Error{Tag: schema.DataExists, Message: "inner"}},
-			[]string{app("operation-failed") + at + end + message + "inner</error-message>"}},
-		{"failed and undone", &commit.ApplyError{Path: vpn, Err: inside},
-			[]string{app("operation-failed") + at + end + message + "the change failed and was undone: /vpn-instances/vpn-instance[name=a]: no room</error-message>"}},
-		{"disk failed", &commit.ApplyError{Err: inside},
-			[]string{app("operation-failed") + message + "the change failed and was undone: no room</error-message>"}},
-		{"failed and not undone", &commit.ApplyError{Path: vpn, Err: inside, Rollback: errors.New("gone")},
+				"/vpn-instances/vpn-instance[name=a]: discard the candidate and edit again</error-message>"},
+		},
+		{
+			"refused", &commit.PrepareError{Path: name, Err: inside},
+			[]string{app("operation-failed") + at + "/mvpn:config/mvpn:name" + end + message + "no room</error-message>"},
+		},
+		{
+			"refused for what the schema says", &commit.PrepareError{Path: vpn, Err: &schema.Error{Tag: schema.DataExists, Message: "inner"}},
+			[]string{app("operation-failed") + at + end + message + "inner</error-message>"},
+		},
+		{
+			"failed and undone", &commit.ApplyError{Path: vpn, Err: inside},
+			[]string{app("operation-failed") + at + end + message + "the change failed and was undone: /vpn-instances/vpn-instance[name=a]: no room</error-message>"},
+		},
+		{
+			"disk failed", &commit.ApplyError{Err: inside},
+			[]string{app("operation-failed") + message + "the change failed and was undone: no room</error-message>"},
+		},
+		{
+			"failed and not undone", &commit.ApplyError{Path: vpn, Err: inside, Rollback: errors.New("gone")},
 			[]string{app("rollback-failed") + at + end + message + "the change failed, and undoing it failed too (gone), " +
-				"the agent keeps repairing the difference: /vpn-instances/vpn-instance[name=a]: no room</error-message>"}},
-		{"pending commit of another", &commit.PendingError{Pending: commit.Pending{Session: 3, User: "ann", Protocol: "netconf"}},
+				"the agent keeps repairing the difference: /vpn-instances/vpn-instance[name=a]: no room</error-message>"},
+		},
+		{
+			"pending commit of another", &commit.PendingError{Pending: commit.Pending{Session: 3, User: "ann", Protocol: "netconf"}},
 			[]string{head("protocol", "in-use") + message + "a confirmed commit (session 3, by ann over netconf) waits for its confirmation until " +
-				"0001-01-01T00:00:00Z: confirm or cancel it first</error-message>"}},
-		{"not established", fmt.Errorf("peer x: %w", commit.ErrNotEstablished),
-			[]string{app("operation-failed") + message + "peer x: the session is not established: there is nothing to reset</error-message>"}},
-		{"unknown commit", fmt.Errorf("commit x: %w", commit.ErrUnknownCommit),
-			[]string{app("invalid-value") + message + "commit x: the history has no such commit</error-message>"}},
-		{"cancelled", fmt.Errorf("x: %w", context.Canceled),
-			[]string{app("operation-failed") + message + "the session ended before the operation began: nothing has changed</error-message>"}},
-		{"deadline", context.DeadlineExceeded,
-			[]string{app("operation-failed") + message + "the session ended before the operation began: nothing has changed</error-message>"}},
+				"0001-01-01T00:00:00Z: confirm or cancel it first</error-message>"},
+		},
+		{
+			"not established", fmt.Errorf("peer x: %w", commit.ErrNotEstablished),
+			[]string{app("operation-failed") + message + "peer x: the session is not established: there is nothing to reset</error-message>"},
+		},
+		{
+			"unknown commit", fmt.Errorf("commit x: %w", commit.ErrUnknownCommit),
+			[]string{app("invalid-value") + message + "commit x: the history has no such commit</error-message>"},
+		},
+		{
+			"cancelled", fmt.Errorf("x: %w", context.Canceled),
+			[]string{app("operation-failed") + message + "the session ended before the operation began: nothing has changed</error-message>"},
+		},
+		{
+			"deadline", context.DeadlineExceeded,
+			[]string{app("operation-failed") + message + "the session ended before the operation began: nothing has changed</error-message>"},
+		},
 		{"too deep", tooDeep, []string{head("rpc", "too-big") + message + "xml at byte 56: more than 2 elements nested</error-message>"}},
 		{"malformed", malformed, []string{head("rpc", "malformed-message") + message + "xml at byte 0: start tag \"a\" is not closed</error-message>"}},
 		{"no rpc", errNotRPC, []string{head("rpc", "malformed-message") + message + "the message is no rpc</error-message>"}},
 		{"closed store", datastore.ErrClosed, []string{app("operation-failed") + message + "datastore is closed</error-message>"}},
 		{"anything else", inside, []string{app("operation-failed") + message + "no room</error-message>"}},
-		{"denied lock", lockDenied(&datastore.LockedError{Holder: datastore.Holder{Session: 7}, Reason: "already locked"}),
-			[]string{head("protocol", "lock-denied") + message + "running: already locked" + info("<session-id>7</session-id>")}},
+		{
+			"denied lock", lockDenied(&datastore.LockedError{Holder: datastore.Holder{Session: 7}, Reason: "already locked"}),
+			[]string{head("protocol", "lock-denied") + message + "running: already locked" + info("<session-id>7</session-id>")},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,7 +16,7 @@ func modelOperation(o *schema.Operation, run func(*call, input) (body, error)) *
 		if n.Kind != schema.Leaf {
 			panic("rpc: input of " + o.Name + " has " + n.Name + ", which is no leaf")
 		}
-		op.params = append(op.params, spec{n.Name, n.Mandatory})
+		op.params = append(op.params, spec{name: n.Name, mandatory: n.Mandatory})
 	}
 	op.run = func(c *call) (body, error) {
 		in := input{}
@@ -75,11 +75,4 @@ type output struct {
 func (o *output) open(name string) {
 	o.start(name)
 	o.b = append(o.b, ` xmlns="`+o.namespace+`">`...)
-}
-
-// optional writes a leaf that has a value.
-func (o *output) optional(name, value string) {
-	if value != "" {
-		o.leaf(name, value)
-	}
 }

@@ -24,6 +24,7 @@ var operations = func() map[name]*operation {
 	} {
 		m[name{local, BaseNamespace}] = &op
 	}
+	m[name{"get-schema", monitoringNS}] = &getSchemaOperation
 	for local, run := range map[string]func(*call, input) (body, error){
 		"preview":    preview,
 		"reset-peer": resetPeer,

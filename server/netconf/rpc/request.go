@@ -147,9 +147,11 @@ func (r *request) checkStray(text []byte, in string) {
 
 // find returns the parameter with a name in the namespace of the operation, nil
 // for none.
-func (r *request) find(local string) *param {
+func (r *request) find(local string) *param { return r.findIn(r.op.namespace, local) }
+
+func (r *request) findIn(namespace, local string) *param {
 	for i := range r.params {
-		if p := &r.params[i]; p.local == local && p.namespace == r.op.namespace {
+		if p := &r.params[i]; p.local == local && p.namespace == namespace {
 			return p
 		}
 	}

@@ -1,18 +1,19 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"mooring/bgp"
 	"mooring/engine/commit"
 	"mooring/engine/datastore"
 	"mooring/engine/schema"
-	"mooring/gen"
 	"mooring/internal/xmltok"
 	"mooring/server"
 )
@@ -43,11 +44,15 @@ type Engine interface {
 	Store() *datastore.Store
 }
 
-// Sessions is what kill-session needs of the other sessions.
+// Sessions is what operations need of the other sessions.
 type Sessions interface {
 	// Kill ends a session and waits until its locks are free and nothing of it
 	// runs any more, or until ctx ends. It says whether there was one.
 	Kill(ctx context.Context, id, by uint32) bool
+	// All are the sessions of this instant, by number.
+	All() []*Session
+	// Statistics are those of all sessions, also of those that are gone.
+	Statistics() Statistics
 }
 
 // Output takes one reply: Begin, any number of Write, End. An error is final.
@@ -62,6 +67,8 @@ type Session struct {
 	ID       uint32
 	Identity *server.Identity
 	Base11   bool // base:1.1 was agreed on: a malformed message can be answered
+	Login    time.Time
+	Counters Counters
 }
 
 // protocol is the name of this front end in locks, history and identities.
@@ -96,6 +103,7 @@ type Server struct {
 	engine   Engine
 	sessions Sessions
 	log      *slog.Logger
+	counters Counters  // of all sessions
 	decoders sync.Pool // of *xmltok.Decoder, so that idle sessions have none
 }
 
@@ -106,23 +114,6 @@ func New(e Engine, sessions Sessions, log *slog.Logger, maxDepth int) *Server {
 		engine: e, sessions: sessions, log: log,
 		decoders: sync.Pool{New: func() any { return xmltok.NewDecoder(nil, xmltok.Options{MaxDepth: maxDepth}) }},
 	}
-}
-
-// Capabilities are what hello announces: what works, nothing more.
-func Capabilities() []string {
-	caps := []string{
-		"urn:ietf:params:netconf:base:1.0",
-		"urn:ietf:params:netconf:base:1.1",
-		"urn:ietf:params:netconf:capability:writable-running:1.0",
-		"urn:ietf:params:netconf:capability:candidate:1.0",
-		"urn:ietf:params:netconf:capability:rollback-on-error:1.0",
-		"urn:ietf:params:netconf:capability:validate:1.0",
-		"urn:ietf:params:netconf:capability:validate:1.1",
-	}
-	for _, m := range schema.Modules() {
-		caps = append(caps, m.Namespace+"?module="+m.Name+"&revision="+m.Revision)
-	}
-	return caps
 }
 
 // Release gives up what a session holds: to be called at its end, whatever
@@ -141,17 +132,22 @@ func (s *Server) Handle(ctx context.Context, sess *Session, msg []byte, out Outp
 	}()
 	req, err := parse(dec, msg)
 	if err != nil && !sess.Base11 && malformed(err) {
+		s.count(sess, true, false)
 		return Abort, nil // RFC 6241 App. A: a base:1.0 peer does not know malformed-message
 	}
 	c := &call{ctx: ctx, srv: s, sess: sess, req: req}
 	var content body
+	bad := false
 	if err == nil {
 		content, err = c.run()
 	}
 	if err != nil {
-		content, c.closing = errorsBody(wireErrors(err)), false
+		errs := wireErrors(err)
+		bad = errs[0].Type == typeRPC
+		content, c.closing = errorsBody(errs), false
 		s.log.Debug("netconf request refused", "session", sess.ID, "operation", req.op.local, "err", err)
 	}
+	s.count(sess, bad, err != nil)
 	if err := req.reply(out, content); err != nil {
 		return Abort, err
 	}
@@ -163,7 +159,8 @@ func (s *Server) Handle(ctx context.Context, sess *Session, msg []byte, out Outp
 
 // RefuseTooBig answers a message above the limit, of which only the beginning
 // is there. The caller closes the session afterwards.
-func (s *Server) RefuseTooBig(beginning []byte, out Output) error {
+func (s *Server) RefuseTooBig(sess *Session, beginning []byte, out Output) error {
+	s.count(sess, true, true)
 	req, _ := parse(xmltok.NewDecoder(nil, xmltok.Options{}), beginning) // cut off, so it always fails
 	e := &Error{Type: typeRPC, Tag: schema.TooBig, Message: "the message is longer than this server takes"}
 	return req.reply(out, errorsBody([]*Error{e}))
@@ -191,6 +188,7 @@ type operation struct {
 // spec is a parameter that an operation takes.
 type spec struct {
 	name      string
+	namespace string // empty: that of the operation
 	mandatory bool
 }
 
@@ -225,13 +223,15 @@ func (c *call) checkParams(specs []spec) error {
 	here := c.here()
 	for i := range c.req.params {
 		p := &c.req.params[i]
-		known := p.namespace == c.req.op.namespace && slices.ContainsFunc(specs, func(s spec) bool { return s.name == p.local })
+		known := slices.ContainsFunc(specs, func(s spec) bool {
+			return s.name == p.local && p.namespace == cmp.Or(s.namespace, c.req.op.namespace)
+		})
 		switch {
 		case !knownNamespace(p.namespace):
 			return protocolError(schema.UnknownNamespace, "unknown namespace").element(p.local).namespace(p.namespace).at(here)
 		case !known:
 			return protocolError(schema.UnknownElement, c.req.op.local+" has no parameter "+p.local).element(p.local).at(here)
-		case c.req.find(p.local) != p:
+		case c.req.findIn(p.namespace, p.local) != p:
 			return protocolError(schema.BadElement, "parameter "+p.local+" is given twice").element(p.local).at(here)
 		}
 	}
@@ -241,10 +241,6 @@ func (c *call) checkParams(specs []spec) error {
 		}
 	}
 	return nil
-}
-
-func knownNamespace(ns string) bool {
-	return ns == BaseNamespace || slices.ContainsFunc(schema.Modules(), func(m gen.Module) bool { return m.Namespace == ns })
 }
 
 // malformed says whether an error means that a message could not be read at all.

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"mooring/engine/schema"
-	"mooring/gen"
 	"mooring/internal/xmltok"
 )
 
@@ -19,10 +18,10 @@ type xpath struct {
 
 type prefixOf struct{ prefix, namespace string }
 
-// modulePrefixes are the prefixes of our modules by module name.
+// modulePrefixes are the prefixes of the modules by module name.
 var modulePrefixes = func() map[string]prefixOf {
-	m := make(map[string]prefixOf, len(gen.Modules))
-	for _, mod := range gen.Modules {
+	m := make(map[string]prefixOf, len(modules))
+	for _, mod := range modules {
 		m[mod.Name] = prefixOf{mod.Prefix, mod.Namespace}
 	}
 	return m

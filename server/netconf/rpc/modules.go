@@ -1,0 +1,82 @@
+package rpc
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"mooring/engine/schema"
+	"mooring/gen"
+	"mooring/yang"
+)
+
+// The namespaces of the standard modules whose trees are made here.
+const (
+	monitoringNS   = "urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring"
+	libraryNS      = "urn:ietf:params:xml:ns:yang:ietf-yang-library"
+	datastoresNS   = "urn:ietf:params:xml:ns:yang:ietf-datastores"
+	withDefaultsNS = "urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults"
+)
+
+// modules are all that the server publishes, by name. hello, the library, the
+// list of schemas and get-schema all read this table, because clients give up
+// where one of them names a module that another one lacks.
+var modules = func() []gen.Module {
+	all := slices.Concat(schema.Modules(), gen.Standard)
+	slices.SortFunc(all, func(a, b gen.Module) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}()
+
+// features are those that are supported, by module. The others' modules have
+// none.
+var features = map[string][]string{
+	"ietf-netconf": {"candidate", "rollback-on-error", "validate", "writable-running"},
+}
+
+// contentID changes exactly when something that the library tells changes, and
+// when the text of a module does (RFC 8525 3).
+var contentID = func() string {
+	h := sha256.New()
+	for _, m := range modules {
+		text, err := moduleText(m)
+		if err != nil {
+			panic(err) // it is compiled in
+		}
+		fmt.Fprintf(h, "%s %s %s %v %v %d\n", m.Name, m.Revision, m.Namespace, m.Implemented, features[m.Name], len(text))
+		h.Write(text)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16]
+}()
+
+// moduleText is a module as it stands in the repository, byte for byte.
+func moduleText(m gen.Module) ([]byte, error) { return yang.FS.ReadFile(m.File) }
+
+// Capabilities are what hello announces: what works, nothing more. They are the
+// same as long as the server runs.
+func Capabilities() []string {
+	caps := []string{
+		"urn:ietf:params:netconf:base:1.0",
+		"urn:ietf:params:netconf:base:1.1",
+		"urn:ietf:params:netconf:capability:writable-running:1.0",
+		"urn:ietf:params:netconf:capability:candidate:1.0",
+		"urn:ietf:params:netconf:capability:rollback-on-error:1.0",
+		"urn:ietf:params:netconf:capability:validate:1.0",
+		"urn:ietf:params:netconf:capability:validate:1.1",
+		"urn:ietf:params:netconf:capability:with-defaults:1.0?basic-mode=explicit&also-supported=report-all,report-all-tagged,trim",
+		"urn:ietf:params:netconf:capability:yang-library:1.1?revision=2019-01-04&content-id=" + contentID,
+	}
+	for _, m := range modules {
+		uri := m.Namespace + "?module=" + m.Name + "&revision=" + m.Revision
+		if f := features[m.Name]; len(f) > 0 {
+			uri += "&features=" + strings.Join(f, ",")
+		}
+		caps = append(caps, uri)
+	}
+	return caps
+}
+
+func knownNamespace(ns string) bool {
+	return slices.ContainsFunc(modules, func(m gen.Module) bool { return m.Namespace == ns })
+}

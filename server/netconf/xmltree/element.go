@@ -1,0 +1,58 @@
+// Package xmltree is small XML trees that a server makes up as it is asked:
+// what it tells of itself, and its notifications. It owns their form, their
+// encoding and the subtree filter on them (RFC 6241 6). It must never hold
+// configuration or peers: those stand in records, which package schema filters
+// and encodes at the cost of what is selected.
+package xmltree
+
+import "mooring/internal/xmltok"
+
+// Element is an element with text or with children. It is not changed once it
+// is made.
+type Element struct {
+	Namespace string // empty: that of the parent
+	Name      string
+	Prefixes  []Prefix // declared on the element, for names in its text
+	Text      string
+	Children  []Element
+	Key       bool // a list key: it is kept with whatever is selected beside it
+}
+
+// Prefix is a namespace declaration.
+type Prefix struct{ Name, Namespace string }
+
+// Leaf returns an element with text.
+func Leaf(name, text string) Element { return Element{Name: name, Text: text} }
+
+// Key returns a leaf that is a list key.
+func Key(name, text string) Element { return Element{Name: name, Text: text, Key: true} }
+
+// New returns an element with children, in the namespace of its parent.
+func New(name string, children ...Element) Element { return Element{Name: name, Children: children} }
+
+// In returns e in a namespace of its own.
+func (e Element) In(namespace string) Element {
+	e.Namespace = namespace
+	return e
+}
+
+// Append appends e as XML. parent is the default namespace that is in force.
+func (e *Element) Append(b []byte, parent string) []byte {
+	b = append(append(b, '<'), e.Name...)
+	if e.Namespace != "" && e.Namespace != parent {
+		parent = e.Namespace
+		b = append(append(append(b, ` xmlns="`...), parent...), '"')
+	}
+	for _, p := range e.Prefixes {
+		b = append(append(append(b, ` xmlns:`...), p.Name...), `="`...)
+		b = append(append(b, p.Namespace...), '"')
+	}
+	if e.Text == "" && len(e.Children) == 0 {
+		return append(b, "/>"...)
+	}
+	b = xmltok.AppendEscaped(append(b, '>'), e.Text)
+	for i := range e.Children {
+		b = e.Children[i].Append(b, parent)
+	}
+	return append(append(append(b, "</"...), e.Name...), '>')
+}
