@@ -6,24 +6,33 @@ import (
 
 	"mooring/backend"
 	"mooring/backend/fake"
+	"mooring/backend/frr"
 	"mooring/backend/gobgp"
 )
 
 const (
 	backendGoBGP = "gobgp"
+	backendFRR   = "frr"
 	backendFake  = "fake"
 )
 
-var backendNames = []string{backendGoBGP, backendFake}
+var backendNames = []string{backendGoBGP, backendFRR, backendFake}
 
-// newBackend returns the BGP speaker of that name.
-func newBackend(name string, log *slog.Logger) (backend.Backend, error) {
-	switch name {
+// driftPolicies are what to do about what somebody changed in bgpd by hand.
+var driftPolicies = map[string]frr.DriftPolicy{"repair": frr.Repair, "report": frr.Report}
+
+// newBackend returns the BGP speaker that the configuration names.
+func newBackend(cfg Config, log *slog.Logger) (backend.Backend, error) {
+	switch cfg.Backend {
+	case backendFRR:
+		return frr.New(frr.Options{
+			Log: log.With("part", "frr"), VtyDir: cfg.FRRVty, Namespace: cfg.FRRNamespace, Drift: driftPolicies[cfg.Drift],
+		}), nil
 	case backendGoBGP:
 		return gobgp.New(gobgp.Options{Log: log.With("part", "gobgp")}), nil
 	case backendFake:
 		log.Warn("the backend is fake: it speaks with nobody, sessions are made up")
 		return fake.New(fake.Options{}), nil
 	}
-	return nil, fmt.Errorf("backend %q is not built in", name)
+	return nil, fmt.Errorf("backend %q is not built in", cfg.Backend)
 }

@@ -16,6 +16,9 @@ type Config struct {
 	GNMI          string // "": not started
 	NETCONF       string // "": not started
 	Backend       string
+	FRRVty        string // directory of bgpd.vty
+	FRRNamespace  string // network namespace of bgpd, "" for the agent's own
+	Drift         string // a key of driftPolicies
 	TLSCert       string // "": the agent's own pair
 	TLSKey        string
 	TLSClientCA   string

@@ -45,7 +45,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Config{
-		StateDir: "/var/lib/mooring", GNMI: "127.0.0.1:9339", NETCONF: "127.0.0.1:1830", Backend: "gobgp",
+		StateDir: "/var/lib/mooring", GNMI: "127.0.0.1:9339", NETCONF: "127.0.0.1:1830", Backend: "gobgp", FRRVty: "/run/frr", Drift: "repair",
 		TLSClientAuth: server.ClientCertNone, LogLevel: slog.LevelInfo, LogFormat: "text",
 	}
 	if d := cmp.Diff(want, got); d != "" {

@@ -88,7 +88,7 @@ func (a *agent) open(ctx context.Context, cfg Config) (err error) {
 	if a.users, a.secrets, err = firstStart(cfg, log); err != nil {
 		return err
 	}
-	speaker, err := newBackend(cfg.Backend, log)
+	speaker, err := newBackend(cfg, log)
 	if err != nil {
 		return err
 	}

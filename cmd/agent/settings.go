@@ -51,8 +51,23 @@ var settings = []setting{
 	},
 	{
 		"backend", "NAME", backendGoBGP,
-		"the BGP speaker: " + strings.Join(backendNames, ", ") + " (fake speaks with nobody, it is for trying things out)",
+		"the BGP speaker: " + strings.Join(backendNames, ", ") + " (gobgp is built in; frr is the bgpd of this machine; fake speaks with nobody, it is for trying things out)",
 		func(c *Config, v string) (err error) { c.Backend, err = oneOf(v, backendNames...); return err },
+	},
+	{
+		"frr-vty", "DIR", "/run/frr",
+		"directory of bgpd's socket bgpd.vty, for the backend frr; the agent's user must be in the group frrvty",
+		func(c *Config, v string) (err error) { c.FRRVty, err = nonEmptyPath(v); return err },
+	},
+	{
+		"frr-namespace", "NAME", "",
+		"network namespace that bgpd runs in, as 'ip netns' lists it; without it the agent's own",
+		func(c *Config, v string) error { c.FRRNamespace = v; return nil },
+	},
+	{
+		"drift", "POLICY", "repair",
+		"what to do about changes made in bgpd by hand: repair, or report",
+		func(c *Config, v string) (err error) { c.Drift, err = oneOf(v, "repair", "report"); return err },
 	},
 	{
 		"tls-cert", "FILE", "",
@@ -143,7 +158,16 @@ func oneOf(v string, known ...string) (string, error) {
 			return v, nil
 		}
 	}
-	return "", fmt.Errorf("is not known%s: want %s", didYouMean(v, known), strings.Join(known, " or "))
+	return "", fmt.Errorf("is not known%s: want %s", didYouMean(v, known), choice(known))
+}
+
+// choice joins words as a sentence does: a, b or c.
+func choice(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 func clientAuth(v string) (server.ClientAuth, error) {

@@ -29,6 +29,7 @@ var places = map[string]place{
 		tests: fixture,
 	},
 	"server/gnmi/preview": {},
+	"server/gnmi/ocview": {may: []string{"bgp", "engine/commit", "engine/schema"}, tests: append([]string{"engine/datastore"}, fixture...)},
 	"server/netconf": {
 		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "internal/xmltok", "server", "server/netconf/frame", "server/netconf/rpc", "server/netconf/xmltree"},
 		tests: fixture,
