@@ -40,6 +40,10 @@ type RemoteConfig struct {
 	Follow  bool             // dial only those of Dial that are the source of what it follows
 	Listen  uint16           // port that it accepts on; 0: it does not listen
 	From    []netip.Addr     // addresses that the speaker may come from, for MD5 keys
+	// Notify announces graceful restart with the N bit (RFC 8538).
+	Notify bool
+	// Refuse is sent instead of the answer to an OPEN, where it is not nil.
+	Refuse *bgp.Notification
 	// Redial is how long it waits after whatever went wrong; 0: 20 ms.
 	Redial time.Duration
 	// Do runs what opens a socket where the remote lives, such as in a network
@@ -73,7 +77,7 @@ var _ Remote = (*TCPRemote)(nil)
 const redial = 20 * time.Millisecond
 
 // NewTCPRemote starts a remote for a peer; it is stopped when the test ends.
-func NewTCPRemote(t *testing.T, cfg RemoteConfig, spec *bgp.PeerSpec) *TCPRemote {
+func NewTCPRemote(t testing.TB, cfg RemoteConfig, spec *bgp.PeerSpec) *TCPRemote {
 	t.Helper()
 	if cfg.Redial == 0 {
 		cfg.Redial = redial
@@ -215,7 +219,7 @@ func (r *TCPRemote) session(ctx context.Context, conn net.Conn) {
 	r.mu.Unlock()
 	mine := Open{
 		AS: spec.RemoteAS, HoldTime: 240 * time.Second,
-		RouterID: routerID(r.cfg.Address), Families: spec.Families,
+		RouterID: routerID(r.cfg.Address), Families: spec.Families, Notify: r.cfg.Notify,
 	}
 	if _, err := conn.Write(mine.encode()); err != nil {
 		return
@@ -240,6 +244,10 @@ func (r *TCPRemote) session(ctx context.Context, conn net.Conn) {
 			r.attempts++
 			r.source = conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 			r.mu.Unlock()
+			if r.cfg.Refuse != nil {
+				conn.Write(encodeNotification(r.cfg.Refuse)) // a lost one looks like silence to the test
+				return
+			}
 			if _, err := conn.Write(message(typeKeepalive, nil)); err != nil {
 				return
 			}

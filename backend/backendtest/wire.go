@@ -35,6 +35,7 @@ type Open struct {
 	Families    []bgp.Family
 	Graceful    bool
 	RestartTime time.Duration
+	Notify      bool // the N bit (RFC 8538); sent with graceful restart of 120 s
 }
 
 var familyCodes = map[bgp.Family][2]uint16{ // AFI, SAFI
@@ -76,6 +77,13 @@ func (o *Open) encode() []byte {
 	}
 	caps = append(caps, capRouteRefresh, 0, capFourOctetAS, 4)
 	caps = binary.BigEndian.AppendUint32(caps, o.AS)
+	if o.Notify {
+		caps = append(caps, capGraceful, byte(2+4*len(o.Families)), 0x40, 120)
+		for _, f := range o.Families {
+			c := familyCodes[f]
+			caps = append(caps, byte(c[0]>>8), byte(c[0]), byte(c[1]), 0)
+		}
+	}
 
 	as := uint16(asTrans)
 	if o.AS < 1<<16 {
@@ -131,7 +139,7 @@ func (o *Open) capabilities(b []byte) error {
 		case b[0] == capFourOctetAS && len(v) == 4:
 			o.AS = binary.BigEndian.Uint32(v)
 		case b[0] == capGraceful && len(v) >= 2:
-			o.Graceful = true
+			o.Graceful, o.Notify = true, v[0]&0x40 != 0
 			o.RestartTime = time.Duration(binary.BigEndian.Uint16(v)&0xfff) * time.Second
 		}
 	}
@@ -165,6 +173,13 @@ func decodeNotification(b []byte) *bgp.Notification {
 		return &bgp.Notification{}
 	}
 	n := &bgp.Notification{Code: b[0], Subcode: b[1]}
+	if n.Code == bgp.CodeCease && n.Subcode == bgp.CeaseHardReset && len(b) >= 4 {
+		n.Text = fmt.Sprintf("%d/%d", b[2], b[3]) // what it stands for (RFC 8538 3.1)
+		if b = b[2:]; len(b) > 3 && len(b) >= 3+int(b[2]) {
+			n.Text += " " + string(b[3:3+int(b[2])])
+		}
+		return n
+	}
 	if len(b) > 3 && len(b) >= 3+int(b[2]) {
 		n.Text = string(b[3 : 3+int(b[2])])
 	}

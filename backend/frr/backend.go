@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mooring/backend"
@@ -51,13 +52,14 @@ type Backend struct {
 	opt  Options
 	log  *slog.Logger
 	tick time.Duration
-	wake chan struct{} // holds one token while Run has something to do
+	room func() int             // for MD5 keys on a listener
+	said atomic.Pointer[string] // version, for those who must not wait
+	wake chan struct{}          // holds one token while Run has something to do
 
 	// mu serialises what is asked of bgpd and guards all below. The sink runs
 	// without it.
 	mu        sync.Mutex
-	shell     *shell // nil: not connected
-	version   string
+	shell     *shell  // nil: not connected
 	running   *config // as read last
 	digest    [sha256.Size]byte
 	instances map[bgp.InstanceKey]*instance
@@ -121,7 +123,7 @@ func New(o Options) *Backend {
 		o.ListenPort = defaultPort
 	}
 	return &Backend{
-		opt: o, log: o.Log, tick: defaultTick, wake: make(chan struct{}, 1),
+		opt: o, log: o.Log, tick: defaultTick, room: md5Room, wake: make(chan struct{}, 1),
 		running: parseConfig(""), instances: map[bgp.InstanceKey]*instance{},
 	}
 }
@@ -129,11 +131,9 @@ func New(o Options) *Backend {
 // Info returns the version that bgpd said last, "unknown" before the first
 // connection.
 func (b *Backend) Info() backend.Info {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	info := backend.Info{Name: "frr", Version: b.version, External: true}
-	if info.Version == "" {
-		info.Version = "unknown"
+	info := backend.Info{Name: "frr", Version: "unknown", External: true}
+	if v := b.said.Load(); v != nil {
+		info.Version = *v
 	}
 	return info
 }
@@ -156,7 +156,8 @@ func (b *Backend) connect(ctx context.Context) error {
 		v.close()
 		return err
 	}
-	b.shell, b.version, b.noBMP = s, version, false
+	b.shell, b.noBMP = s, false
+	b.said.Store(&version)
 	if _, err := b.read(ctx); err != nil {
 		v.close()
 		b.shell = nil

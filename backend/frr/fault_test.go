@@ -2,6 +2,7 @@ package frr
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -449,6 +450,62 @@ func TestDials(t *testing.T) {
 	n := remote.LastNotification()
 	if n == nil || n.Subcode != bgp.CeaseAdminShutdown || !strings.HasPrefix(n.Text, "commit 7 by a b xxx") {
 		t.Errorf("notification %+v", n)
+	}
+}
+
+// RFC 8538: with the N bit on both sides a change ends the session so that the
+// peer keeps forwarding, or with a Hard Reset where reset-mode says so.
+func TestResetMode(t *testing.T) {
+	l := parallelLab(t, daemonOptions{})
+	p := with(l.peer(0, 0), func(p *bgp.PeerSpec) { p.GracefulRestart = true })
+	far := l.remoteFRR(p)
+	b := run(t, New(l.options()))
+	b.apply(putInstance(l.instance(0)), createPeer(p))
+	for i, mode := range []bgp.ResetMode{bgp.ResetGraceful, bgp.ResetHard} {
+		wait(t, 20*time.Second, "a session with the N bit", func() bool {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			q := b.instances[p.Key.InstanceKey()].peers[addrOf(p.Key)]
+			return q.up() && q.nBit
+		})
+		q := with(p, func(p *bgp.PeerSpec) { p.MSS, p.ResetMode = uint16(900+i), mode })
+		step := updatePeer(p, q, bgp.ImpactReset)
+		step.AddReset = true
+		b.apply(step)
+		p = q
+		type told struct {
+			Last   string `json:"lastResetDueTo"`
+			Reason string `json:"lastNotificationReason"`
+			Hard   bool   `json:"lastNotificationHardReset"`
+		}
+		var n told
+		wait(t, 5*time.Second, "the end at the remote", func() bool {
+			text, err := far("show bgp neighbors " + p.Source.String() + " json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var all map[string]told
+			if err := json.Unmarshal([]byte(text), &all); err != nil {
+				t.Fatal(err)
+			}
+			n = all[p.Source.String()]
+			return n.Last == "BGP Notification received" && n.Hard == (mode == bgp.ResetHard)
+		})
+		t.Logf("%s: %+v", mode, n)
+	}
+	var subcodes []uint8
+	wait(t, 5*time.Second, "both ends", func() bool {
+		subcodes = nil
+		b.has(func(e backend.Event) bool {
+			if e.Ended != nil && e.Ended.Notification != nil {
+				subcodes = append(subcodes, e.Ended.Notification.Subcode)
+			}
+			return false
+		})
+		return len(subcodes) == 2
+	})
+	if want := []uint8{bgp.CeaseOtherConfiguration, bgp.CeaseHardReset}; !slices.Equal(subcodes, want) {
+		t.Errorf("ended with %v, want %v", subcodes, want)
 	}
 }
 

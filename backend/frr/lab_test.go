@@ -63,6 +63,7 @@ type daemonOptions struct {
 type lab struct {
 	t        testing.TB
 	opt      daemonOptions
+	uid, gid int    // of the daemons
 	dir      string // of the vty sockets
 	dut      *netlab.Namespace
 	vrf, far [2]*netlab.Namespace
@@ -102,10 +103,10 @@ func newLab(t testing.TB, opt daemonOptions) *lab {
 	}
 	l.dir = dir
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	uid, _ := strconv.Atoi(frr.Uid)
-	gid, _ := strconv.Atoi(frr.Gid)
+	l.uid, _ = strconv.Atoi(frr.Uid)
+	l.gid, _ = strconv.Atoi(frr.Gid)
 	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(l.path("bgpd.conf"), []byte(opt.config), 0o640),
-		os.Chown(l.path("bgpd.conf"), uid, gid), os.Chown(dir, uid, gid)); err != nil {
+		os.Chown(l.path("bgpd.conf"), l.uid, l.gid), os.Chown(dir, l.uid, l.gid)); err != nil {
 		t.Fatal(err)
 	}
 	l.startZebra()
@@ -242,13 +243,15 @@ func (l *lab) dialling(t *testing.T, p *bgp.PeerSpec) *backendtest.TCPRemote {
 }
 
 func (l *lab) passive(t *testing.T, p *bgp.PeerSpec) *backendtest.TCPRemote {
+	return backendtest.NewTCPRemote(t, l.passiveConfig(p), p)
+}
+
+func (l *lab) passiveConfig(p *bgp.PeerSpec) backendtest.RemoteConfig {
 	from := []netip.Addr{p.Source}
 	if p.Source.Is4() {
 		from = append(from, otherSource)
 	}
-	return backendtest.NewTCPRemote(t, backendtest.RemoteConfig{
-		Address: p.Key.Address, Do: l.farOf(p).Do, Listen: p.RemotePort, From: from,
-	}, p)
+	return backendtest.RemoteConfig{Address: p.Key.Address, Do: l.farOf(p).Do, Listen: p.RemotePort, From: from}
 }
 
 func (l *lab) farOf(p *bgp.PeerSpec) *netlab.Namespace {
@@ -256,6 +259,31 @@ func (l *lab) farOf(p *bgp.PeerSpec) *netlab.Namespace {
 		return l.far[1]
 	}
 	return l.far[0]
+}
+
+// remoteFRR starts a bgpd as the far side of a peer of instance 0, with
+// graceful restart, and returns how to ask it.
+func (l *lab) remoteFRR(p *bgp.PeerSpec) func(command string) (string, error) {
+	l.t.Helper()
+	dir := l.path("far")
+	text := fmt.Sprintf("router bgp %d\n bgp router-id 2.2.2.2\n no bgp ebgp-requires-policy\n"+
+		" neighbor %[2]s remote-as %d\n neighbor %[2]s timers connect 1\n neighbor %[2]s graceful-restart\n", p.RemoteAS, p.Source, p.LocalAS)
+	conf := filepath.Join(dir, "bgpd.conf")
+	if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(conf, []byte(text), 0o644), os.Chown(dir, l.uid, l.gid)); err != nil {
+		l.t.Fatal(err)
+	}
+	l.start(l.far[0].Command(bgpdPath, "-Z", "-f", conf, "-i", filepath.Join(dir, "pid"), "-z", filepath.Join(dir, "z"),
+		"--vty_socket", dir, "-P", "0", "--log", "file:"+filepath.Join(dir, "log")))
+	ask := func(command string) (string, error) {
+		v, err := dialVTY(context.Background(), dir)
+		if err != nil {
+			return "", err
+		}
+		defer v.close()
+		return v.run(command)
+	}
+	wait(l.t, 20*time.Second, "the remote bgpd", func() bool { _, err := ask("show version"); return err == nil })
+	return ask
 }
 
 // inForce reads what bgpd itself has for a peer.

@@ -48,18 +48,16 @@ var limits = map[string]backend.Capability{
 		Note: "%s: vpnv4-unicast and vpnv6-unicast only in an instance without VRF device and network namespace"},
 }
 
-// name is FRR with its version where that is known. The caller holds mu.
+// name is FRR with its version where that is known.
 func (b *Backend) name() string {
-	if b.version == "" {
-		return "FRR"
+	if v := b.said.Load(); v != nil {
+		return "FRR " + *v
 	}
-	return "FRR " + b.version
+	return "FRR"
 }
 
 // Capabilities returns what bgpd does with each setting.
 func (b *Backend) Capabilities() []backend.Capability {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	var cs []backend.Capability
 	for _, leaf := range bgp.PeerLeaves() {
 		c := limits[leaf]

@@ -272,7 +272,9 @@ func parsePeer(in *bgp.InstanceSpec, b *block, addr netip.Addr, c conf) (p *bgp.
 	switch {
 	case p.MinTTL != 0:
 		p.TTL = 255
-	case p.RemoteAS != p.LocalAS && p.TTL == 0:
+	case p.RemoteAS == p.LocalAS:
+		p.TTL = 0 // ebgp-multihop means nothing to an internal peer
+	case p.TTL == 0:
 		p.TTL = 1
 	}
 	return p, true, nil

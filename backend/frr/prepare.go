@@ -266,7 +266,7 @@ func (b *Backend) checkPeers(steps []plan.Step) error {
 			return b.blame(steps, p, err)
 		}
 	}
-	room := md5Room()
+	room := b.room()
 	for i := range steps {
 		s := &steps[i]
 		if n := keys[listener{s.Instance, s.Peer.Address.Is4()}]; room > 0 && n > room && s.New != nil && s.New.Auth == bgp.AuthMD5 {

@@ -168,7 +168,7 @@ func (w *watch) connected(ctx context.Context) bool {
 	if w.up && lost == nil {
 		return true
 	}
-	b.log.Info("connected to bgpd", "version", b.version)
+	b.log.Info("connected to bgpd", "version", b.Info().Version)
 	w.up = true
 	for _, in := range b.instances {
 		in.streamed = false
