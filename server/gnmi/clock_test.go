@@ -212,7 +212,7 @@ func TestSample(t *testing.T) {
 	})
 }
 
-// gnmi.md 72, 77, 79: only what has changed since the last sample, deletes
+// gnmi.md 72, 73, 77, 79: only what has changed since the last sample, deletes
 // included, and everything at each heartbeat.
 func TestSuppressRedundant(t *testing.T) {
 	bubble(t, func(b *bench) {

@@ -113,6 +113,16 @@ func mustNode(names ...string) *schema.Node {
 	return n
 }
 
+// atomicPath is the schema path of the atomic container.
+var atomicPath = func() schema.Path {
+	var p schema.Path
+	for n := atomicNode; n.Parent != nil; n = n.Parent {
+		p = append(p, schema.Step{Node: n})
+	}
+	slices.Reverse(p)
+	return p
+}()
+
 func isAtomic(n *schema.Node) bool { return n.Parent == atomicNode }
 
 // atomicRel leads from the record to the atomic container.

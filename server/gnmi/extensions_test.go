@@ -210,7 +210,8 @@ func answerOf(t testing.TB, exts []*extpb.Extension) *preview.Preview {
 }
 
 // A dry run changes nothing and tells what the Set would do; the same Set for
-// real tells the same and does it (issue 4).
+// real tells the same and does it (issue 4), and is a Set like any other
+// (gnmi.md 94).
 func TestPreview(t *testing.T) {
 	r := newRig(t).example()
 	r.set(&gpb.SetRequest{Update: []*gpb.Update{update(otherPeer, jsonVal(peerJSON))}})

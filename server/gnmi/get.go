@@ -30,7 +30,14 @@ type getter struct {
 	encoding gpb.Encoding
 	modules  moduleSet
 	depth    int // levels below each path, 0 for all
+	size     int // octets of the answer so far, about
 }
+
+// maxAnswer bounds an answer: no client takes more (gnmi.md 106, 110), and a
+// request may name the root a million times.
+const maxAnswer = 512 << 20
+
+var errTooLarge = errors.New("the answer is too large: ask for less at a time")
 
 // Get returns one Notification for each path, in their order (gnmi.md 16). One
 // path that cannot be answered fails the whole request (gnmi.md 23).
@@ -98,6 +105,10 @@ func (g *getter) get(op string, p *gpb.Path) (*gpb.Notification, *fault) {
 	for _, pattern := range patterns {
 		wild = wild || pattern.Wildcard()
 	}
+	a.notification.Atomic = !wild && len(patterns[0]) >= len(atomicPath) && patterns[0][len(atomicPath)-1].Node == atomicNode
+	if a.notification.Atomic { // gnmi.md 27
+		a.cut = len(atomicPath)
+	}
 	if wild {
 		a.cut = 0 // the prefix of an answer has no wildcards either (gnmi.md 14)
 	}
@@ -113,6 +124,9 @@ func (g *getter) get(op string, p *gpb.Path) (*gpb.Notification, *fault) {
 		}
 		if err != nil {
 			f := fault{code: codes.Internal, op: op, path: pattern.String(), reason: err.Error()}
+			if errors.Is(err, errTooLarge) {
+				f.code = codes.ResourceExhausted
+			}
 			if se, ok := errors.AsType[*schema.Error](err); ok && se.Tag == schema.DataMissing {
 				f.code, f.reason, f.tag = codes.NotFound, se.Message, se.Tag.String()
 			}
@@ -164,6 +178,9 @@ func (a *answer) add(p schema.Path) error {
 		return err
 	}
 	a.append(p, jsonValue(a.encoding, text))
+	if a.size += len(text); a.size > a.server.maxAnswer {
+		return errTooLarge
+	}
 	return nil
 }
 
@@ -232,6 +249,9 @@ func (a *answer) jsonOfModules(opt schema.JSONOptions) ([]byte, error) {
 	return append(text, '}'), nil
 }
 
+// leafSize is about what a leaf takes in PROTO, with its path.
+const leafSize = 200
+
 // addLeaves adds each leaf at p and below (gnmi.md 21). Defaults count where
 // the path names the leaf itself, as in JSON.
 func (a *answer) addLeaves(p schema.Path) error {
@@ -242,9 +262,13 @@ func (a *answer) addLeaves(p schema.Path) error {
 	schema.Leaves(a.view, p, schema.LeafOptions{Content: a.content, Depth: a.depth, Defaults: leaf}, func(l *schema.LeafValue) bool {
 		if a.modules.has(l.Node) {
 			a.append(l.Path(), leafValue(a.encoding, l))
+			a.size += leafSize
 		}
-		return true
+		return a.size <= a.server.maxAnswer
 	})
+	if a.size > a.server.maxAnswer {
+		return errTooLarge
+	}
 	if len(a.notification.Update) > before {
 		return nil
 	}
@@ -262,5 +286,5 @@ func (a *answer) append(p schema.Path, v *gpb.TypedValue) {
 	a.notification.Update = append(a.notification.Update, &gpb.Update{Path: out, Val: v})
 }
 
-// prefix is that of the request, in the canonical form of the answer's path.
+// prefix is that of the request, or the atomic container, in the canonical form of the answer's path.
 func (a *answer) prefix(p schema.Path) *gpb.Path { return a.scope.prefixOut(elemsOut(p[:a.cut])) }

@@ -1,6 +1,7 @@
 package gnmi
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	extpb "github.com/openconfig/gnmi/proto/gnmi_ext"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"mooring/engine/schema"
@@ -398,5 +400,82 @@ func TestOutermost(t *testing.T) {
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%v (-want +got):\n%s", tt.in, diff)
 		}
+	}
+}
+
+// gnmi.md 27, 80: what is in an atomic container is told with it as prefix.
+func TestGetAtomic(t *testing.T) {
+	r := newRig(t).example()
+	container := thePeer + "/transport/state"
+	tests := []struct {
+		prefix, at string
+		atomic     bool
+		wantPrefix string
+		wantPath   string
+	}{
+		{"/", container + "/local-address", true, container, "/local-address"},
+		{"/", container, true, container, "/"},
+		{thePeer + "/transport", "/state/local-address", true, container, "/local-address"},
+		{"/", thePeer + "/transport", false, "/", thePeer + "/transport"},
+		{"/", vpn1 + "/peers/peer[address=*]/transport/state/local-address", false, "/", container + "/local-address"},
+	}
+	for _, tt := range tests {
+		n := r.get(&gpb.GetRequest{Prefix: path(tt.prefix), Path: []*gpb.Path{path(tt.at)}}).Notification[0]
+		if n.Atomic != tt.atomic || pathText(nil, n.Prefix) != tt.wantPrefix || pathText(nil, n.Update[0].Path) != tt.wantPath {
+			t.Errorf("%s %s: atomic %v, prefix %s, path %s", tt.prefix, tt.at, n.Atomic, pathText(nil, n.Prefix), pathText(nil, n.Update[0].Path))
+		}
+	}
+}
+
+// gnmi.md 110: what nobody in good faith sends costs little and ends in a code.
+func TestHostileRequests(t *testing.T) {
+	r := newRig(t).example()
+	r.server.maxAnswer = 1 << 20
+	many := func(n int, p *gpb.Path) []*gpb.Path { return slices.Repeat([]*gpb.Path{p}, n) }
+	long := path(strings.Repeat("/a", 10_000))
+	subscribe := func(n int, p *gpb.Path) error {
+		list := &gpb.SubscriptionList{Subscription: slices.Repeat([]*gpb.Subscription{{Path: p, Mode: gpb.SubscriptionMode_ON_CHANGE}}, n)}
+		_, err := newWatch(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: list}})
+		return err
+	}
+	set := func(req *gpb.SetRequest) error {
+		_, err := r.server.Set(t.Context(), req)
+		return err
+	}
+	get := func(paths []*gpb.Path) error {
+		_, err := r.server.Get(t.Context(), &gpb.GetRequest{Path: paths})
+		return err
+	}
+	tests := []struct {
+		name string
+		do   func() error
+		want codes.Code
+	}{
+		{"10,000 elements, Get", func() error { return get(many(1, long)) }, codes.InvalidArgument},
+		{"10,000 elements, Set", func() error { return set(&gpb.SetRequest{Delete: many(1, long)}) }, codes.InvalidArgument},
+		{"10,000 elements, Subscribe", func() error { return subscribe(1, long) }, codes.InvalidArgument},
+		{"a million times the root", func() error { return get(many(1_000_000, &gpb.Path{})) }, codes.ResourceExhausted},
+		{"a million subscriptions", func() error { return subscribe(1_000_000, path("/bgp")) }, codes.ResourceExhausted},
+		{"subscriptions to the limit", func() error { return subscribe(maxSubscriptionPaths, path("/bgp")) }, codes.OK},
+		{"a million bad deletes", func() error { return set(&gpb.SetRequest{Delete: many(1_000_000, path("/nonsense"))}) }, codes.NotFound},
+		{"wildcards without end", func() error { return set(&gpb.SetRequest{Delete: many(1_000_000, path("/.../*"))}) }, codes.ResourceExhausted},
+		{"entries without end", func() error {
+			return set(&gpb.SetRequest{Delete: many(1_000_000, path(vpn1+"/peers/peer[address=*]"))})
+		}, codes.ResourceExhausted},
+		{"many updates", func() error {
+			u := update("/agent/history/config/size", jsonVal("7"))
+			return set(&gpb.SetRequest{Update: slices.Repeat([]*gpb.Update{u}, 20_000)})
+		}, codes.OK},
+		{"nothing at all", func() error { return set(&gpb.SetRequest{Update: []*gpb.Update{nil}, Delete: nil}) }, codes.InvalidArgument},
+		{"no path", func() error { return get([]*gpb.Path{nil}) }, codes.OK},
+		{"no subscription", func() error { return subscribe(1, nil) }, codes.OK},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := tt.do()
+			if code := status.Code(err); code != tt.want {
+				t.Errorf("code %v, want %v: %v", code, tt.want, err)
+			}
+		})
 	}
 }

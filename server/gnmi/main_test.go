@@ -78,6 +78,7 @@ type rig struct {
 	backend *fake.Backend
 	server  *Server
 	addr    string
+	certs   string // folder of the server's certificate
 	roots   *x509.CertPool
 	client  gpb.GNMIClient
 	conn    *grpc.ClientConn
@@ -89,6 +90,7 @@ func newRig(tb testing.TB, change ...func(*Config)) *rig {
 	r := &rig{TB: tb, backend: fake.New(fake.Options{})}
 	r.engine = newEngine(tb, tempDir(tb), r.backend)
 	certs := tb.TempDir()
+	r.certs = certs
 	if _, _, err := server.LoadOrCreateCertificate(certs); err != nil {
 		tb.Fatal(err)
 	}

@@ -88,6 +88,7 @@ type Server struct {
 	readers   sync.WaitGroup // goroutines of the open Subscribe RPCs
 	open      atomic.Int64   // Subscribe RPCs
 	elections elections
+	maxAnswer int
 	deltas    deltaCache
 	fullSize  [schema.Operational + 1]atomic.Int64 // octets of the last answer for the root, by content
 }
@@ -104,7 +105,7 @@ func New(cfg Config) *Server {
 	orElse(&cfg.MaxMessage, defaultMaxMessage)
 	orElse(&cfg.MaxConnections, defaultMaxOpen)
 	orElse(&cfg.MaxSubscriptions, defaultMaxOpen)
-	return &Server{cfg: cfg, log: cfg.Log, stopping: make(chan struct{})}
+	return &Server{cfg: cfg, log: cfg.Log, stopping: make(chan struct{}), maxAnswer: maxAnswer}
 }
 
 // Subscriptions returns how many Subscribe RPCs are open.

@@ -13,6 +13,8 @@ import (
 	"math/big"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -66,7 +68,7 @@ func (twoFaced) Authenticate(_ context.Context, name, word string, source netip.
 	return &server.Identity{User: name, Source: source}, nil
 }
 
-// gnmi.md 43, 101: every RPC of every service wants to know who calls.
+// gnmi.md 43, 101, 104: every RPC of every service wants to know who calls.
 func TestAuthentication(t *testing.T) {
 	basic := func(text string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(text)) }
 	tests := []struct {
@@ -387,5 +389,67 @@ func TestSlowReader(t *testing.T) {
 	}
 	if duplicates == 0 {
 		t.Error("nothing was merged")
+	}
+}
+
+// gnmi.md 103: a new certificate counts from the next connection on, and ends
+// no other.
+func TestCertificateRotation(t *testing.T) {
+	r := newRig(t).example()
+	s := r.watch(gpb.SubscriptionList_STREAM, gpb.SubscriptionMode_ON_CHANGE, thePeer+"/config/description")
+	s.untilSync()
+	for _, name := range []string{server.CertificateFile, server.KeyFile} {
+		if err := os.Remove(filepath.Join(r.certs, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := server.LoadOrCreateCertificate(r.certs); err != nil {
+		t.Fatal(err)
+	}
+	creds := grpc.WithPerRPCCredentials(password{testUser, testPassword})
+	_, err := gpb.NewGNMIClient(r.dial(creds)).Capabilities(r.ctx(), &gpb.CapabilityRequest{})
+	wantStatus(t, err, codes.Unavailable, "certificate") // the client trusts the old one only
+	pem, err := os.ReadFile(filepath.Join(r.certs, server.CertificateFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.roots = x509.NewCertPool()
+	r.roots.AppendCertsFromPEM(pem)
+	if _, err := gpb.NewGNMIClient(r.dial(creds)).Capabilities(r.ctx(), &gpb.CapabilityRequest{}); err != nil {
+		t.Errorf("with the new certificate: %v", err)
+	}
+	r.set(&gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/config/description", stringVal("still here"))}})
+	s.until("still here")
+}
+
+// gnmi.md 100: a unix socket, in the clear, wants a password too.
+func TestUnixSocket(t *testing.T) {
+	r := newRig(t).example()
+	at := filepath.Join(t.TempDir(), "gnmi.sock")
+	ln, err := server.Listen(t.Context(), "unix:"+at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	s := New(Config{Engine: r.engine, Users: newUsers(t), Log: r.server.log})
+	go func() { done <- s.Serve(ctx, ln) }()
+	conn, err := grpc.NewClient("unix:"+at, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	calls, end := context.WithCancel(r.ctx()) // ends the stream that callAll leaves
+	for rpc, err := range callAll(metadata.AppendToOutgoingContext(calls, "username", testUser, "password", testPassword), conn) {
+		if err != nil {
+			t.Errorf("%s: %v", rpc, err)
+		}
+	}
+	end()
+	_, err = gpb.NewGNMIClient(conn).Capabilities(r.ctx(), &gpb.CapabilityRequest{})
+	wantStatus(t, err, codes.Unauthenticated)
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("Serve: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -18,6 +19,10 @@ import (
 // maxFaults bounds how many faults of one Set are collected.
 const maxFaults = 64
 
+// maxWildcards bounds the wildcards of one Set: each stands for much of the
+// model, or for many entries (gnmi.md 110).
+const maxWildcards = 1024
+
 // operation is one operation of a Set, ready to be applied.
 type operation struct {
 	name  string // "update[2]", for messages
@@ -25,6 +30,12 @@ type operation struct {
 	path  *gpb.Path     // as given
 	nodes []schema.Path // what it names; one but for a delete
 	value payload       // of a replace or update
+}
+
+// wild says whether the operation names more than one node.
+func (o *operation) wild() bool {
+	return len(o.nodes) > 1 || slices.ContainsFunc(o.nodes, schema.Path.Wildcard) ||
+		slices.ContainsFunc(o.path.GetElem(), func(e *gpb.PathElem) bool { return e.GetName() == "*" || e.GetName() == "..." })
 }
 
 // Set applies all operations as one transaction: deletes, then replaces, then
@@ -41,7 +52,7 @@ func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse
 	if err := s.elections.check(exts.election); err != nil { // counts also where what follows fails (gnmi.md 85)
 		return nil, err
 	}
-	ops, err := operations(req)
+	ops, err := operations(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -83,30 +94,53 @@ func setStatus(req *gpb.SetRequest, err error) error {
 
 // operations reads the operations in the order in which they are applied. All
 // that is wrong with their paths and values' forms is told at once.
-func operations(req *gpb.SetRequest) ([]operation, error) {
+func operations(ctx context.Context, req *gpb.SetRequest) ([]operation, error) {
 	sc, err := newScope(rpcSet, req.GetPrefix())
 	if err != nil {
 		return nil, err
 	}
 	ops := make([]operation, 0, len(req.GetDelete())+len(req.GetReplace())+len(req.GetUpdate())+len(req.GetUnionReplace()))
 	var bad faults
+	wildcards := 0
 	add := func(o operation, f *fault) {
-		if f != nil && len(bad) < maxFaults {
+		if f == nil && o.wild() {
+			wildcards++
+		}
+		if wildcards > maxWildcards {
+			f = &fault{code: codes.ResourceExhausted, op: o.name, reason: fmt.Sprintf("the request has more than %d deletes with wildcards: name what they stand for, or send several requests", maxWildcards)}
+		}
+		if f != nil {
 			bad = append(bad, *f)
 		}
 		ops = append(ops, o)
 	}
+	enough := func() bool { return len(bad) >= maxFaults || wildcards > maxWildcards || ctx.Err() != nil }
 	for i, p := range req.GetDelete() {
+		if enough() {
+			break
+		}
 		add(deletion(sc, fmt.Sprintf("delete[%d]", i), p))
 	}
 	for i, u := range req.GetReplace() {
+		if enough() {
+			break
+		}
 		add(writing(sc, fmt.Sprintf("replace[%d]", i), gpb.UpdateResult_REPLACE, u))
 	}
 	for i, u := range req.GetUpdate() {
+		if enough() {
+			break
+		}
 		add(writing(sc, fmt.Sprintf("update[%d]", i), gpb.UpdateResult_UPDATE, u))
 	}
 	for i, u := range req.GetUnionReplace() {
+		if enough() {
+			break
+		}
 		add(writing(sc, fmt.Sprintf("union_replace[%d]", i), gpb.UpdateResult_UNION_REPLACE, u))
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, statusOf(err)
 	}
 	if len(bad) > 0 {
 		return nil, bad.err()

@@ -417,3 +417,16 @@ func TestSetResetsOnce(t *testing.T) {
 		t.Errorf("history says %+v", last)
 	}
 }
+
+// gnmi.md 109: a Set returns when it is committed; the session comes up in its
+// own time.
+func TestSetDoesNotWait(t *testing.T) {
+	r := newRig(t).example()
+	r.backend.Hold() // a session that ends stays down
+	r.set(&gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/transport/connect-interface/config/source-address", jsonVal(`"10.1.1.9"`))}})
+	if got := r.value(thePeer + "/state/session-state"); got == `"established"` {
+		t.Errorf("the session is %s: nothing was to be waited for", got)
+	}
+	r.backend.Release()
+	eventually(t, "the session", func() bool { return r.value(thePeer+"/state/session-state") == `"established"` })
+}
