@@ -2,11 +2,9 @@ package ocview
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/openconfig/ygot/ygot"
 
-	"mooring/engine/commit"
 	"mooring/engine/schema"
 )
 
@@ -20,12 +18,14 @@ type EntryChange struct {
 	Deletes []schema.Path      // from Entry on
 }
 
-// Changes translates the change of one record. View is what holds now: a BGP
+// Record is a record at one time. The zero Record is an absent one.
+type Record struct{ Config, State ygot.GoStruct }
+
+// Changes translates the change of the record k. View is what holds now: a BGP
 // instance has leaves in the protocol entries of all its VPN instances, and a
 // new protocol entry comes with those of its BGP instance. A record that is
 // not part of the tree changes nothing.
-func Changes(view schema.View, c *commit.Change) []EntryChange {
-	k := c.Key
+func Changes(view schema.View, k schema.Key, before, after Record) []EntryChange {
 	v := k.Values()
 	root := top(view)
 	var list *schema.Node
@@ -39,7 +39,7 @@ func Changes(view schema.View, c *commit.Change) []EntryChange {
 		}
 		list, keys = model.instance, []string{name}
 	case schema.KindInstance:
-		return instanceChanges(view, c)
+		return instanceChanges(view, k, before, after)
 	case schema.KindBGPVPNInstance, schema.KindPeerGroup, schema.KindPeer:
 		name, ok := instanceOf(v[1])
 		if !ok {
@@ -58,18 +58,18 @@ func Changes(view schema.View, c *commit.Change) []EntryChange {
 		return nil
 	}
 	out := EntryChange{Entry: entryOf(at.at(list, keys))}
-	if c.New.Config == nil {
+	if after.Config == nil {
 		out.Gone = true
 		return []EntryChange{out}
 	}
 	old, now := at.at(list, keys), at.at(list, keys)
 	letter := letter(list)
-	fill(old, letter, c.Old)
-	fill(now, letter, c.New)
+	fill(old, letter, before)
+	fill(now, letter, after)
 	if list == model.protocol {
 		instance := view.Get(bgpKey(now.proto))
 		state := mirrorState(view, bgpKey(now.proto))
-		if c.Old.Config != nil { // no news of the BGP instance
+		if before.Config != nil { // no news of the BGP instance
 			old.records[schema.KindInstance], old.states[schema.KindInstance] = instance, state
 		}
 		now.records[schema.KindInstance], now.states[schema.KindInstance] = instance, state
@@ -87,26 +87,25 @@ func mirrorState(view schema.View, k schema.Key) ygot.GoStruct {
 }
 
 // fill gives an entry the record of a change.
-func fill(e *entry, letter byte, c commit.Entry) {
+func fill(e *entry, letter byte, r Record) {
 	e.selfOnly = true
-	e.records[letter] = c.Config
-	e.states[letter] = c.State()
-	if c.Config == nil {
+	e.records[letter], e.states[letter] = r.Config, r.State
+	if r.Config == nil {
 		e.records[schema.KindInstance], e.states[schema.KindInstance] = nil, nil
 	}
 }
 
 // instanceChanges is what the change of a BGP instance means for the protocol
 // entries of its name.
-func instanceChanges(view schema.View, c *commit.Change) []EntryChange {
-	if c.New.Config == nil {
+func instanceChanges(view schema.View, k schema.Key, before, after Record) []EntryChange {
+	if after.Config == nil {
 		return nil // its VPN instances are gone too, and say so
 	}
 	var out []EntryChange
 	root := top(view)
-	name := c.Key.Name()
-	root.children(c.Key, schema.KindBGPVPNInstance, func(k schema.Key, rec ygot.GoStruct) bool {
-		instance, ok := instanceOf(k.Name())
+	name := k.Name()
+	root.children(k, schema.KindBGPVPNInstance, func(vpn schema.Key, rec ygot.GoStruct) bool {
+		instance, ok := instanceOf(vpn.Name())
 		if !ok {
 			return true
 		}
@@ -116,8 +115,8 @@ func instanceChanges(view schema.View, c *commit.Change) []EntryChange {
 			e.selfOnly = true
 			e.records[schema.KindBGPVPNInstance], e.states[schema.KindBGPVPNInstance] = rec, nil
 		}
-		old.records[schema.KindInstance], old.states[schema.KindInstance] = c.Old.Config, c.Old.State()
-		now.records[schema.KindInstance], now.states[schema.KindInstance] = c.New.Config, c.New.State()
+		old.records[schema.KindInstance], old.states[schema.KindInstance] = before.Config, before.State
+		now.records[schema.KindInstance], now.states[schema.KindInstance] = after.Config, after.State
 		change := EntryChange{Entry: entryOf(now)}
 		change.compare(old, now)
 		out = append(out, change.list()...)
@@ -187,49 +186,4 @@ func walkEntry(e *entry, path schema.Path, fn func(schema.LeafValue)) {
 		return true
 	}}
 	w.walk(e.list, nil, e, unlimited(0))
-}
-
-// Origin returns the OpenConfig path of a native leaf whose value is shown as
-// it is or in another form, and false for a leaf without a place. It turns
-// what the engine says of a configuration into the words of the client.
-func Origin(p schema.Path) (schema.Path, bool) {
-	k, rest, ok := p.Record()
-	if !ok || len(rest) == 0 {
-		return nil, false
-	}
-	for _, r := range model.rows {
-		if r.record != k.Kind().Letter || !r.node.Config || len(r.native) == 0 || r.inFamily {
-			continue
-		}
-		if strings.Trim(rest.String(), "/") != r.native[0] {
-			continue
-		}
-		at, ok := recordEntry(k)
-		if !ok {
-			return nil, false
-		}
-		w := &edit{at: at, path: entryOf(at)}
-		return w.leafPath(r), true
-	}
-	return nil, false
-}
-
-// recordEntry is the entry of a record that belongs to one entry only.
-func recordEntry(k schema.Key) (*entry, bool) {
-	e := &entry{list: model.instance, key: k}
-	v := k.Values()
-	switch k.Kind().Letter {
-	case schema.KindVPNInstance:
-		e.vpn = v[0]
-	case schema.KindBGPVPNInstance:
-		e.list, e.proto, e.vpn = model.protocol, v[0], v[1]
-	case schema.KindPeerGroup:
-		e.list, e.proto, e.vpn, e.name = model.group, v[0], v[1], v[2]
-	case schema.KindPeer:
-		e.list, e.proto, e.vpn, e.name = model.neighbor, v[0], v[1], v[2]
-	default:
-		return nil, false
-	}
-	_, ok := instanceOf(e.vpn)
-	return e, ok
 }

@@ -35,35 +35,34 @@ func WriteScalar(tx schema.Tx, at schema.Path, v schema.Scalar, op schema.Op) er
 	if !n.IsLeaf() {
 		return &schema.Error{Tag: schema.InvalidValue, Path: at, BadElement: n.Name, Message: "a single value cannot be written to a container or list: send JSON"}
 	}
-	text, have := scalarText(v)
-	if have == "" {
-		have = "no value that a leaf can hold"
-	}
-	if have != "a string" && (have == "a boolean") != (n.Type.Kind == schema.ValueBool) || !slices.Contains([]string{"a string", "an integer", "a boolean"}, have) {
+	text, have, fits := scalarText(v, n.Type.Kind == schema.ValueBool)
+	if !fits {
 		return kindError(at, have)
 	}
 	d := &decoder{writer: writer{tx}, replace: op == schema.OpReplace}
 	return d.top(at, func(ed *edit) error { return d.assign(at, text, ed) })
 }
 
-func scalarText(v schema.Scalar) (text, have string) {
+// scalarText is the text of a value, what it is called, and whether a leaf,
+// boolean or not, can hold it.
+func scalarText(v schema.Scalar, boolean bool) (text, have string, fits bool) {
 	switch v := v.(type) {
 	case string:
-		return v, "a string"
+		return v, "a string", !boolean
 	case int64:
-		return strconv.FormatInt(v, 10), "an integer"
+		return strconv.FormatInt(v, 10), "an integer", !boolean
 	case uint64:
-		return strconv.FormatUint(v, 10), "an integer"
+		return strconv.FormatUint(v, 10), "an integer", !boolean
 	case bool:
-		return strconv.FormatBool(v), "a boolean"
+		return strconv.FormatBool(v), "a boolean", boolean
 	case float64:
-		return "", "a floating point number"
+		return "", "a floating point number", false
 	case []byte:
-		return "", "octets"
+		return "", "octets", false
 	case []schema.Scalar:
-		return "", "a list"
+		return "", "a list", false
 	}
-	return "", ""
+	return "", "no value", false
 }
 
 // checkBase refuses paths that no value can be written to.

@@ -10,7 +10,7 @@
 //	elements ─► Resolve, Expand ─► schema.Path of OpenConfig nodes
 //	schema.View ─► Leaves, Match, AppendJSON        (read)
 //	WriteJSON, WriteScalar, Delete ─► schema.Apply  (write, on a schema.Tx)
-//	commit.Change ─► Changes                        (ON_CHANGE)
+//	a changed record ─► Changes                     (ON_CHANGE)
 //
 // The nodes are of type schema.Node, so that paths, errors and values have the
 // types that the native model's have; they are no part of schema.Root.
