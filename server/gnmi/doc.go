@@ -9,9 +9,13 @@
 //
 //	path.go   gNMI path ─► schema path        errors.go  error ─► code, text, details
 //	get.go    View ─► Notification            set.go     operations ─► one transaction
-//	subscribe.go  first message ─► patterns   stream.go  initial values, then changes
+//	                                          union.go   union_replace ─► operations
+//	extensions.go  what a request carries     impact.go  a plan ─► the answer of a preview
 //
-// Refused until they are built, never ignored: SAMPLE, heartbeats,
-// union_replace, the origins openconfig and cli, and every extension that
-// would change the meaning of a request.
+//	subscribe.go ─► watch.go ─► stream.go ─┬─► dump.go   everything there is
+//	an RPC          what is     timers and └─► delta.go  what a change differs in
+//	                asked for   the feed
+//
+// Refused until they are built, never ignored: the origins openconfig and cli,
+// and every extension that would change the meaning of a request.
 package gnmi

@@ -280,7 +280,7 @@ func TestPreviewIsBounded(t *testing.T) {
 	}
 }
 
-// gnmi.md 5: what is listed is served; what is not is refused (93).
+// gnmi.md 5, 93: what is listed is served.
 func TestCapabilitiesTellExtensions(t *testing.T) {
 	r := newRig(t).example()
 	resp, err := r.client.Capabilities(r.ctx(), &gpb.CapabilityRequest{})
