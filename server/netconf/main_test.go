@@ -57,8 +57,28 @@ func newRig(tb testing.TB, l Limits) *rig {
 	return newRigOn(tb, tb.TempDir(), l)
 }
 
+// missing is a network in which no interface exists.
+type missing struct{ unbound }
+
+func (missing) Resolve(q srcaddr.Query) srcaddr.Answer {
+	if q.Interface == "" {
+		return srcaddr.Answer{Status: srcaddr.Unbound}
+	}
+	return srcaddr.Answer{Status: srcaddr.InterfaceMissing, Detail: "there is no " + q.Interface}
+}
+
 // newRigOn has its state in dir.
 func newRigOn(tb testing.TB, dir string, l Limits) *rig {
+	tb.Helper()
+	return newRigIn(tb, dir, make(unbound), l)
+}
+
+func newRigWith(tb testing.TB, network commit.Sources, l Limits) *rig {
+	tb.Helper()
+	return newRigIn(tb, tb.TempDir(), network, l)
+}
+
+func newRigIn(tb testing.TB, dir string, network commit.Sources, l Limits) *rig {
 	tb.Helper()
 	store, err := datastore.Open(datastore.Options{Dir: dir, Log: quiet})
 	if err != nil {
@@ -66,7 +86,7 @@ func newRigOn(tb testing.TB, dir string, l Limits) *rig {
 	}
 	r := &rig{TB: tb, speaker: fake.New(fake.Options{}), log: quiet}
 	r.engine = commit.New(commit.Config{
-		Store: store, Backend: r.speaker, Sources: make(unbound), RouterID: netip.MustParseAddr("192.0.2.1"), Version: "test", Log: quiet,
+		Store: store, Backend: r.speaker, Sources: network, RouterID: netip.MustParseAddr("192.0.2.1"), Version: "test", Log: quiet,
 	})
 	if err := r.engine.Boot(tb.Context()); err != nil {
 		tb.Fatal(err)

@@ -53,6 +53,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		<-ctx.Done()
 		_ = ln.Close() // ends Accept; there is nobody to tell
 	})
+	changes := s.cfg.Engine.Subscribe()
+	defer changes.Close()
+	wg.Go(func() { s.rpc.Follow(connCtx, changes) })
 	err := s.accept(ctx, ln, func(conn net.Conn) { wg.Go(func() { s.serveConn(connCtx, conn) }) })
 	cancel()
 	s.registry.stop()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -40,13 +41,16 @@ type session struct {
 	peer   rpc.Session
 	stream stream
 	in     *frame.Reader
-	out    *frame.Writer
-	done   chan struct{} // closed when nothing of the session is left
+	done   chan struct{}  // closed when nothing of the session is left
+	outbox outbox         // out, for replies and notifications
+	work   sync.WaitGroup // what Background started; the goroutine of run adds to it and waits for it
 
 	mu     sync.Mutex              // guards what follows
 	cancel context.CancelCauseFunc // ends the running operation; nil before run
 	why    error                   // not nil: no operation begins any more
 	active chan struct{}           // closed when the running operation ends; nil: none runs
+
+	killedBy uint32 // the session that has, 0 for none; set before the end
 }
 
 // open gives a session its place among the others, which run gives back. The
@@ -58,7 +62,7 @@ func (s *Server) open(id *server.Identity, st stream) (*session, error) {
 		srv: s, peer: rpc.Session{Identity: &own, Login: time.Now()}, stream: st, done: make(chan struct{}),
 		in: frame.NewReader(st, frame.Options{MaxMessage: s.limits.MaxMessage, Strict: s.limits.StrictFraming}),
 	}
-	se.out = frame.NewWriter(&guard{to: st, limit: s.limits.WriteTimeout, expired: func() { se.abort(errStalled) }})
+	se.outbox.w = frame.NewWriter(&guard{to: st, limit: s.limits.WriteTimeout, expired: func() { se.abort(errStalled) }})
 	if err := s.registry.add(se); err != nil {
 		return nil, err
 	}
@@ -71,12 +75,21 @@ func (s *Server) open(id *server.Identity, st stream) (*session, error) {
 func (s *session) run(ctx context.Context) (why error) {
 	log := s.srv.log.With("session", s.peer.ID, "user", s.peer.Identity.User)
 	log.Info("netconf session started", "source", s.peer.Identity.Source.String())
+	s.srv.rpc.SessionStarted(&s.peer)
 	// The server's end lets a running operation finish: see shutdown.
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	s.mu.Lock()
 	s.cancel = cancel
 	s.mu.Unlock()
+	s.peer.Background = func(do func(context.Context, rpc.Output) error) {
+		s.work.Go(func() {
+			defer s.recovered(log)
+			if err := do(ctx, &s.outbox); err != nil && ctx.Err() == nil {
+				s.abort(err)
+			}
+		})
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			// A bug ends this session, and not every BGP session of the agent.
@@ -87,6 +100,9 @@ func (s *session) run(ctx context.Context) (why error) {
 		why = s.end(why)
 		s.srv.registry.ended(why)
 		s.srv.rpc.Release(&s.peer)
+		cancel(nil)
+		s.settle()
+		s.srv.rpc.SessionEnded(&s.peer, reasonOf(why), s.killedBy) // nobody writes it any more
 		s.srv.registry.remove(s)
 		close(s.done)
 		log.Info("netconf session ended", "reason", why.Error())
@@ -102,7 +118,7 @@ func (s *session) run(ctx context.Context) (why error) {
 		if !s.begin() {
 			return errLost // the reason why it may not begin came first and stays
 		}
-		outcome, err := s.srv.rpc.Handle(ctx, &s.peer, msg, s.out)
+		outcome, err := s.srv.rpc.Handle(ctx, &s.peer, msg, &s.outbox)
 		ended := s.finish()
 		switch {
 		case err != nil:
@@ -122,11 +138,11 @@ func (s *session) run(ctx context.Context) (why error) {
 func (s *session) hello() error {
 	late := time.AfterFunc(s.srv.limits.HelloTimeout, func() { s.abort(errHello) })
 	defer late.Stop()
-	s.out.Begin()
-	if _, err := s.out.Write(appendHello(nil, s.peer.ID)); err != nil {
+	s.outbox.Begin()
+	if _, err := s.outbox.Write(appendHello(nil, s.peer.ID)); err != nil {
 		return fmt.Errorf("%w: %w", errLost, err)
 	}
-	if err := s.out.End(); err != nil {
+	if err := s.outbox.End(); err != nil {
 		return fmt.Errorf("%w: %w", errLost, err)
 	}
 	msg, err := s.in.Next()
@@ -140,9 +156,43 @@ func (s *session) hello() error {
 	if chunked {
 		s.peer.Base11 = true
 		s.in.SetMode(frame.Chunked)
-		s.out.SetMode(frame.Chunked)
+		s.outbox.w.SetMode(frame.Chunked)
 	}
 	return nil
+}
+
+// recovered ends the session, and not every BGP session of the agent, where
+// work in the background panics.
+func (s *session) recovered(log *slog.Logger) {
+	if p := recover(); p != nil {
+		log.Error("netconf session failed, please report this", "panic", p, "stack", string(debug.Stack()))
+		s.abort(fmt.Errorf("%w: %v", errBug, p))
+	}
+}
+
+// settle waits for what Background started, which writes to a client that may
+// not read any more.
+func (s *session) settle() {
+	stuck := time.AfterFunc(closeGrace, func() { _ = s.stream.Close() })
+	defer stuck.Stop()
+	s.work.Wait()
+}
+
+// reasonOf is the word of RFC 6470 2.2 for the end of a session.
+func reasonOf(why error) string {
+	switch {
+	case errors.Is(why, errClosed):
+		return "closed"
+	case errors.Is(why, errKilled):
+		return "killed"
+	case errors.Is(why, errHello), errors.Is(why, errStalled):
+		return "timeout"
+	case errors.Is(why, errBadHello):
+		return "bad-hello"
+	case errors.Is(why, errLost), errors.Is(why, errEOF):
+		return "dropped"
+	}
+	return "other"
 }
 
 // readFailed says why there is no next message. One that is too big is
@@ -153,7 +203,7 @@ func (s *session) readFailed(msg []byte, err error) error {
 		return errEOF
 	case errors.Is(err, frame.ErrTooBig):
 		if s.begin() {
-			werr := s.srv.rpc.RefuseTooBig(&s.peer, msg, s.out)
+			werr := s.srv.rpc.RefuseTooBig(&s.peer, msg, &s.outbox)
 			_ = s.finish()
 			if werr != nil {
 				return fmt.Errorf("%w: %w", errLost, werr)
@@ -222,6 +272,11 @@ func (s *session) abort(why error) {
 // kill ends the session for another one. When it returns, the locks are free
 // and no operation runs, unless ctx ended. It does not wait for the peer.
 func (s *session) kill(ctx context.Context, by uint32) {
+	s.mu.Lock()
+	if s.why == nil {
+		s.killedBy = by
+	}
+	s.mu.Unlock()
 	s.abort(fmt.Errorf("%w by session %d", errKilled, by))
 	if active := s.running(); active != nil {
 		select {

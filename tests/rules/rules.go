@@ -29,15 +29,16 @@ var places = map[string]place{
 		tests: fixture,
 	},
 	"server/gnmi/preview": {},
-	"server/gnmi/ocview": {may: []string{"bgp", "engine/commit", "engine/schema"}, tests: append([]string{"engine/datastore"}, fixture...)},
+	"server/gnmi/ocview":  {may: []string{"bgp", "engine/schema"}},
 	"server/netconf": {
 		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "internal/xmltok", "server", "server/netconf/frame", "server/netconf/rpc", "server/netconf/xmltree"},
 		tests: fixture,
 	},
 	"server/netconf/frame":   {},
+	"server/netconf/notify":  {may: []string{"server/netconf/xmltree"}, tests: []string{"internal/xmltok"}},
 	"server/netconf/xmltree": {may: []string{"internal/xmltok"}},
 	"server/netconf/rpc": {
-		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "gen", "internal/xmltok", "server", "server/netconf/xmltree", "yang"},
+		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "gen", "internal/xmltok", "server", "server/netconf/notify", "server/netconf/xmltree", "yang"},
 		tests: fixture,
 	},
 

@@ -25,6 +25,7 @@ var operations = func() map[name]*operation {
 		m[name{local, BaseNamespace}] = &op
 	}
 	m[name{"get-schema", monitoringNS}] = &getSchemaOperation
+	m[name{"create-subscription", notificationNS}] = &createSubscriptionOperation
 	for local, run := range map[string]func(*call, input) (body, error){
 		"preview":    preview,
 		"reset-peer": resetPeer,

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mooring/bgp"
@@ -16,6 +17,7 @@ import (
 	"mooring/engine/schema"
 	"mooring/internal/xmltok"
 	"mooring/server"
+	"mooring/server/netconf/notify"
 )
 
 // Engine is what the operations need of the commit engine.
@@ -40,6 +42,8 @@ type Engine interface {
 	View() schema.View
 	// ConfigView is what a Reader reads, without state.
 	ConfigView(schema.Reader) schema.View
+	// Subscribe returns the changes from now on.
+	Subscribe() *commit.Subscription
 	// Store has the locks, the snapshots and the candidates.
 	Store() *datastore.Store
 }
@@ -69,6 +73,11 @@ type Session struct {
 	Base11   bool // base:1.1 was agreed on: a malformed message can be answered
 	Login    time.Time
 	Counters Counters
+	// Background starts work of the session that ends with it at the latest. Its
+	// out may be used between replies. An error that it returns ends the session.
+	Background func(func(ctx context.Context, out Output) error)
+
+	subscribed atomic.Bool
 }
 
 // protocol is the name of this front end in locks, history and identities.
@@ -103,7 +112,8 @@ type Server struct {
 	engine   Engine
 	sessions Sessions
 	log      *slog.Logger
-	counters Counters  // of all sessions
+	counters Counters // of all sessions
+	stream   *notify.Stream
 	decoders sync.Pool // of *xmltok.Decoder, so that idle sessions have none
 }
 
@@ -111,7 +121,7 @@ type Server struct {
 // nested, 0 is xmltok's own limit.
 func New(e Engine, sessions Sessions, log *slog.Logger, maxDepth int) *Server {
 	return &Server{
-		engine: e, sessions: sessions, log: log,
+		engine: e, sessions: sessions, log: log, stream: notify.NewStream(notify.Limits{}),
 		decoders: sync.Pool{New: func() any { return xmltok.NewDecoder(nil, xmltok.Options{MaxDepth: maxDepth}) }},
 	}
 }
@@ -151,6 +161,9 @@ func (s *Server) Handle(ctx context.Context, sess *Session, msg []byte, out Outp
 	if err := req.reply(out, content); err != nil {
 		return Abort, err
 	}
+	if c.after != nil {
+		c.after()
+	}
 	if c.closing {
 		return Close, nil
 	}
@@ -173,6 +186,7 @@ type call struct {
 	sess    *Session
 	req     *request
 	closing bool
+	after   func() // to be done when the answer is out; nil: nothing
 }
 
 // body writes what stands inside rpc-reply. A nil body is <ok/>.

@@ -17,6 +17,7 @@ var trees = []tree{
 	{monitoringNS, "netconf-state", netconfState},
 	{libraryNS, "yang-library", yangLibrary},
 	{libraryNS, "modules-state", modulesState},
+	{streamsNS, "netconf", streams},
 }
 
 // treeFilter reads the filter a second time, for what stands in no record. It
