@@ -161,6 +161,10 @@ func (f *file) create(dir string, check []byte) error {
 
 // forget drops the pages that load has read from this process's memory; they
 // stay in the cache of the kernel. A commit reads back the few that it needs.
+//
+// It must come before the first transaction that writes: bbolt maps at least
+// the whole file when it opens it, but may let it grow beyond the mapping
+// later, and what lies behind the mapping is not ours to drop.
 func (f *file) forget() error {
 	info, err := os.Stat(f.path)
 	if err != nil {

@@ -77,6 +77,9 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("load state directory %s: %w", o.Dir, err), f.release())
 	}
+	if err := f.forget(); err != nil {
+		o.Log.Debug("the pages of the state file stay in memory", "dir", o.Dir, "err", err)
+	}
 	replayed := len(f.pending.history)
 	if replayed > 0 {
 		// Nobody knows whether all that was read from the journal is on disk
@@ -85,9 +88,6 @@ func Open(o Options) (*Store, error) {
 		if err := f.checkpoint(nil, math.MaxInt); err != nil {
 			o.Log.Warn("checkpoint failed, the next commit tries again", "dir", o.Dir, "err", err)
 		}
-	}
-	if err := f.forget(); err != nil {
-		return nil, errors.Join(fmt.Errorf("load state directory %s: %w", o.Dir, err), f.release())
 	}
 	s.history = history
 	s.latest = newSnapshot(content, revisionOf(history))
