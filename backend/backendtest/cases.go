@@ -164,6 +164,7 @@ func (s *suite) checkOpen(r Remote, p *bgp.PeerSpec) {
 	want := &Open{AS: p.LocalAS, HoldTime: p.HoldTime, RouterID: p.RouterID, Families: p.Families, Graceful: p.GracefulRestart}
 	if p.GracefulRestart {
 		want.RestartTime = p.RestartTime
+		want.Notify = o.Notify // by the backend
 	}
 	slices.Sort(o.Families)
 	if diff := cmp.Diff(want, o, exact, cmp.Comparer(sameAddr)); diff != "" {

@@ -78,7 +78,7 @@ func (b *Backend) step(ctx context.Context, s *plan.Step, restarted *[]*speaker)
 }
 
 func (b *Backend) start(ctx context.Context, sp *speaker, in *bgp.InstanceSpec) (*running, error) {
-	return start(ctx, b.log, in, b.own != nil,
+	r, err := start(ctx, b.log, in, b.own != nil,
 		func(r *running, e *apiutil.WatchEventMessage_PeerEvent, at time.Time) {
 			if b.own != nil && sp.current.Load() == r {
 				key := bgp.PeerKey{Instance: in.Key.Instance, VPN: in.Key.VPN, Address: e.Peer.State.NeighborAddress}
@@ -95,6 +95,13 @@ func (b *Backend) start(ctx context.Context, sp *speaker, in *bgp.InstanceSpec) 
 		func(r *running, addr netip.Addr, reason string) {
 			b.queue.push(item{kind: itemDialFailed, at: time.Now(), instance: in.Key, run: r, addr: addr, text: reason})
 		})
+	if err != nil {
+		return nil, err
+	}
+	r.refused = func(addr netip.Addr, n *bgp.Notification, remote *openSaid) {
+		b.queue.push(item{kind: itemRefused, at: time.Now(), instance: in.Key, run: r, addr: addr, note: n, open: remote})
+	}
+	return r, nil
 }
 
 func (b *Backend) putInstance(ctx context.Context, in *bgp.InstanceSpec, restarted *[]*speaker) error {
@@ -123,11 +130,11 @@ func (b *Backend) putInstance(ctx context.Context, in *bgp.InstanceSpec, restart
 		return err
 	}
 	var peers []*api.Peer
-	for addr, p := range sp.peers {
+	for _, p := range sp.peers {
 		if p.given == nil {
 			continue
 		}
-		b.ending(sp, addr, bgp.CeaseOtherConfiguration)
+		b.ending(sp, p, bgp.CeaseOtherConfiguration, "", p.want.ResetMode == bgp.ResetHard)
 		peers = append(peers, apiPeer(sp.spec, p.given, p.gen, b.own != nil))
 		p.given, p.renew, p.resetting = nil, false, ""
 	}
@@ -196,9 +203,23 @@ func (b *Backend) addMissing(sp *speaker) error {
 }
 
 // ending queues that the session of a peer ends by our hand, before GoBGP
-// can say so without the reason.
-func (b *Backend) ending(sp *speaker, addr netip.Addr, subcode uint8) {
-	b.queue.push(item{kind: itemEnding, at: time.Now(), instance: sp.spec.Key, run: sp.run, addr: addr, subcode: subcode})
+// can say so without the reason, and with which last words.
+func (b *Backend) ending(sp *speaker, p *peer, subcode uint8, text string, hard bool) {
+	subcode, text = sp.run.lastWords(p, subcode, text, hard)
+	b.queue.push(item{
+		kind: itemEnding, at: time.Now(), instance: sp.spec.Key, run: sp.run, addr: p.given.Key.Address,
+		subcode: subcode, text: text,
+	})
+}
+
+// lastWords settles what the Cease of a session will be, if GoBGP sends one,
+// and returns its subcode and text. GoBGP's own dialer gets no text.
+func (r *running) lastWords(p *peer, subcode uint8, text string, hard bool) (uint8, string) {
+	c := r.talks.get(p.given.Key.Address)
+	if c == nil {
+		return subcode, ""
+	}
+	return c.endWith(subcode, text, p.given.GracefulRestart, hard)
 }
 
 func (b *Backend) putPeer(ctx context.Context, sp *speaker, s *plan.Step) error {
@@ -209,11 +230,14 @@ func (b *Backend) putPeer(ctx context.Context, sp *speaker, s *plan.Step) error 
 	}
 	switch {
 	case spec.Down != bgp.DownNone:
-		subcode := uint8(bgp.CeaseOtherConfiguration)
+		subcode, text := uint8(bgp.CeaseOtherConfiguration), ""
 		if spec.Down == bgp.DownDisabled {
 			subcode = bgp.CeaseAdminShutdown
 		}
-		if err := b.takeDown(ctx, sp, p, subcode); err != nil {
+		if s.ShutsDown() {
+			text = s.Text
+		}
+		if err := b.takeDown(ctx, sp, p, subcode, text, spec.ResetMode == bgp.ResetHard); err != nil {
 			return err
 		}
 		b.forget(spec.Key) // also one that waited for its instance to restart
@@ -268,7 +292,7 @@ func (b *Backend) changeGoBGP(ctx context.Context, sp *speaker, p *peer, s *plan
 			if p.given.RemoteAS != s.New.RemoteAS {
 				subcode = bgp.CeasePeerDeconfigured
 			}
-			b.ending(sp, s.Peer.Address, subcode)
+			b.ending(sp, p, subcode, "", s.New.ResetMode == bgp.ResetHard)
 		}
 		return b.update(ctx, sp, p, s.New)
 	}
@@ -312,6 +336,9 @@ func (b *Backend) update(ctx context.Context, sp *speaker, p *peer, spec *bgp.Pe
 }
 
 func (b *Backend) restore(sp *speaker, p *peer, err error) error {
+	if c := sp.run.talks.get(p.given.Key.Address); c != nil {
+		c.takeBack()
+	}
 	ctx := context.Background() // also where the request has run out of time
 	if a, lerr := sp.run.peer(ctx, p.given.Key.Address); lerr == nil && a == nil {
 		if aerr := b.add(ctx, sp, p, p.given); aerr != nil {
@@ -322,14 +349,14 @@ func (b *Backend) restore(sp *speaker, p *peer, err error) error {
 	return err
 }
 
-// takeDown ends the session of a peer with a Cease of the subcode and takes
-// the peer and its MD5 key out of GoBGP.
-func (b *Backend) takeDown(ctx context.Context, sp *speaker, p *peer, subcode uint8) error {
+// takeDown ends the session of a peer with a Cease of the subcode and the text
+// and takes the peer and its MD5 key out of GoBGP.
+func (b *Backend) takeDown(ctx context.Context, sp *speaker, p *peer, subcode uint8, text string, hard bool) error {
 	if p.given == nil {
 		return nil
 	}
 	addr := p.given.Key.Address
-	b.ending(sp, addr, subcode)
+	b.ending(sp, p, subcode, text, hard)
 	b.forget(p.given.Key)
 	a := parked(apiPeer(sp.spec, p.given, p.gen, b.own != nil), subcode)
 	if _, err := sp.run.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: a}); err != nil {
@@ -341,12 +368,13 @@ func (b *Backend) takeDown(ctx context.Context, sp *speaker, p *peer, subcode ui
 	if err := sp.run.DeletePeer(ctx, &api.DeletePeerRequest{Address: addr.String()}); err != nil {
 		return err
 	}
+	sp.run.tap.takeHeard(addr)
 	p.given, p.renew, p.resetting = nil, false, ""
 	return nil
 }
 
 func (b *Backend) deletePeer(ctx context.Context, sp *speaker, addr netip.Addr) error {
-	if err := b.takeDown(ctx, sp, sp.peers[addr], bgp.CeasePeerDeconfigured); err != nil {
+	if err := b.takeDown(ctx, sp, sp.peers[addr], bgp.CeasePeerDeconfigured, "", false); err != nil {
 		return err
 	}
 	b.queue.push(item{kind: itemGone, at: time.Now(), instance: sp.spec.Key, run: sp.run, addr: addr, last: sp.peers[addr]})

@@ -77,6 +77,8 @@ type peer struct {
 	shown     backend.Event // the last PeerChanged
 	resetting string        // text of a ResetPeer whose end has not been seen
 	renew     bool          // replace the state machine when the session ends
+	refused   string        // why there was no session last; "" since one was up or the remote is not there
+	logged    string        // the refusal that the log has
 }
 
 // pollInterval is how often the prefix counters are looked at. ListPeer
@@ -109,7 +111,7 @@ func (b *Backend) takeSockets(broken error) {
 	}
 	b.dialer = transport.Own{}
 	b.own = transport.New(b.log, func(e transport.Event) {
-		b.queue.push(item{kind: itemDialFailed, at: e.Time, instance: e.Peer.InstanceKey(), addr: e.Peer.Address, text: e.Text})
+		b.queue.push(item{kind: itemDialFailed, at: e.Time, instance: e.Peer.InstanceKey(), addr: e.Peer.Address, text: e.Text, stood: e.Stood})
 	})
 }
 

@@ -71,6 +71,7 @@ func apiPeer(in *bgp.InstanceSpec, p *bgp.PeerSpec, gen uint32, own bool) *api.P
 	}
 	if p.GracefulRestart {
 		a.GracefulRestart.RestartTime = uint32(p.RestartTime / time.Second)
+		a.GracefulRestart.NotificationEnabled = true // RFC 8538 2
 	}
 	for _, f := range p.Families {
 		a.AfiSafis = append(a.AfiSafis, &api.AfiSafi{

@@ -39,6 +39,14 @@
 //     for the rest the plan adds the reset.
 //   - Shutdown texts are in no event, nor are dial errors of GoBGP's own dialer:
 //     they are taken from the log records of the state machine (tap.go).
+//   - An OPEN that is refused is in no event with its code, a shut down peer's
+//     text has no place in UpdatePeer, GoBGP never makes a Hard Reset of a 6/6,
+//     and in those that it makes the code that they stand for is missing (RFC 8538
+//     3.1): the connection listens for the first and puts our own last Cease
+//     in the place of GoBGP's (spoken.go). The N bit is announced wherever graceful
+//     restart is; where it is negotiated 6/2 and 6/3 go out as 6/9, 6/6 only with
+//     reset-mode hard. An event then has lost the remote's NOTIFICATION: it is
+//     taken from the log.
 //   - The route distinguisher and route targets are accepted and kept: the table
 //     of the BgpServer is the VPN's own, and nothing is exported from it to
 //     others.

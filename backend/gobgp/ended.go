@@ -19,7 +19,10 @@ func sent(subcode uint8, text string) *backend.Ended {
 // explain says why GoBGP's state machine left established.
 func (b *Backend) explain(sp *speaker, p *peer, it *item) *backend.Ended {
 	state := it.event.Peer.State
-	text := sp.run.tap.takeText(it.addr)
+	heard, text := sp.run.tap.takeHeard(it.addr), ""
+	if heard != nil {
+		text = heard.Text
+	}
 	n := parseNotification(state.DisconnectMessage)
 	switch state.DisconnectReason {
 	case api.PeerState_DISCONNECT_REASON_NOTIFICATION_RECEIVED:
@@ -36,8 +39,13 @@ func (b *Backend) explain(sp *speaker, p *peer, it *item) *backend.Ended {
 			Cause: bgp.CauseRemote, Text: "nothing was received for the hold time",
 			Notification: &bgp.Notification{Code: bgp.CodeHoldTimerExpired, Sent: true},
 		}
-	case api.PeerState_DISCONNECT_REASON_READ_FAILED, api.PeerState_DISCONNECT_REASON_WRITE_FAILED,
-		api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART:
+	case api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART:
+		// Of a NOTIFICATION too where the N bit is negotiated (RFC 8538).
+		if heard != nil {
+			return &backend.Ended{Cause: bgp.CauseRemote, Notification: heard}
+		}
+		return &backend.Ended{Cause: bgp.CauseRemote, Text: "the connection was lost: " + state.DisconnectMessage}
+	case api.PeerState_DISCONNECT_REASON_READ_FAILED, api.PeerState_DISCONNECT_REASON_WRITE_FAILED:
 		return &backend.Ended{Cause: bgp.CauseRemote, Text: "the connection was lost: " + state.DisconnectMessage}
 	case api.PeerState_DISCONNECT_REASON_NOTIFICATION_SENT:
 		if p.renew && n != nil && n.Code == bgp.CodeCease && n.Subcode == bgp.CeaseAdminReset {

@@ -97,11 +97,16 @@ func (w *world) peer(i, n int) *bgp.PeerSpec {
 func (w *world) dialling(t *testing.T, p *bgp.PeerSpec) *backendtest.TCPRemote {
 	var i int
 	fmt.Sscanf(p.Key.VPN, "vpn%d", &i)
-	var dial []netip.AddrPort
+	return backendtest.NewTCPRemote(t, backendtest.RemoteConfig{Address: p.Key.Address, Dial: w.ports(i)}, p)
+}
+
+// ports are where an instance listens.
+func (w *world) ports(i int) []netip.AddrPort {
+	var at []netip.AddrPort
 	for _, a := range w.instance(i).Listen {
-		dial = append(dial, netip.AddrPortFrom(a, w.listenPort))
+		at = append(at, netip.AddrPortFrom(a, w.listenPort))
 	}
-	return backendtest.NewTCPRemote(t, backendtest.RemoteConfig{Address: p.Key.Address, Dial: dial}, p)
+	return at
 }
 
 // passive is a remote that only listens: GoBGP must dial.

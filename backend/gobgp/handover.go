@@ -8,10 +8,13 @@ import (
 	"net"
 	"reflect"
 	"sync"
+	"syscall"
 	"time"
 	"unsafe"
 
 	"github.com/osrg/gobgp/v4/pkg/server"
+
+	"mooring/bgp"
 )
 
 // This file is the one place that reaches into GoBGP (docs/adr/0012). A
@@ -105,9 +108,23 @@ func (p probeConn) Close() error {
 // handOver gives a connection to the server. It blocks until the server has
 // taken it over; where the server has stopped, the connection is closed.
 func (r *running) handOver(c net.Conn) {
+	c = r.listenTo(c)
 	select {
 	case r.conns <- c:
 	case <-r.served:
 		c.Close()
 	}
+}
+
+// listenTo wraps a connection of the transport.
+func (r *running) listenTo(c net.Conn) net.Conn {
+	tcp, ok := c.RemoteAddr().(*net.TCPAddr)
+	sys, ok2 := c.(syscall.Conn)
+	if !ok || !ok2 || r.refused == nil {
+		return c
+	}
+	peer := tcp.AddrPort().Addr().Unmap()
+	s := &spoken{Conn: c, sys: sys, refused: func(n *bgp.Notification, remote *openSaid) { r.refused(peer, n, remote) }}
+	r.talks.put(peer, s)
+	return s
 }

@@ -29,12 +29,18 @@ var notes = map[string]backend.Capability{
 	},
 }
 
+// leafResetMode needs the connections to be handed over (spoken.go).
+const leafResetMode = "graceful-restart/config/reset-mode"
+
 // Capabilities returns what GoBGP and its dialer do with each setting.
 func (b *Backend) Capabilities() []backend.Capability {
 	limits := b.dialer.Limits()
 	var cs []backend.Capability
 	for _, leaf := range bgp.PeerLeaves() {
 		c := notes[leaf]
+		if leaf == leafResetMode && b.own == nil {
+			c = backend.Capability{Support: backend.Partial, Note: "hard has no effect where GoBGP opens its connections itself"}
+		}
 		if l, ok := limits[leaf]; ok {
 			c.Support, c.Note = backend.Partial, l.Note
 			if l.Refused {

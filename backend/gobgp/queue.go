@@ -15,6 +15,7 @@ type itemKind uint8
 const (
 	itemState      itemKind = iota // GoBGP says that a state changed
 	itemDialFailed                 // a connection could not be opened
+	itemRefused                    // a connection ended with a NOTIFICATION before its session
 	itemLive                       // Apply changed the socket of a session
 	itemCreated                    // Apply made a peer
 	itemEnding                     // Apply ends the session, if there is one
@@ -30,7 +31,10 @@ type item struct {
 	addr     netip.Addr
 
 	event   *apiutil.WatchEventMessage_PeerEvent // of itemState
-	text    string                               // of itemDialFailed
+	text    string                               // of itemDialFailed and itemEnding
+	stood   bool                                 // of itemDialFailed: the remote took the connection and ended it
+	note    *bgp.Notification                    // of itemRefused
+	open    *openSaid                            // of itemRefused: what the remote said, nil for nothing
 	subcode uint8                                // of itemEnding
 	last    *peer                                // of itemGone
 }

@@ -24,7 +24,9 @@ func (b *Backend) Run(ctx context.Context, sink func(backend.Event)) error {
 		go func() { done <- b.own.Run(own) }()
 		defer func() {
 			cancel()
-			_ = <-done // nil: it has no other end
+			if err := <-done; err != nil {
+				b.log.Error("the transport ended", "err", err)
+			}
 		}()
 	}
 	defer b.stopAll()
@@ -59,6 +61,7 @@ func (b *Backend) stopAll() {
 			var peers []*api.Peer
 			for _, p := range sp.peers {
 				if p.given != nil {
+					sp.run.lastWords(p, bgp.CeaseAdminShutdown, "", false)
 					b.forget(p.given.Key)
 					peers = append(peers, apiPeer(sp.spec, p.given, p.gen, b.own != nil))
 				}
@@ -124,6 +127,9 @@ func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item, all 
 	was := p.shown.Session
 	switch it.kind {
 	case itemCreated:
+		if was != bgp.StateIdle {
+			return nil // the session was up before the item was looked at
+		}
 		e := blank(p, it.at)
 		return &e
 	case itemEnding:
@@ -144,12 +150,13 @@ func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item, all 
 		b.lookAtSocket(p, &e.Socket)
 		return &e
 	case itemDialFailed:
-		if p.shown.ConnectError == it.text || was == bgp.StateEstablished {
-			return nil
+		if it.stood && p.refused != "" {
+			return nil // a remote that has refused us may say so by silence the next time
 		}
-		e := p.shown
-		e.Time, e.ConnectError, e.Ended = it.at, it.text, nil
-		return &e
+		p.refused = ""
+		return p.failed(it.at, it.text)
+	case itemRefused:
+		return b.refused(p, it)
 	}
 	state := bgp.SessionState(it.event.Peer.State.SessionState)
 	if p.given == nil || state == was {
@@ -162,6 +169,9 @@ func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item, all 
 		}
 		return nil
 	}
+	if state == bgp.StateIdle && was == bgp.StateEstablished && isEstablished(a) {
+		a = settle(ctx, sp.run, it.addr, a, false)
+	}
 	switch {
 	case state == bgp.StateEstablished && a.GetTimers().GetState().GetUptime().GetSeconds() == 0,
 		was == bgp.StateEstablished && isEstablished(a):
@@ -170,7 +180,7 @@ func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item, all 
 		// time of establishment does not.)
 		return nil
 	case state == bgp.StateEstablished:
-		return b.established(ctx, sp, p, it, settle(ctx, sp.run, it.addr, a))
+		return b.established(ctx, sp, p, it, settle(ctx, sp.run, it.addr, a, true))
 	}
 	e := blank(p, it.at)
 	e.Session = state
@@ -187,12 +197,40 @@ func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item, all 
 	return &e
 }
 
-// settle waits for the state machine to be where its event says it is: until
-// then, some microseconds, GoBGP would end the session without a Cease and
-// Reset would not see it.
-func settle(ctx context.Context, run *running, addr netip.Addr, a *api.Peer) *api.Peer {
+// failed tells why there is no session, if that is new.
+func (p *peer) failed(at time.Time, text string) *backend.Event {
+	if p.shown.ConnectError == text || p.shown.Session == bgp.StateEstablished {
+		return nil
+	}
+	e := p.shown
+	e.Time, e.ConnectError, e.Ended = at, text, nil
+	return &e
+}
+
+// refused tells that an OPEN was refused.
+func (b *Backend) refused(p *peer, it *item) *backend.Event {
+	if p.given == nil || p.shown.Session == bgp.StateEstablished {
+		return nil
+	}
+	text := refusal(it.note, p.given, it.open)
+	if text == "" {
+		return nil
+	}
+	p.refused = text
+	if p.logged != text {
+		p.logged = text
+		b.log.Info("a session does not come up", "peer", p.want.Key.String(), "reason", text)
+	}
+	return p.failed(it.at, text)
+}
+
+// settle waits for the state machine to be where its event says it is, up or
+// not. Until then, some microseconds, GoBGP would end a new session without a
+// Cease and Reset would not see it, and an end would be taken for that of a
+// state machine that has been replaced.
+func settle(ctx context.Context, run *running, addr netip.Addr, a *api.Peer, up bool) *api.Peer {
 	for range 20 {
-		if isEstablished(a) {
+		if isEstablished(a) == up {
 			break
 		}
 		now, err := run.peer(ctx, addr)
@@ -207,6 +245,7 @@ func settle(ctx context.Context, run *running, addr netip.Addr, a *api.Peer) *ap
 // established tells a new session with the truth of its socket: the event has
 // the ports, ListPeer the address (backends.md 1.5).
 func (b *Backend) established(ctx context.Context, sp *speaker, p *peer, it *item, a *api.Peer) *backend.Event {
+	p.refused, p.logged = "", ""
 	t := it.event.Peer.Transport
 	local, _ := netip.ParseAddr(a.GetTransport().GetLocalAddress())
 	local = local.Unmap()
@@ -229,7 +268,7 @@ func (b *Backend) established(ctx context.Context, sp *speaker, p *peer, it *ite
 		// from a device (backends.md 1.2): such a session must not stay.
 		b.log.Warn("a session at another address than the source is ended",
 			"peer", p.want.Key.String(), "source", p.given.Source.String(), "address", local.String())
-		b.ending(sp, it.addr, bgp.CeaseOtherConfiguration)
+		b.ending(sp, p, bgp.CeaseOtherConfiguration, "", false)
 		b.replace(ctx, sp, p)
 	}
 	return e

@@ -34,6 +34,8 @@ type running struct {
 	conns     chan<- net.Conn // nil: GoBGP opens and accepts by itself
 	served    chan struct{}   // closed when the server has stopped
 	tap       *tap
+	talks     conversations
+	refused   func(netip.Addr, *bgp.Notification, *openSaid) // a connection ended before its session; must not block
 	stopWatch context.CancelFunc
 	end       func() // stops the server and waits for it
 }

@@ -4,13 +4,16 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"strconv"
 	"sync"
+
+	"mooring/bgp"
 )
 
 // What GoBGP logs and tells nowhere else. A test of each pins the words.
 const (
 	logDialFailed = "failed to connect"     // Debug; attribute Error
-	logReceived   = "received notification" // Info; attribute Communicated-Reason
+	logReceived   = "received notification" // Info; attributes Code, Subcode, Communicated-Reason
 	logPeerDown   = "Peer Down"             // Info; after the last octet has been written
 )
 
@@ -30,26 +33,26 @@ type tap struct {
 type tapped struct {
 	dialFailed func(peer netip.Addr, reason string)
 
-	mu      sync.Mutex                   // guards all below
-	texts   map[netip.Addr]string        // shutdown communication received last
-	waiting map[netip.Addr]chan struct{} // closed when the peer's session is down
+	mu      sync.Mutex                       // guards all below
+	heard   map[netip.Addr]*bgp.Notification // received last in a session
+	waiting map[netip.Addr]chan struct{}     // closed when the peer's session is down
 }
 
 func newTap(next slog.Handler, dialFailed func(netip.Addr, string)) *tap {
 	return &tap{next: next, tapped: &tapped{
 		dialFailed: dialFailed,
-		texts:      map[netip.Addr]string{},
+		heard:      map[netip.Addr]*bgp.Notification{},
 		waiting:    map[netip.Addr]chan struct{}{},
 	}}
 }
 
-// takeText returns the shutdown communication received from a peer, once.
-func (t *tapped) takeText(peer netip.Addr) string {
+// takeHeard returns the NOTIFICATION received from a peer, once, nil for none.
+func (t *tapped) takeHeard(peer netip.Addr) *bgp.Notification {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := t.texts[peer]
-	delete(t.texts, peer)
-	return s
+	n := t.heard[peer]
+	delete(t.heard, peer)
+	return n
 }
 
 // expectDown returns a channel that is closed when the session of peer is
@@ -85,7 +88,9 @@ func (t *tapped) pick(peer netip.Addr, r *slog.Record) {
 		t.dialFailed(peer, attr(r, "Error"))
 	case logReceived:
 		t.mu.Lock()
-		t.texts[peer] = attr(r, "Communicated-Reason")
+		t.heard[peer] = &bgp.Notification{
+			Code: number(attr(r, "Code")), Subcode: number(attr(r, "Subcode")), Text: attr(r, "Communicated-Reason"),
+		}
 		t.mu.Unlock()
 	case logPeerDown:
 		t.mu.Lock()
@@ -95,6 +100,14 @@ func (t *tapped) pick(peer netip.Addr, r *slog.Record) {
 		}
 		t.mu.Unlock()
 	}
+}
+
+func number(s string) uint8 {
+	n, err := strconv.ParseUint(s, 10, 8)
+	if err != nil {
+		return 0
+	}
+	return uint8(n)
 }
 
 func attr(r *slog.Record, key string) (value string) {

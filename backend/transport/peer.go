@@ -135,11 +135,13 @@ func (p *peer) dial(d *dialing) {
 		if !(first && d.atOnce) && !sleep(d.ctx, pause(time.Since(d.since), d.spec.ConnectRetry)) {
 			return
 		}
+		stood := false
 		c, err := dialSocket(d.ctx, p.t.auth, d.in, d.spec)
 		if err == nil {
 			p.t.mu.Lock()
 			d.connected = true
 			p.t.mu.Unlock()
+			stood = true
 			stop := context.AfterFunc(d.ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })
 			if err = c.speaks(patience); err == nil {
 				stop()
@@ -152,15 +154,15 @@ func (p *peer) dial(d *dialing) {
 		if d.ctx.Err() != nil {
 			return
 		}
-		p.dialFailed(d, dialError(d.spec, err).Error())
+		p.dialFailed(d, dialError(d.spec, err).Error(), stood)
 	}
 }
 
-func (p *peer) dialFailed(d *dialing, text string) {
+func (p *peer) dialFailed(d *dialing, text string, stood bool) {
 	p.t.mu.Lock()
 	d.connected = false
 	p.failures++
-	e := Event{Peer: d.spec.Key, Time: time.Now(), Text: text, Count: p.failures}
+	e := Event{Peer: d.spec.Key, Time: time.Now(), Text: text, Stood: stood, Count: p.failures}
 	p.t.mu.Unlock()
 	p.t.sink(e)
 }
