@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -21,8 +22,6 @@ import (
 	"mooring/backend/fake"
 	"mooring/bgp"
 	"mooring/engine/commit"
-
-	"net/netip"
 )
 
 // bench is an agent without sockets in a bubble of synctest: hours of samples

@@ -40,13 +40,12 @@ func readExtensions(r rpc, exts []*extpb.Extension) (extensions, error) {
 	var out extensions
 	seen := map[string]bool{}
 	for i, e := range exts {
-		code, reason := codes.OK, ""
-		if name := extensionName(e); seen[name] && understood(r, e) {
+		code, reason := out.read(r, e)
+		name := extensionName(e)
+		if code == codes.OK && seen[name] && understood(r, e) {
 			code, reason = codes.InvalidArgument, name+" is there twice"
-		} else {
-			seen[name] = true
-			code, reason = out.read(r, e)
 		}
+		seen[name] = true
 		if code != codes.OK {
 			return out, fault{code: code, op: fmt.Sprintf("extension[%d]", i), reason: reason}.err()
 		}

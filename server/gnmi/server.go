@@ -148,11 +148,14 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		g.Stop()
 		<-drained
 	}
-	if err == nil {
-		_ = <-served // ended by the stop, which is no error
-	}
 	s.readers.Wait()
-	return err
+	if err != nil {
+		return err
+	}
+	if err := <-served; !errors.Is(err, grpc.ErrServerStopped) { // nil after a graceful stop
+		return err
+	}
+	return nil
 }
 
 func local(addr net.Addr) bool {

@@ -142,7 +142,8 @@ func TestSetRefused(t *testing.T) {
 		{"union_replace, not in the model (41)", "union_replace: {path: {" + pathProto("/nonsense") + `} val: {json_val: "1"}}`, codes.NotFound, []string{"union_replace[0]", "nonsense"}},
 		{
 			"union_replace, contradiction (49)", "union_replace: {path: {" + pathProto(config+"/as") + `} val: {uint_val: 7}} union_replace: {path: {` + pathProto(thePeer) + `} val: {json_val: "{\"config\":{\"as\":8}}"}}`,
-			codes.InvalidArgument, []string{"union_replace[1]", config + "/as", "union_replace[0]", "7", "8"},
+			codes.InvalidArgument,
+			[]string{"union_replace[1]", config + "/as", "union_replace[0]", "7", "8"},
 		},
 		{"union_replace, bad value (49)", "union_replace: {path: {" + pathProto(config) + `} val: {json_val: "{\"as\":0}"}}`, codes.InvalidArgument, []string{"union_replace[0]", config + "/as"}},
 		{"origin twice (9)", `prefix: {origin: "mooring"} delete: {origin: "mooring"}`, codes.InvalidArgument, []string{"origin"}},

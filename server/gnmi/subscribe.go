@@ -57,11 +57,15 @@ func (s *Server) Subscribe(stream gpb.GNMI_SubscribeServer) error {
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
 	out := newSender(s, stream, w, cancel)
-	sent := make(chan error, 1)
-	s.readers.Go(func() { sent <- out.run(ctx) })
+	done := make(chan struct{})
+	var sendErr error // once done is closed
+	s.readers.Go(func() {
+		defer close(done)
+		sendErr = out.run(ctx)
+	})
 	select {
-	case err := <-sent:
-		return out.ended(ctx, err)
+	case <-done:
+		return out.ended(ctx, sendErr)
 	case <-s.stopping:
 		cancel(errStopping)
 	case <-ctx.Done():
@@ -69,7 +73,7 @@ func (s *Server) Subscribe(stream gpb.GNMI_SubscribeServer) error {
 	late := time.NewTimer(endTime)
 	defer late.Stop()
 	select {
-	case <-sent:
+	case <-done:
 	case <-late.C:
 	}
 	return out.ended(ctx, ctx.Err())
