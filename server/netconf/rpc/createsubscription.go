@@ -112,13 +112,13 @@ func (s *Server) deliver(ctx context.Context, sess *Session, sub *notify.Subscri
 		b = append(b, "</eventTime>"...)
 		b = e.Content.Append(b, "")
 		b = append(b, "</notification>"...)
+		s.counters.OutNotifications.Add(1)
+		sess.Counters.OutNotifications.Add(1)
 		out.Begin()
 		_, err = out.Write(b)
 		if err := errors.Join(err, out.End()); err != nil {
 			return fmt.Errorf("write a notification: %w", err)
 		}
-		s.counters.OutNotifications.Add(1)
-		sess.Counters.OutNotifications.Add(1)
 	}
 }
 
