@@ -40,8 +40,8 @@
 // graceful restart), `passive` is switched over and back: one Cease 6/6,
 // nothing changed. shutdown and no shutdown are as fast (1.0 s) but say 6/2
 // "Administrative Shutdown", which is not what happens. Settings that FRR
-// resets on but the model does not (connect-mode) wait for the end of the
-// session. reset-mode hard begins with the clear, because FRR sends only that
+// resets on but the model does not (connect-mode, TTL, GTSM) wait for the end
+// of the session. reset-mode hard begins with the clear, because FRR sends only that
 // as a Hard Reset (RFC 8538), where both sides have the N bit.
 //
 // Traps of FRR 8.4.4 that are met here (backends.md 4):

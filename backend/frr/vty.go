@@ -16,7 +16,6 @@ import (
 // The codes that bgpd answers with (lib/command.h of FRR).
 const (
 	codeOK      = 0
-	codeWarning = 1
 	codeNoMatch = 2
 )
 
