@@ -810,6 +810,24 @@ func TestSubscription(t *testing.T) {
 	}
 }
 
+// An external speaker that is away at boot gets everything when it comes.
+func TestBootWithoutTheSpeaker(t *testing.T) {
+	dir, net := t.TempDir(), newNetwork()
+	old := bootRig(t, dir, fake.New(fake.Options{}), net)
+	old.mustEdit(example)
+	if err := old.c.Store().Close(); err != nil {
+		t.Fatal(err)
+	}
+	b := fake.New(fake.Options{External: true})
+	b.Down(errors.New("no socket"))
+	r := bootRig(t, dir, b, net)
+	if a := r.c.View().State(agentKey()).(*agentRec); *a.Backend.State.Connected {
+		t.Error("counts as connected")
+	}
+	b.Up()
+	r.eventually("replayed", func() bool { return r.state(thePeer).Session == bgp.StateEstablished })
+}
+
 // A peer whose instance cannot start says why.
 func TestFailedInstanceHoldsItsPeersDown(t *testing.T) {
 	dir, net := t.TempDir(), newNetwork()

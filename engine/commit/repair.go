@@ -18,8 +18,8 @@ import (
 
 // Boot compares what the backend has with the running configuration and
 // applies the difference. A peer that cannot be applied is held down with the
-// reason and tried again by Run; Boot fails only where the backend cannot tell
-// what it has.
+// reason and tried again by Run; Boot fails only where an embedded backend
+// cannot tell what it has. One that lives outside the agent may come up later.
 func (c *Coordinator) Boot(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -28,7 +28,14 @@ func (c *Coordinator) Boot(ctx context.Context) error {
 	if err := c.resume(); err != nil {
 		return err
 	}
-	return c.reconcile(ctx)
+	err := c.reconcile(ctx)
+	if err != nil && c.cfg.Backend.Info().External {
+		c.online.Store(false)
+		c.repair = true
+		c.log.Error("the BGP speaker does not answer, will be asked again", "err", err)
+		return nil
+	}
+	return err
 }
 
 // reconcile brings the backend to the running configuration. The caller holds
