@@ -94,6 +94,36 @@ func TestRefusedOpenIsTold(t *testing.T) {
 	}
 }
 
+// A remote that has refused our OPEN may take the next connection and close it
+// without a word: the reason stays. That it is not there any more is news.
+func TestRefusalOutlastsSilence(t *testing.T) {
+	parallel(t)
+	w := newWorld(t)
+	spec := w.peer(0, 0)
+	p := &peer{want: spec, given: spec}
+	show := func(it item) string {
+		if e := w.b.show(t.Context(), nil, p, &it, nil); e != nil {
+			p.shown = *e
+		}
+		return p.shown.ConnectError
+	}
+	const refusal = "the peer refused our OPEN: connection rejected (6/5)"
+	for _, c := range []struct {
+		it   item
+		want string
+	}{
+		{item{kind: itemDialFailed, stood: true, text: "closed"}, "closed"},
+		{item{kind: itemRefused, note: &bgp.Notification{Code: 6, Subcode: 5}}, refusal},
+		{item{kind: itemDialFailed, stood: true, text: "closed"}, refusal},
+		{item{kind: itemDialFailed, text: "no route"}, "no route"},
+		{item{kind: itemDialFailed, stood: true, text: "closed"}, "closed"},
+	} {
+		if got := show(c.it); got != c.want {
+			t.Errorf("after %+v: %q, want %q", c.it, got, c.want)
+		}
+	}
+}
+
 // A peer that is held down before it had a session is idle at once.
 func TestHeldDownWithoutSessionIsIdle(t *testing.T) {
 	parallel(t)

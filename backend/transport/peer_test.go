@@ -36,7 +36,7 @@ func TestConnectModes(t *testing.T) {
 			r.put(p)
 			r.Wanted(p.Key)
 			if c.dials {
-				r.failed(func(e Event) bool { return strings.Contains(e.Text, "connection refused") && e.Count > 1 })
+				r.failed(func(e Event) bool { return !e.Stood && strings.Contains(e.Text, "connection refused") && e.Count > 1 })
 			} else {
 				r.none()
 				if n := len(r.wire.SYNs(netlab.From(addr(dut4)))); n != 0 {
@@ -195,7 +195,7 @@ func TestClosedEarly(t *testing.T) {
 	if closed < 10 || closed > 40 {
 		t.Errorf("dialled %d times in a second", closed)
 	}
-	r.failed(func(e Event) bool { return strings.Contains(e.Text, "before it said anything") })
+	r.failed(func(e Event) bool { return e.Stood && strings.Contains(e.Text, "before it said anything") })
 	r.none2(t)
 	busy.Close()
 	r.listen(far4+":179", nil)
