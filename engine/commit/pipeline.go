@@ -80,7 +80,6 @@ func (c *Coordinator) carryOut(ctx context.Context, ch *change) error {
 	if err != nil {
 		return c.undo(ctx, ch.plan.Steps, nil, err)
 	}
-	c.cfg.Store.Publish(next)
 	res.Revision = next.Revision()
 	c.accept(running, next, ch)
 	c.log.Info("committed", "revision", res.Revision, "user", ch.actor.User, "protocol", ch.actor.Protocol,
@@ -133,12 +132,14 @@ func (c *Coordinator) undo(ctx context.Context, done []plan.Step, at schema.Path
 	return ae
 }
 
-// accept records what the backend accepted and tells everyone, in one order
-// with the events of the backend.
+// accept publishes the new configuration, records what the backend accepted
+// and tells everyone, in one order with the events of the backend: an event in
+// between would be told with the new configuration on both sides.
 func (c *Coordinator) accept(old, next *datastore.Snapshot, ch *change) {
 	c.tell.Lock()
 	defer c.tell.Unlock()
 	changes := c.before(old, ch.dirty, ch.plan.Steps)
+	c.cfg.Store.Publish(next)
 	c.applied(ch.plan.Steps, ch.queries)
 	for i := range changes {
 		changes[i].New = c.entry(next, changes[i].Key, ch.res.Time, ch.res.CommitID)
