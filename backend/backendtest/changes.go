@@ -54,6 +54,21 @@ var changes = []change{
 	})},
 }
 
+// Change is what documentation tells of a change that the suite makes.
+type Change struct {
+	Name, Leaf string
+	Impact     bgp.Impact
+}
+
+// Changes returns the changes of single settings that the suite makes.
+func Changes() []Change {
+	out := make([]Change, len(changes))
+	for i, c := range changes {
+		out[i] = Change{Name: c.name, Leaf: c.leaf, Impact: c.impact}
+	}
+	return out
+}
+
 func set(f func(*bgp.PeerSpec)) func(*Harness, *bgp.PeerSpec) {
 	return func(_ *Harness, p *bgp.PeerSpec) { f(p) }
 }

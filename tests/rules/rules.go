@@ -21,11 +21,11 @@ var places = map[string]place{
 		"backend", "backend/fake", "backend/frr", "backend/gobgp", "backend/srcaddr", "bgp",
 		"engine/commit", "engine/datastore", "engine/schema",
 		"server", "server/gnmi", "server/netconf",
-	}},
+	}, tests: []string{"backend/backendtest"}},
 
 	"server": {},
 	"server/gnmi": {
-		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "server", "server/gnmi/preview"},
+		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "server", "server/gnmi/ocview", "server/gnmi/preview"},
 		tests: fixture,
 	},
 	"server/gnmi/preview": {},
