@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"mooring/engine/schema"
+	"mooring/server/gnmi/ocview"
 	"mooring/server/gnmi/preview"
 )
 
@@ -23,7 +24,7 @@ var models = func() []*gpb.ModelData {
 			out = append(out, &gpb.ModelData{Name: m.Name, Organization: m.Organization, Version: m.Revision})
 		}
 	}
-	return out
+	return append(out, openConfigModels()...)
 }()
 
 // encodings are those that Get and Subscribe speak (gnmi.md 3).
@@ -68,6 +69,9 @@ func modulesOf(use []*gpb.ModelData) (moduleSet, error) {
 			}.err()
 		}
 		set[u.GetName()] = true
+		if ocview.Owned(u.GetName()) { // each of them stands for the whole tree
+			set[ocview.Top().Node().Module] = true
+		}
 	}
 	return set, nil
 }

@@ -25,6 +25,9 @@ type delta struct {
 	time     int64 // of the event (gnmi.md 60)
 	gone     bool  // the record was deleted
 
+	viewed sync.Once
+	view   []*delta // in the OpenConfig view
+
 	once   sync.Once
 	differ []leafDelta
 	atomic []leafDelta // all leaves of the atomic container as they are now, if one of them differs

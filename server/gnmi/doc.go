@@ -16,6 +16,8 @@
 //	an RPC          what is     timers and └─► delta.go  what a change differs in
 //	                asked for   the feed
 //
-// Refused until they are built, never ignored: the origins openconfig and cli,
-// and every extension that would change the meaning of a request.
+// Paths, values and edits are those of a tree (tree.go): this agent's model,
+// or its OpenConfig view (package ocview). Refused until they are built, never
+// ignored: the origin cli, and every extension that would change the meaning
+// of a request.
 package gnmi

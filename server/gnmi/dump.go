@@ -42,7 +42,7 @@ func (o *sender) dump(ctx context.Context, groups []group) error {
 func (d *dump) run(ctx context.Context, view schema.View) error {
 	var err error
 	opt := schema.LeafOptions{Content: d.content(), Depth: d.depth, Defaults: true}
-	schema.Leaves(view, d.group.patterns[d.pattern], opt, func(l *schema.LeafValue) bool {
+	d.group.tree.leaves(view, d.group.patterns[d.pattern], opt, func(l *schema.LeafValue) bool {
 		if l.Key != d.key {
 			if err = d.flush(); err == nil {
 				err = ctx.Err()

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"mooring/engine/schema"
+	"mooring/server/gnmi/ocview"
 )
 
 // contents are the data types of a Get (gnmi.md 18).
@@ -160,7 +161,7 @@ type answer struct {
 // matches adds what exists of a pattern (gnmi.md 13, 24).
 func (a *answer) matches(pattern schema.Path) error {
 	var err error
-	schema.Match(a.view, pattern, schema.LeafOptions{Content: a.content, Defaults: true}, func(p schema.Path) bool {
+	a.tree.match(a.view, pattern, schema.LeafOptions{Content: a.content, Defaults: true}, func(p schema.Path) bool {
 		err = a.add(p)
 		return err == nil
 	})
@@ -198,6 +199,7 @@ var stateless = func() map[*schema.Node]bool {
 		return pure
 	}
 	visit(schema.Root())
+	visit(ocview.Root())
 	return m
 }()
 
@@ -206,8 +208,8 @@ func (a *answer) json(p schema.Path) ([]byte, error) {
 	if opt.Content == schema.All && stateless[p.Node()] {
 		opt.Content = schema.ConfigOnly
 	}
-	if len(p) > 0 {
-		return schema.AppendJSON(nil, a.view, p, opt)
+	if len(p) > 0 || a.tree != nativeTree {
+		return a.tree.json(nil, a.view, p, opt)
 	}
 	if a.modules != nil {
 		return a.jsonOfModules(opt)
@@ -257,9 +259,9 @@ const leafSize = 200
 func (a *answer) addLeaves(p schema.Path) error {
 	// A container without data is an empty answer, a missing leaf or list
 	// entry is an error: AppendJSON knows which (gnmi.md 24).
-	leaf := p.Node().IsLeaf()
+	leaf := len(p) > 0 && p.Node().IsLeaf()
 	before := len(a.notification.Update)
-	schema.Leaves(a.view, p, schema.LeafOptions{Content: a.content, Depth: a.depth, Defaults: leaf}, func(l *schema.LeafValue) bool {
+	a.tree.leaves(a.view, p, schema.LeafOptions{Content: a.content, Depth: a.depth, Defaults: leaf}, func(l *schema.LeafValue) bool {
 		if a.modules.has(l.Node) {
 			a.append(l.Path(), leafValue(a.encoding, l))
 			a.size += leafSize
@@ -273,7 +275,7 @@ func (a *answer) addLeaves(p schema.Path) error {
 		return nil
 	}
 	a.found = true
-	_, err := schema.AppendJSON(nil, a.view, p, schema.JSONOptions{Content: a.content, Depth: a.depth})
+	_, err := a.tree.json(nil, a.view, p, schema.JSONOptions{Content: a.content, Depth: a.depth})
 	return err
 }
 

@@ -36,7 +36,7 @@ func TestCapabilities(t *testing.T) {
 			t.Errorf("%s: %v", m.Name, err)
 		}
 	}
-	if diff := cmp.Diff([]string{"mooring-agent", "mooring-bgp", "mooring-vpn-instance"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"mooring-agent", "mooring-bgp", "mooring-vpn-instance", "openconfig-bgp", "openconfig-network-instance"}, names); diff != "" {
 		t.Errorf("models (-want +got):\n%s", diff)
 	}
 	for _, e := range resp.SupportedEncodings {
@@ -163,7 +163,7 @@ func TestGetRefused(t *testing.T) {
 		{"wildcard without match (24)", "", vpn1 + "/peer-groups/peer-group[name=*]", codes.NotFound, []string{"peer-group"}},
 		{"config of a state leaf (18)", "type: CONFIG", thePeer + "/state/session-state", codes.NotFound, []string{"session-state"}},
 		{"not in the model (23)", "", thePeer + "/config/colour", codes.Unimplemented, []string{thePeer + "/config", "colour"}},
-		{"not in the model, at the top (9)", "", "/network-instances", codes.Unimplemented, []string{"network-instances"}},
+		{"not in the model, at the top (9)", "", "/interfaces", codes.Unimplemented, []string{"interfaces"}},
 		{"below a leaf", "", thePeer + "/config/as/more", codes.Unimplemented, []string{"is a leaf"}},
 		{"bad key name (23)", "", vpn1 + "/peers/peer[ip=10.1.1.2]", codes.InvalidArgument, []string{`"ip" is not a key`}},
 		{"bad key value", "", vpn1 + "/peers/peer[address=nonsense]", codes.InvalidArgument, []string{"nonsense"}},
@@ -176,7 +176,8 @@ func TestGetRefused(t *testing.T) {
 		{"origin twice (9)", `prefix: {origin: "mooring"} path: {origin: "mooring"}`, "", codes.InvalidArgument, []string{"origin", "prefix", "path"}},
 		{"two origins and a prefix (9)", `prefix: {elem: {name: "bgp"}} path: {origin: "mooring"} path: {}`, "", codes.InvalidArgument, []string{"more than one origin"}},
 		{"unknown origin (10)", `path: {origin: "acme"}`, "", codes.Unimplemented, []string{"acme"}},
-		{"openconfig (10)", `path: {origin: "openconfig"}`, "", codes.Unimplemented, []string{"openconfig"}},
+		{"this model's path in the other tree (9)", `path: {origin: "openconfig" elem: {name: "bgp"}}`, "", codes.Unimplemented, []string{"bgp"}},
+		{"the other tree's path in this model (9)", `path: {origin: "mooring" elem: {name: "network-instances"}}`, "", codes.Unimplemented, []string{"network-instances"}},
 		{"a module's root (10)", `path: {origin: "mooring-bgp"}`, "", codes.InvalidArgument, []string{"mooring-bgp", "top-level"}},
 		{"another module's node (10)", `path: {origin: "mooring-bgp" elem: {name: "agent"}}`, "", codes.InvalidArgument, []string{"mooring-agent"}},
 		{"no path (26)", "", "", codes.InvalidArgument, []string{"no path"}},

@@ -11,9 +11,9 @@ import (
 	"mooring/engine/schema"
 )
 
-// origins of a path. The model of this agent is also known by "" (the first
-// element decides, and no other tree is served yet) and by the names of its
-// modules, which some clients put there (gnmi.md 10).
+// origins of a path. Both trees are also known by "", where the first element
+// decides, and by the names of their modules, which some clients put there
+// (gnmi.md 10).
 const (
 	originNative     = "mooring"
 	originOpenConfig = "openconfig"
@@ -50,6 +50,7 @@ type target struct {
 	origin string // as given, for the answer
 	inPath bool   // the origin stands in the path, not in the prefix
 	elems  []schema.Elem
+	tree   *tree
 }
 
 // absolute joins prefix and path and checks what does not need the model.
@@ -78,19 +79,18 @@ func (s *scope) absolute(op string, p *gpb.Path) (target, *fault) {
 	if f := checkOrigin(t); f != nil {
 		return bad(f.code, "%s", f.reason)
 	}
+	t.tree = treeOf(t)
 	return t, nil
 }
 
-// checkOrigin refuses origins that are not this model's. The name of a module
+// checkOrigin refuses origins that name no tree. The name of a module
 // stands for that module alone: its root would otherwise be everything.
 func checkOrigin(t target) *fault {
 	switch {
-	case t.origin == "" || t.origin == originNative:
+	case t.origin == "" || t.origin == originNative || t.origin == originOpenConfig:
 		return nil
-	case t.origin == originOpenConfig:
-		return &fault{code: codes.Unimplemented, reason: "origin openconfig is not served: use origin mooring, or none"}
 	case !slices.ContainsFunc(models, func(m *gpb.ModelData) bool { return m.GetName() == t.origin }):
-		return &fault{code: codes.Unimplemented, reason: "origin " + quote(t.origin) + " is not served: use origin mooring, or none"}
+		return &fault{code: codes.Unimplemented, reason: "origin " + quote(t.origin) + " is not served: use origin mooring or openconfig, or none"}
 	case len(t.elems) == 0:
 		return &fault{code: codes.InvalidArgument, reason: "origin " + t.origin + " names one module: give its top-level node too, or use origin mooring for the root"}
 	}
@@ -108,7 +108,7 @@ func (s *scope) expand(op string, p *gpb.Path) (target, []schema.Path, *fault) {
 	if f != nil {
 		return target{}, nil, f
 	}
-	paths, err := schema.Expand(t.elems)
+	paths, err := t.tree.expand(t.elems)
 	if err != nil {
 		f := pathFault(s.rpc, op, err)
 		return target{}, nil, &f
@@ -130,7 +130,7 @@ func (s *scope) resolve(op string, p *gpb.Path) (target, schema.Path, *fault) {
 			return bad("a wildcard cannot be written to: name one node")
 		}
 	}
-	path, err := schema.Resolve(t.elems)
+	path, err := t.tree.resolve(t.elems)
 	if err != nil {
 		f := pathFault(s.rpc, op, err)
 		return target{}, nil, &f

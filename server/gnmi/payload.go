@@ -75,8 +75,8 @@ func (p payload) decodeTo(at schema.Path, emit func(schema.Path, *schema.Edit) e
 	return schema.DecodeJSON(at, p.json, schema.OpMerge, emit)
 }
 
-// decode applies the payload to a transaction.
-func (p payload) decode(tx schema.Tx, at schema.Path, op schema.Op) error {
+// decode applies a payload to a transaction.
+func decode(tx schema.Tx, at schema.Path, p payload, op schema.Op) error {
 	emit := func(base schema.Path, e *schema.Edit) error { return schema.Apply(tx, base, e) }
 	if p.scalar != nil {
 		return schema.DecodeScalar(at, p.scalar, op, emit)

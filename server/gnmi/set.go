@@ -27,7 +27,8 @@ const maxWildcards = 1024
 type operation struct {
 	name  string // "update[2]", for messages
 	kind  gpb.UpdateResult_Operation
-	path  *gpb.Path     // as given
+	path  *gpb.Path // as given
+	tree  *tree
 	nodes []schema.Path // what it names; one but for a delete
 	value payload       // of a replace or update
 }
@@ -65,7 +66,7 @@ func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse
 		return resp, nil
 	}
 	if len(req.GetUnionReplace()) > 0 {
-		if ops, err = union(ops); err != nil {
+		if ops, err = union(s.cfg.Engine.View(), ops); err != nil {
 			return nil, err
 		}
 	}
@@ -152,10 +153,11 @@ func operations(ctx context.Context, req *gpb.SetRequest) ([]operation, error) {
 // meant; state that is named itself is refused (gnmi.md 37, 42).
 func deletion(sc *scope, name string, p *gpb.Path) (operation, *fault) {
 	o := operation{name: name, kind: gpb.UpdateResult_DELETE, path: p}
-	_, paths, f := sc.expand(name, p)
+	t, paths, f := sc.expand(name, p)
 	if f != nil {
 		return o, f
 	}
+	o.tree = t.tree
 	for _, path := range paths {
 		if path.Node().Config {
 			o.nodes = append(o.nodes, path)
@@ -170,11 +172,11 @@ func deletion(sc *scope, name string, p *gpb.Path) (operation, *fault) {
 // writing reads a replace or update.
 func writing(sc *scope, name string, kind gpb.UpdateResult_Operation, u *gpb.Update) (operation, *fault) {
 	o := operation{name: name, kind: kind, path: u.GetPath()}
-	_, path, f := sc.resolve(name, u.GetPath())
+	t, path, f := sc.resolve(name, u.GetPath())
 	if f != nil {
 		return o, f
 	}
-	o.nodes = []schema.Path{path}
+	o.tree, o.nodes = t.tree, []schema.Path{path}
 	if o.value, f = payloadOf(u); f != nil {
 		f.op, f.path = name, path.String()
 	}
@@ -212,15 +214,15 @@ func (o *operation) apply(tx schema.Tx) error {
 	switch o.kind {
 	case gpb.UpdateResult_DELETE:
 		for _, p := range o.nodes {
-			if err := remove(tx, p); err != nil {
+			if err := o.tree.remove(tx, p); err != nil {
 				return err
 			}
 		}
 		return nil
 	case gpb.UpdateResult_REPLACE:
-		return o.value.decode(tx, o.nodes[0], schema.OpReplace)
+		return o.tree.write(tx, o.nodes[0], o.value, schema.OpReplace)
 	}
-	return o.value.decode(tx, o.nodes[0], schema.OpMerge)
+	return o.tree.write(tx, o.nodes[0], o.value, schema.OpMerge)
 }
 
 // remove deletes what a pattern names; what is not there is no error (gnmi.md

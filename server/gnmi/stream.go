@@ -243,13 +243,19 @@ func (o *sender) tell(c *channel, changes []commit.Change) error {
 			if d.gone && c.gone[j] != "" && strings.HasPrefix(string(d.change.Key), string(c.gone[j])+"\x00") {
 				continue // the delete of what is above says it already
 			}
-			told := o.change(g, d)
-			if told.gone {
-				c.gone[j] = d.change.Key
+			deltas := []*delta{d}
+			if g.tree == openConfigTree {
+				deltas = d.openConfig(o.server.cfg.Engine)
 			}
-			for _, n := range told.messages() {
-				if err := o.notify(n); err != nil {
-					return err
+			for _, d := range deltas {
+				told := o.change(g, d)
+				if told.gone {
+					c.gone[j] = d.change.Key
+				}
+				for _, n := range told.messages() {
+					if err := o.notify(n); err != nil {
+						return err
+					}
 				}
 			}
 		}

@@ -16,11 +16,11 @@ import (
 // order. Two values for one leaf contradict each other (gnmi.md 49, 51); a
 // default contradicts nothing, because only what is written counts (gnmi.md 49,
 // 50).
-func union(ops []operation) ([]operation, error) {
+func union(view schema.View, ops []operation) ([]operation, error) {
 	said := map[string]statement{}
 	var bad faults
 	for i := range ops {
-		err := ops[i].value.decodeTo(ops[i].nodes[0], func(base schema.Path, e *schema.Edit) error {
+		err := ops[i].tree.edits(view, ops[i].nodes[0], ops[i].value, func(base schema.Path, e *schema.Edit) error {
 			bad = append(bad, contradictions(said, ops[i].name, base, e)...)
 			return nil
 		})
@@ -41,14 +41,22 @@ func union(ops []operation) ([]operation, error) {
 	// What is above comes first. Of two operations on the same node the later
 	// adds to the earlier, so that both count.
 	out := slices.Clone(ops)
-	slices.SortStableFunc(out, func(a, b operation) int { return len(a.nodes[0]) - len(b.nodes[0]) })
-	var tops []schema.Path
+	slices.SortStableFunc(out, func(a, b operation) int {
+		if a.tree != b.tree { // OpenConfig first, so that the native model has the last word (gnmi.md 49)
+			if a.tree == openConfigTree {
+				return -1
+			}
+			return 1
+		}
+		return len(a.nodes[0]) - len(b.nodes[0])
+	})
+	tops := map[*tree][]schema.Path{}
 	for i := range out {
 		at := out[i].nodes[0]
 		out[i].kind = gpb.UpdateResult_UPDATE
-		if !slices.ContainsFunc(tops, func(p schema.Path) bool { return covers(p, at) }) {
+		if !slices.ContainsFunc(tops[out[i].tree], func(p schema.Path) bool { return covers(p, at) }) {
 			out[i].kind = gpb.UpdateResult_REPLACE
-			tops = append(tops, at)
+			tops[out[i].tree] = append(tops[out[i].tree], at)
 		}
 	}
 	return out, nil
@@ -62,6 +70,9 @@ type statement struct{ op, value string }
 // matter.
 func contradictions(said map[string]statement, op string, base schema.Path, e *schema.Edit) faults {
 	at := append(slices.Clip(base), schema.Step{Node: e.Node, Keys: e.Keys})
+	if e.Op == schema.OpRemove {
+		return nil // what a value displaces is no statement
+	}
 	if base == nil && e.Node == schema.Root() {
 		at = nil
 	}

@@ -6,6 +6,7 @@ import (
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 
 	"mooring/engine/schema"
+	"mooring/server/gnmi/ocview"
 )
 
 // jsonValue is JSON text as the encoding wants it; the two never mix in an
@@ -68,6 +69,9 @@ func appendJSON(dst []byte, t *schema.Type, v schema.Value, ietf bool) []byte {
 		return v.Append(dst)
 	}
 	s := v.String()
+	if module := ocview.Identity(t); ietf && module != "" { // RFC 7951 6.8
+		s = module + ":" + s
+	}
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
 			text, err := json.Marshal(s)

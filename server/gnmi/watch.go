@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"mooring/engine/schema"
+	"mooring/server/gnmi/ocview"
 )
 
 const (
@@ -61,6 +62,7 @@ func (o options) content() schema.Content {
 // times.
 type group struct {
 	origin   string
+	tree     *tree
 	policy   policy
 	patterns []schema.Path
 }
@@ -90,6 +92,9 @@ func (p part) takes(n *schema.Node) bool {
 // isCounter tells the leaves that move with the traffic: 64-bit numbers in the
 // state of a peer.
 func isCounter(n *schema.Node) bool {
+	if shown := ocview.Native(n); shown != nil {
+		n = shown
+	}
 	return !n.Config && n.Kind == schema.Leaf && n.Type.Kind == schema.ValueUint && n.Type.Bits == 64 &&
 		n.Record != nil && n.Record.Letter == schema.KindPeer
 }
@@ -107,6 +112,7 @@ var counting = func() map[*schema.Node]bool {
 		return found
 	}
 	visit(schema.Root())
+	visit(ocview.Root())
 	return m
 }()
 
@@ -168,6 +174,13 @@ func (w *watch) add(op string, sub *gpb.Subscription) *fault {
 	if f != nil {
 		return f
 	}
+	if t.tree == openConfigTree {
+		for i, p := range patterns {
+			if len(p) == 0 { // a path without steps is the native root
+				patterns[i] = ocview.Top()
+			}
+		}
+	}
 	wanted := w.modules.of(patterns)
 	if len(wanted) == 0 {
 		return &fault{code: codes.Unimplemented, op: op, path: patterns[0].String(), reason: "the path is in none of the models of use_models"}
@@ -175,7 +188,7 @@ func (w *watch) add(op string, sub *gpb.Subscription) *fault {
 	if w.paths += len(wanted); w.paths > maxSubscriptionPaths {
 		return &fault{code: codes.ResourceExhausted, op: op, reason: fmt.Sprintf("the list names more than %d paths: use wildcards, or several Subscribe RPCs", maxSubscriptionPaths)}
 	}
-	w.all = join(w.all, t.origin, policy{}, wanted)
+	w.all = join(w.all, t, policy{}, wanted)
 	if w.mode != gpb.SubscriptionList_STREAM {
 		return nil // modes and intervals mean nothing (gnmi.md 68)
 	}
@@ -186,7 +199,7 @@ func (w *watch) add(op string, sub *gpb.Subscription) *fault {
 			return f
 		}
 		for _, pol := range policies {
-			w.groups = join(w.groups, t.origin, pol, []schema.Path{p})
+			w.groups = join(w.groups, t, pol, []schema.Path{p})
 		}
 	}
 	if len(w.groups) > maxPolicies {
@@ -196,14 +209,14 @@ func (w *watch) add(op string, sub *gpb.Subscription) *fault {
 }
 
 // join adds patterns to the group that is told in the same way.
-func join(groups []group, origin string, pol policy, patterns []schema.Path) []group {
+func join(groups []group, t target, pol policy, patterns []schema.Path) []group {
 	for i := range groups {
-		if groups[i].origin == origin && groups[i].policy == pol {
+		if groups[i].origin == t.origin && groups[i].tree == t.tree && groups[i].policy == pol {
 			groups[i].patterns = append(groups[i].patterns, patterns...)
 			return groups
 		}
 	}
-	return append(groups, group{origin: origin, policy: pol, patterns: slices.Clone(patterns)})
+	return append(groups, group{origin: t.origin, tree: t.tree, policy: pol, patterns: slices.Clone(patterns)})
 }
 
 // policiesOf is how the leaves at a node and below are told, in one or two

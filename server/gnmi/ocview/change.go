@@ -8,9 +8,9 @@ import (
 	"mooring/engine/schema"
 )
 
-// EntryChange is what a change of a record means for one list entry: either
-// the entry is gone, or Updates have new values and Deletes have none any
-// more.
+// EntryChange is what a change of a record means for one list entry: Updates
+// have new values, Deletes have none any more. Of an entry that is gone all
+// leaves are among the Deletes.
 type EntryChange struct {
 	Entry   schema.Path
 	Gone    bool
@@ -57,11 +57,7 @@ func Changes(view schema.View, k schema.Key, before, after Record) []EntryChange
 	default:
 		return nil
 	}
-	out := EntryChange{Entry: entryOf(at.at(list, keys))}
-	if after.Config == nil {
-		out.Gone = true
-		return []EntryChange{out}
-	}
+	out := EntryChange{Entry: entryOf(at.at(list, keys)), Gone: after.Config == nil}
 	old, now := at.at(list, keys), at.at(list, keys)
 	letter := letter(list)
 	fill(old, letter, before)
@@ -75,6 +71,9 @@ func Changes(view schema.View, k schema.Key, before, after Record) []EntryChange
 		now.records[schema.KindInstance], now.states[schema.KindInstance] = instance, state
 	}
 	out.compare(old, now)
+	if out.Gone && list == model.protocol {
+		out.forget()
+	}
 	return out.list()
 }
 
@@ -138,8 +137,23 @@ func entryOf(e *entry) schema.Path {
 	return append(protocol, schema.Step{Node: e.list.Parent.Parent}, schema.Step{Node: e.list.Parent}, e.step())
 }
 
+// forget adds the leaves of the BGP instance to the Deletes of a protocol that
+// is gone: the BGP instance may be gone before anyone could ask what it had.
+func (c *EntryChange) forget() {
+	at := &edit{at: &entry{}, path: c.Entry}
+	for _, r := range model.rows {
+		if r.record != schema.KindInstance {
+			continue
+		}
+		rel := at.leafPath(r)[len(c.Entry):]
+		if !slices.ContainsFunc(c.Deletes, rel.Equal) {
+			c.Deletes = append(c.Deletes, rel)
+		}
+	}
+}
+
 func (c *EntryChange) list() []EntryChange {
-	if len(c.Updates)+len(c.Deletes) == 0 {
+	if !c.Gone && len(c.Updates)+len(c.Deletes) == 0 {
 		return nil
 	}
 	return []EntryChange{*c}

@@ -14,6 +14,7 @@ func changeTexts(cs []EntryChange) []string {
 	for _, c := range cs {
 		if c.Gone {
 			out = append(out, "- "+c.Entry.String())
+			continue
 		}
 		for _, u := range c.Updates {
 			out = append(out, u.Path().String()+" = "+u.Value.String())
@@ -120,7 +121,13 @@ func TestChanges(t *testing.T) {
 				fill(s)
 				return Record{Config: s.records[tt.key], State: s.states[tt.key]}
 			}
-			got := changeTexts(Changes(example(t), tt.key, record(tt.old), record(tt.now)))
+			changes := Changes(example(t), tt.key, record(tt.old), record(tt.now))
+			for _, c := range changes {
+				if c.Gone && (len(c.Deletes) < 3 || len(c.Updates) > 0) {
+					t.Errorf("%s is gone with %d deletes and %d updates", c.Entry, len(c.Deletes), len(c.Updates))
+				}
+			}
+			got := changeTexts(changes)
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("-want +got\n%s", diff)
 			}

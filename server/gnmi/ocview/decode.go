@@ -16,18 +16,40 @@ import (
 // schema.DecodeJSON. The error is an *schema.Error, after which the
 // transaction is to be thrown away.
 func WriteJSON(tx schema.Tx, at schema.Path, data []byte, op schema.Op) error {
+	d := &decoder{writer: on(tx), replace: op == schema.OpReplace}
+	return d.json(at, data)
+}
+
+// WriteScalar writes a leaf, as schema.DecodeScalar does.
+func WriteScalar(tx schema.Tx, at schema.Path, v schema.Scalar, op schema.Op) error {
+	d := &decoder{writer: on(tx), replace: op == schema.OpReplace}
+	return d.scalar(at, v)
+}
+
+// DecodeJSON emits the edits of records that an update with a value would
+// make, without making them. View is what there is now.
+func DecodeJSON(view schema.View, at schema.Path, data []byte, emit func(base schema.Path, e *schema.Edit) error) error {
+	d := &decoder{writer: writer{view, emit}}
+	return d.json(at, data)
+}
+
+// DecodeScalar does for a leaf what DecodeJSON does.
+func DecodeScalar(view schema.View, at schema.Path, v schema.Scalar, emit func(base schema.Path, e *schema.Edit) error) error {
+	d := &decoder{writer: writer{view, emit}}
+	return d.scalar(at, v)
+}
+
+func (d *decoder) json(at schema.Path, data []byte) error {
 	if err := checkBase(at); err != nil {
 		return err
 	}
 	if !utf8.Valid(data) || !json.Valid(data) {
 		return &schema.Error{Tag: schema.MalformedMessage, Path: at, Message: "the value is no JSON text"}
 	}
-	d := &decoder{writer: writer{tx}, replace: op == schema.OpReplace}
 	return d.top(at, func(ed *edit) error { return d.value(reader(data), at, ed) })
 }
 
-// WriteScalar writes a leaf, as schema.DecodeScalar does.
-func WriteScalar(tx schema.Tx, at schema.Path, v schema.Scalar, op schema.Op) error {
+func (d *decoder) scalar(at schema.Path, v schema.Scalar) error {
 	if err := checkBase(at); err != nil {
 		return err
 	}
@@ -39,7 +61,6 @@ func WriteScalar(tx schema.Tx, at schema.Path, v schema.Scalar, op schema.Op) er
 	if !fits {
 		return kindError(at, have)
 	}
-	d := &decoder{writer: writer{tx}, replace: op == schema.OpReplace}
 	return d.top(at, func(ed *edit) error { return d.assign(at, text, ed) })
 }
 

@@ -175,10 +175,10 @@ func (w *edit) flush() error {
 			continue
 		}
 		key := w.at.keyOf(letter)
-		if !w.create && w.tx.Get(key) == nil {
+		if !w.create && w.now.Get(key) == nil {
 			continue
 		}
-		if err := schema.Apply(w.tx, key.Path().Parent(), tree); err != nil {
+		if err := w.emit(key.Path().Parent(), tree); err != nil {
 			return err
 		}
 	}
@@ -189,7 +189,7 @@ func (w *edit) flush() error {
 // them are made with them.
 func (w *edit) needed() []byte {
 	own := letter(w.at.list)
-	if own == schema.KindVPNInstance || w.tx.Get(vpnKey(w.at.vpn)) != nil {
+	if own == schema.KindVPNInstance || w.now.Get(vpnKey(w.at.vpn)) != nil {
 		return []byte{own}
 	}
 	return []byte{schema.KindVPNInstance, own}

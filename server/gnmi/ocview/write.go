@@ -6,16 +6,30 @@ import (
 	"mooring/engine/schema"
 )
 
-// writer carries out edits on a transaction.
-type writer struct{ tx schema.Tx }
+// writer turns what is asked for into edits of records.
+type writer struct {
+	now  records
+	emit func(base schema.Path, e *schema.Edit) error
+}
 
-// configView is the configuration of a transaction to walk through.
-type configView struct{ schema.Reader }
+// records are those that there are now.
+type records interface {
+	Get(k schema.Key) ygot.GoStruct
+	Scan(prefix schema.Key, fn func(schema.Key, ygot.GoStruct) bool)
+}
+
+// on returns a writer that carries edits out on a transaction.
+func on(tx schema.Tx) writer {
+	return writer{tx, func(base schema.Path, e *schema.Edit) error { return schema.Apply(tx, base, e) }}
+}
+
+// configView is configuration to walk through.
+type configView struct{ records }
 
 // State returns nil: a transaction has no state.
 func (configView) State(schema.Key) ygot.GoStruct { return nil }
 
-func (w writer) top() *entry { return top(configView{w.tx}) }
+func (w writer) top() *entry { return top(configView{w.now}) }
 
 // Delete takes away what a pattern names; what is not there is no error. The
 // error is an *schema.Error, after which the transaction is to be thrown away.
@@ -23,7 +37,7 @@ func Delete(tx schema.Tx, pattern schema.Path) error {
 	if n := nodeOf(pattern); !n.Config {
 		return stateError(pattern)
 	}
-	w := writer{tx}
+	w := on(tx)
 	holder, last := pattern, schema.Step{}
 	if nodeOf(pattern).IsLeaf() { // found by what holds it: secrets are not shown
 		holder, last = pattern.Parent(), pattern[len(pattern)-1]
@@ -167,7 +181,7 @@ func (w writer) remove(e *entry) error {
 		return err
 	}
 	last := true
-	w.tx.Scan(bgpKey(e.proto)+"\x00", func(schema.Key, ygot.GoStruct) bool {
+	w.now.Scan(bgpKey(e.proto)+"\x00", func(schema.Key, ygot.GoStruct) bool {
 		last = false
 		return false
 	})
@@ -180,5 +194,5 @@ func (w writer) remove(e *entry) error {
 // drop deletes a record and what is below it.
 func (w writer) drop(k schema.Key) error {
 	p := k.Path()
-	return schema.Apply(w.tx, p.Parent(), &schema.Edit{Node: p.Node(), Op: schema.OpRemove, Keys: p[len(p)-1].Keys})
+	return w.emit(p.Parent(), &schema.Edit{Node: p.Node(), Op: schema.OpRemove, Keys: p[len(p)-1].Keys})
 }
