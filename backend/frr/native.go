@@ -22,34 +22,62 @@ var quiet = map[string]bgp.Impact{
 
 // limits are what FRR cannot do.
 var limits = map[string]backend.Capability{
-	"config/local-as": {Support: backend.Partial,
-		Note: "%s: an IBGP peer has the AS of its BGP instance"},
-	"transport/config/connect-mode": {Support: backend.Partial,
-		Note: "%s: connect-only is refused, bgpd always accepts from a configured neighbor; a change waits for the end of the session, which bgpd would end"},
-	"transport/config/ebgp-max-hop": {Support: backend.Partial,
-		Note: "%s: a change waits for the end of the session, which bgpd would end"},
-	"transport/config/valid-ttl-hops": {Support: backend.Partial,
-		Note: "%s: a change waits for the end of the session, which bgpd would end"},
-	"transport/config/local-port": {Support: backend.Refused,
-		Note: "%s: the kernel chooses the port"},
-	"transport/config/path-mtu-discovery": {Support: backend.Refused,
-		Note: "%s: bgpd has no such setting, the kernel's default (net.ipv4.ip_no_pmtu_disc) applies"},
-	"transport/config/dscp": {Support: backend.Partial,
-		Note: "%s: one value for all that bgpd sends, 48 or what `bgp session-dscp` says: others are refused"},
-	"transport/connect-interface/config/source-address": {Support: backend.Partial,
-		Note: "%s: bgpd dials from the source, but also accepts at other addresses: state says so"},
-	"transport/authentication/config/method": {Support: backend.Partial,
-		Note: "%s: tcp-ao is refused"},
-	"transport/authentication/config/password": {Support: backend.Partial,
-		Note: "%s: 1 to 80 printable ASCII characters without a space"},
-	"transport/authentication/keys": {Support: backend.Refused,
-		Note: "%s: no TCP-AO"},
-	"graceful-restart/config/restart-time": {Support: backend.Partial,
-		Note: "%s: one value for all peers of an instance that have graceful restart"},
-	"graceful-restart/config/stale-routes-time": {Support: backend.Partial,
-		Note: "%s: one value for all peers of an instance that have graceful restart"},
-	"afi-safis": {Support: backend.Partial,
-		Note: "%s: vpnv4-unicast and vpnv6-unicast only in an instance without VRF device and network namespace"},
+	"config/local-as": {
+		Support: backend.Partial,
+		Note:    "%s: an IBGP peer has the AS of its BGP instance",
+	},
+	"transport/config/connect-mode": {
+		Support: backend.Partial,
+		Note:    "%s: connect-only is refused, bgpd always accepts from a configured neighbor; a change waits for the end of the session, which bgpd would end",
+	},
+	"transport/config/ebgp-max-hop": {
+		Support: backend.Partial,
+		Note:    "%s: a change waits for the end of the session, which bgpd would end",
+	},
+	"transport/config/valid-ttl-hops": {
+		Support: backend.Partial,
+		Note:    "%s: a change waits for the end of the session, which bgpd would end",
+	},
+	"transport/config/local-port": {
+		Support: backend.Refused,
+		Note:    "%s: the kernel chooses the port",
+	},
+	"transport/config/path-mtu-discovery": {
+		Support: backend.Refused,
+		Note:    "%s: bgpd has no such setting, the kernel's default (net.ipv4.ip_no_pmtu_disc) applies",
+	},
+	"transport/config/dscp": {
+		Support: backend.Partial,
+		Note:    "%s: one value for all that bgpd sends, 48 or what `bgp session-dscp` says: others are refused",
+	},
+	"transport/connect-interface/config/source-address": {
+		Support: backend.Partial,
+		Note:    "%s: bgpd dials from the source, but also accepts at other addresses: state says so",
+	},
+	"transport/authentication/config/method": {
+		Support: backend.Partial,
+		Note:    "%s: tcp-ao is refused",
+	},
+	"transport/authentication/config/password": {
+		Support: backend.Partial,
+		Note:    "%s: 1 to 80 printable ASCII characters without a space",
+	},
+	"transport/authentication/keys": {
+		Support: backend.Refused,
+		Note:    "%s: no TCP-AO",
+	},
+	"graceful-restart/config/restart-time": {
+		Support: backend.Partial,
+		Note:    "%s: one value for all peers of an instance that have graceful restart",
+	},
+	"graceful-restart/config/stale-routes-time": {
+		Support: backend.Partial,
+		Note:    "%s: one value for all peers of an instance that have graceful restart",
+	},
+	"afi-safis": {
+		Support: backend.Partial,
+		Note:    "%s: vpnv4-unicast and vpnv6-unicast only in an instance without VRF device and network namespace",
+	},
 }
 
 // name is FRR with its version where that is known.

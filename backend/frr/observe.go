@@ -75,7 +75,7 @@ func (b *Backend) look(ctx context.Context, in *instance, p *peer, key bgp.PeerK
 	if n == nil { // removed by somebody else: the next look at the configuration tells
 		n = &neighborJSON{State: "Idle", LastReset: "the neighbor is not in bgpd"}
 	}
-	b.observe(in, p, n)
+	b.observe(p, n)
 	if !p.up() && p.want != nil && p.given != nil && p.want != p.given {
 		return b.release(ctx, in, p)
 	}
@@ -85,7 +85,7 @@ func (b *Backend) look(ctx context.Context, in *instance, p *peer, key bgp.PeerK
 // observe compares what bgpd tells with what was told and makes events of the
 // difference. The counter of establishments tells of a session that ended and
 // came back between two looks.
-func (b *Backend) observe(in *instance, p *peer, n *neighborJSON) {
+func (b *Backend) observe(p *peer, n *neighborJSON) {
 	state := states[n.State]
 	if !p.looked || n.Ups < p.ups { // the first look, or bgpd forgot
 		p.looked, p.ups = true, n.Ups

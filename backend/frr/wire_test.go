@@ -221,8 +221,8 @@ func FuzzDecodeJSON(f *testing.F) {
 		}
 		be := New(Options{})
 		p := &peer{key: plainPeer().Key, want: plainPeer(), given: plainPeer()}
-		be.observe(&instance{}, p, n)
-		be.observe(&instance{}, p, n)
+		be.observe(p, n)
+		be.observe(p, n)
 		if got := len(be.events); got > 3 {
 			t.Errorf("%d events of one look", got)
 		}
@@ -248,22 +248,37 @@ func TestObserve(t *testing.T) {
 	}{
 		{"comes up", []*neighborJSON{down(0, "", ""), up(1)}, []told{{act, "-", 0}, {est, "-", 0}}},
 		{"was up", []*neighborJSON{up(3), up(3)}, []told{{est, "-", 0}}},
-		{"remote ends", []*neighborJSON{up(1), down(1, "BGP Notification received", "0602")},
-			[]told{{est, "-", 0}, {idle, "remote", 6}, {act, "-", 0}}},
-		{"flap between two looks", []*neighborJSON{up(1), {State: "Established", Ups: 2, LastReset: "Peer closed the session"}},
-			[]told{{est, "-", 0}, {idle, "remote", 0}, {est, "-", 0}}},
-		{"came and went", []*neighborJSON{down(0, "", ""), down(1, "BGP Notification send", "0400")},
-			[]told{{act, "-", 0}, {est, "-", 0}, {idle, "remote", 4}, {act, "-", 0}}},
-		{"by somebody else", []*neighborJSON{up(1), down(1, "Admin. shutdown", "")},
-			[]told{{est, "-", 0}, {idle, "backend", 0}, {act, "-", 0}}},
-		{"bgpd forgot", []*neighborJSON{up(4), down(0, "Waiting for peer OPEN", "")},
-			[]told{{est, "-", 0}, {idle, "backend", 0}, {act, "-", 0}}},
+		{
+			"remote ends",
+			[]*neighborJSON{up(1), down(1, "BGP Notification received", "0602")},
+			[]told{{est, "-", 0}, {idle, "remote", 6}, {act, "-", 0}},
+		},
+		{
+			"flap between two looks",
+			[]*neighborJSON{up(1), {State: "Established", Ups: 2, LastReset: "Peer closed the session"}},
+			[]told{{est, "-", 0}, {idle, "remote", 0}, {est, "-", 0}},
+		},
+		{
+			"came and went",
+			[]*neighborJSON{down(0, "", ""), down(1, "BGP Notification send", "0400")},
+			[]told{{act, "-", 0}, {est, "-", 0}, {idle, "remote", 4}, {act, "-", 0}},
+		},
+		{
+			"by somebody else",
+			[]*neighborJSON{up(1), down(1, "Admin. shutdown", "")},
+			[]told{{est, "-", 0}, {idle, "backend", 0}, {act, "-", 0}},
+		},
+		{
+			"bgpd forgot",
+			[]*neighborJSON{up(4), down(0, "Waiting for peer OPEN", "")},
+			[]told{{est, "-", 0}, {idle, "backend", 0}, {act, "-", 0}},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := New(Options{})
 			p := &peer{key: plainPeer().Key, want: plainPeer(), given: plainPeer()}
 			for _, n := range c.looks {
-				b.observe(&instance{}, p, n)
+				b.observe(p, n)
 			}
 			var got []told
 			for _, e := range b.events {
