@@ -200,13 +200,20 @@ func TestOpenSSHClient(t *testing.T) {
 //go:embed testdata/ncclient.py
 var ncclientScript string
 
-// ncclient drives lock, edit, validate, commit, get, errors and close-session.
-func TestNcclient(t *testing.T) {
+// needNcclient returns a Python that has ncclient.
+func needNcclient(t *testing.T) string {
+	t.Helper()
 	python := need(t, "/usr/bin/python3", "python3")
 	if out, err := exec.CommandContext(t.Context(), python, "-c", "import ncclient").CombinedOutput(); err != nil {
 		need(t, "/usr/lib/python3/dist-packages/ncclient", "python3-ncclient")
 		t.Fatalf("%v: %s", err, out)
 	}
+	return python
+}
+
+// ncclient drives lock, edit, validate, commit, get, errors and close-session.
+func TestNcclient(t *testing.T) {
+	python := needNcclient(t)
 	l := newRig(t, Limits{}).listen()
 	host, port, _ := net.SplitHostPort(l.addr)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -259,7 +259,7 @@ func TestGetSchemaErrors(t *testing.T) {
 	}
 }
 
-// libyang takes what get tells of the server for valid against the modules
+// netconf.md 67, 69: libyang takes what get tells of the server for valid against the modules
 // that the server publishes.
 func TestMonitoringAgainstYanglint(t *testing.T) {
 	lint := need(t, "/usr/bin/yanglint", "libyang2-tools")

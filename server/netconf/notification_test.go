@@ -270,7 +270,7 @@ func TestUnresolvedPeer(t *testing.T) {
 	}
 }
 
-// libyang takes the notifications for valid against the published modules.
+// netconf.md 73: libyang takes the notifications for valid against the published modules.
 func TestNotificationsAgainstYanglint(t *testing.T) {
 	lint := need(t, "/usr/bin/yanglint", "libyang2-tools")
 	_, w, c := subscribed(t, "")

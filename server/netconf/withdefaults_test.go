@@ -29,7 +29,7 @@ func (c *client) policy(op, name, mode string) string {
 	return got
 }
 
-// netconf.md 65: what each mode tells of a leaf that nobody set, of one that
+// netconf.md 47, 65: what each mode tells of a leaf that nobody set, of one that
 // was set to its default, and of one that was set to something else.
 func TestWithDefaults(t *testing.T) {
 	_, c := ready(t)
