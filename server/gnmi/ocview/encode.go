@@ -196,6 +196,16 @@ func AppendValue(dst []byte, t *schema.Type, v schema.Value, ietf bool) []byte {
 	if module := Identity(t); ietf && module != "" {
 		s = module + ":" + s
 	}
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return appendText(dst, s)
+		}
+	}
+	return append(append(append(dst, '"'), s...), '"')
+}
+
+// appendText appends a string that has characters to be escaped.
+func appendText(dst []byte, s string) []byte {
 	text, err := json.Marshal(s)
 	if err != nil {
 		return append(dst, `""`...) // a string always has a form

@@ -64,6 +64,8 @@ type entry struct {
 	records  map[byte]ygot.GoStruct
 	states   map[byte]ygot.GoStruct
 	selfOnly bool // no list entries below
+
+	names *[]string // of the BGP instances, once asked for; shared by all entries of a walk
 }
 
 // keyOf returns the key of the record of a kind that belongs to the entry.
@@ -221,7 +223,7 @@ var familyPaths = func() map[byte][]schema.Path {
 // at returns an entry of a list for known keys. It is not known to exist.
 func (e *entry) at(list *schema.Node, keys []string) *entry {
 	out := &entry{
-		view: e.view, list: list, vpn: e.vpn, proto: e.proto, name: e.name, key: e.key,
+		view: e.view, list: list, vpn: e.vpn, proto: e.proto, name: e.name, key: e.key, names: e.names,
 		records: map[byte]ygot.GoStruct{}, states: map[byte]ygot.GoStruct{},
 	}
 	switch list {
@@ -269,7 +271,7 @@ func isFamily(list *schema.Node) bool {
 // choose, until fn returns false. It says whether it went on to the end.
 func (e *entry) entries(list *schema.Node, keys []string, state bool, fn func(*entry) bool) bool {
 	if wildKeys(list, keys) {
-		return e.scan(list, keys, state, fn)
+		return e.scan(list, state, fn)
 	}
 	at := e.at(list, keys)
 	if isFamily(list) {
@@ -290,7 +292,7 @@ func wildKeys(list *schema.Node, keys []string) bool {
 }
 
 // scan is entries for all of them.
-func (e *entry) scan(list *schema.Node, keys []string, state bool, fn func(*entry) bool) bool {
+func (e *entry) scan(list *schema.Node, state bool, fn func(*entry) bool) bool {
 	more := true
 	visit := func(keys []string, rec ygot.GoStruct) {
 		at := e.at(list, keys)
@@ -333,12 +335,15 @@ func (e *entry) children(parent schema.Key, letter byte, fn func(schema.Key, ygo
 	})
 }
 
-// instances returns the names of the BGP instances.
+// instances returns the names of the BGP instances. To find them all records
+// are passed, so it is done once a walk, not once a network instance.
 func (e *entry) instances() []string {
-	var names []string
-	e.children("", schema.KindInstance, func(k schema.Key, _ ygot.GoStruct) bool {
-		names = append(names, k.Name())
-		return true
-	})
-	return names
+	if *e.names == nil {
+		*e.names = []string{}
+		e.children("", schema.KindInstance, func(k schema.Key, _ ygot.GoStruct) bool {
+			*e.names = append(*e.names, k.Name())
+			return true
+		})
+	}
+	return *e.names
 }

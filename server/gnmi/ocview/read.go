@@ -24,7 +24,7 @@ func Match(v schema.View, p schema.Path, o schema.LeafOptions, fn func(schema.Pa
 
 // top is where a walk starts.
 func top(v schema.View) *entry {
-	return &entry{view: v, records: map[byte]ygot.GoStruct{}, states: map[byte]ygot.GoStruct{}}
+	return &entry{view: v, records: map[byte]ygot.GoStruct{}, states: map[byte]ygot.GoStruct{}, names: new([]string)}
 }
 
 func unlimited(depth int) int {
