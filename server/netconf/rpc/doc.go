@@ -10,6 +10,12 @@
 //	                      │            │
 //	                   rpc-error ◄─────┴─► body ─► Output (streamed)
 //
+// Configuration and the state of peers stand in the engine's records. What the
+// server tells of itself (trees.go: monitoring, the library, the streams) is
+// made when it is asked for, as trees of package xmltree, and get writes both.
+// Changes of the engine become notifications (events.go, peerevents.go) on the
+// one stream of package notify, at the cost of what changed.
+//
 // Everything that can fail happens before the reply is begun: once bytes are
 // out, the only error left is that of the connection.
 //
