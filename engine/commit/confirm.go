@@ -51,14 +51,11 @@ type Pending struct {
 // its confirmation.
 type PendingError struct{ Pending }
 
-// Error names the commit and until when it waits.
+// Error names who made the commit and until when it waits. It does not name
+// the identifier: who knows that may confirm the commit.
 func (e *PendingError) Error() string {
-	who := fmt.Sprintf("session %d", e.Session)
-	if e.ID != "" {
-		who = fmt.Sprintf("%q", e.ID)
-	}
-	return fmt.Sprintf("a confirmed commit (%s, by %s over %s) waits for its confirmation until %s: confirm or cancel it first",
-		who, e.User, e.Protocol, e.Deadline.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("a confirmed commit by %s over %s waits for its confirmation until %s: confirm or cancel it first",
+		e.User, e.Protocol, e.Deadline.UTC().Format(time.RFC3339))
 }
 
 // pendingNote is the name under which the store keeps the pending commit.
