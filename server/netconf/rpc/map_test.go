@@ -137,7 +137,7 @@ func TestWireErrors(t *testing.T) {
 		},
 		{
 			"pending commit of another", &commit.PendingError{Pending: commit.Pending{Session: 3, User: "ann", Protocol: "netconf"}},
-			[]string{head("protocol", "in-use") + message + "a confirmed commit (session 3, by ann over netconf) waits for its confirmation until " +
+			[]string{head("protocol", "in-use") + message + "a confirmed commit by ann over netconf waits for its confirmation until " +
 				"0001-01-01T00:00:00Z: confirm or cancel it first</error-message>"},
 		},
 		{
