@@ -175,49 +175,19 @@ func name(names []string, i int) string {
 	return fmt.Sprintf("invalid(%d)", i)
 }
 
-// parse finds s in names; the names are those of the model, so a miss is a
-// broken invariant of the caller and told as an error with what.
-func parse(names []string, what, s string) (int, error) {
-	for i, n := range names {
-		if n == s {
-			return i, nil
-		}
-	}
-	return 0, fmt.Errorf("unknown %s %q", what, s)
-}
-
-// ParseConnectMode is the inverse of ConnectMode.String.
-func ParseConnectMode(s string) (ConnectMode, error) {
-	i, err := parse(modeNames[:], "connect-mode", s)
-	return ConnectMode(i), err
-}
-
-// ParseFamily is the inverse of Family.String.
-func ParseFamily(s string) (Family, error) {
-	i, err := parse(familyNames[:], "address family", s)
-	return Family(i), err
-}
-
-// ParseAuthMethod is the inverse of AuthMethod.String.
-func ParseAuthMethod(s string) (AuthMethod, error) {
-	i, err := parse(authNames[:], "authentication method", s)
-	return AuthMethod(i), err
-}
-
 // The NOTIFICATION codes and Cease subcodes that Mooring sends or explains
 // (RFC 4271 4.5, RFC 4486, RFC 8538).
 const (
 	CodeHoldTimerExpired = 4
 	CodeCease            = 6
 
-	CeaseMaxPrefixes           = 1
-	CeaseAdminShutdown         = 2
-	CeasePeerDeconfigured      = 3
-	CeaseAdminReset            = 4
-	CeaseConnectionRejected    = 5
-	CeaseOtherConfiguration    = 6
-	CeaseConnectionCollision   = 7
-	CeaseOutOfResources        = 8
-	CeaseHardReset             = 9
-	NotificationSubcodeUnknown = 0
+	CeaseMaxPrefixes         = 1
+	CeaseAdminShutdown       = 2
+	CeasePeerDeconfigured    = 3
+	CeaseAdminReset          = 4
+	CeaseConnectionRejected  = 5
+	CeaseOtherConfiguration  = 6
+	CeaseConnectionCollision = 7
+	CeaseOutOfResources      = 8
+	CeaseHardReset           = 9
 )

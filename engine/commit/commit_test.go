@@ -583,6 +583,23 @@ func TestBlame(t *testing.T) {
 	}
 }
 
+// A text from the remote may be anything; what is read is UTF-8, which
+// protobuf and XML insist on.
+func TestForeignTextIsCleaned(t *testing.T) {
+	r := newRig(t)
+	r.mustEdit(example)
+	r.eventually("established", func() bool { return r.state(thePeer).Session == bgp.StateEstablished })
+	n := &bgp.Notification{Code: bgp.CodeCease, Subcode: bgp.CeaseAdminShutdown, Text: "bye\xff"}
+	if err := r.b.EndByRemote(thePeer, n); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("told", func() bool { return r.state(thePeer).Resets[bgp.CauseRemote] == 1 })
+	last := r.c.View().State(peerRecordKey(thePeer)).(*peerRec).State.LastReset
+	if last.Text == nil || *last.Text != "bye\uFFFD" {
+		t.Errorf("last reset %+v", last)
+	}
+}
+
 // Who shuts a peer down tells its operator so (RFC 9003).
 func TestShutdownCommunication(t *testing.T) {
 	r := newRig(t)

@@ -68,10 +68,8 @@ func (c *Coordinator) carryOut(ctx context.Context, ch *change) error {
 		if s.ShutsDown() {
 			s.Text = "commit " + res.CommitID + " by " + ch.actor.User
 		}
-		if s.EndsSession() && c.established(s.Peer) {
-			ch.ends = append(ch.ends, s.Peer)
-		}
 	}
+	ch.ends = c.ending(ch.plan.Steps)
 	c.resets.expect(ch.plan.Steps, res.Time, bgp.CauseCommit, res.CommitID)
 	if err := c.apply(ctx, ch.plan.Steps); err != nil {
 		return err
@@ -89,6 +87,17 @@ func (c *Coordinator) carryOut(ctx context.Context, ch *change) error {
 
 // commitID is the name of the commit that makes a revision.
 func commitID(revision uint64) string { return strconv.FormatUint(revision, 10) }
+
+// ending returns the peers whose established sessions the steps end.
+func (c *Coordinator) ending(steps []plan.Step) []bgp.PeerKey {
+	var out []bgp.PeerKey
+	for i := range steps {
+		if s := &steps[i]; s.EndsSession() && c.established(s.Peer) {
+			out = append(out, s.Peer)
+		}
+	}
+	return out
+}
 
 func (c *Coordinator) established(peer bgp.PeerKey) bool {
 	st := c.oper.Get(peer).State

@@ -70,7 +70,7 @@ func (c *Coordinator) sourcesChanged(ctx context.Context, namespace string) {
 		return
 	}
 	p := plan.Compute(nil, pairs, c.costs)
-	c.log.Info("source addresses changed", "namespace", namespace, "peers", len(pairs), "resets", p.Resets())
+	c.log.Info("source addresses changed", "namespace", namespace, "peers", len(pairs), "resets", len(c.ending(p.Steps)))
 	c.resets.expect(p.Steps, c.cfg.Now(), bgp.CauseSource, "")
 	c.applyEach(ctx, p.Steps)
 }

@@ -126,7 +126,7 @@ func (r *renderer) session(rec *peerRec, s *bgp.PeerSpec, st *bgp.PeerState) *pe
 		out.RemoteRouterId = ygot.String(st.RemoteRouterID.String())
 	}
 	if st.ConnectError != "" {
-		out.LastConnectError = &st.ConnectError
+		out.LastConnectError = text(st.ConnectError)
 	}
 	if st.Session == bgp.StateEstablished {
 		var received, sent uint64
@@ -262,15 +262,19 @@ func lastReset(r *bgp.Reset) *lastResetRec {
 	for _, l := range r.Leaves {
 		out.Leaf = append(out.Leaf, l.String())
 	}
+	more := r.Text
 	if n := r.Notification; n != nil {
+		if more == "" {
+			more = n.Text // what the remote's operator had to say (RFC 9003)
+		}
 		out.NotificationCode, out.NotificationSubcode = &n.Code, &n.Subcode
 		out.NotificationDirection = directionReceived
 		if n.Sent {
 			out.NotificationDirection = directionSent
 		}
 	}
-	if r.Text != "" {
-		out.Text = &r.Text
+	if more != "" {
+		out.Text = text(more)
 	}
 	return out
 }
@@ -286,6 +290,9 @@ func stamp(t time.Time) *string {
 	}
 	return ygot.String(t.UTC().Format(time.RFC3339Nano))
 }
+
+// text is what a peer or a daemon said, as the encoders can write it.
+func text(s string) *string { return ygot.String(schema.Text(s)) }
 
 func secs(d time.Duration) *uint16 { return ygot.Uint16(uint16(d / time.Second)) }
 

@@ -169,16 +169,6 @@ func GetLeaf(rec ygot.GoStruct, rest Path) (Value, bool) {
 	return n.value(sv)
 }
 
-// GetValues returns the entries of the leaf-list at rest, nil for none.
-func GetValues(rec ygot.GoStruct, rest Path) []Value {
-	n := rest.Node()
-	sv := locate(structOf(rec), rest)
-	if !sv.IsValid() || n.Kind != LeafList {
-		return nil
-	}
-	return n.values(sv)
-}
-
 // SetLeaf writes the value of the leaf at rest, and makes the containers and
 // list entries that lead to it. The record must be the caller's own, the value
 // one of the leaf's type.

@@ -176,6 +176,7 @@ func TestSubscriptionErrors(t *testing.T) {
 		"<stream>SNMP</stream>":                 "protocol invalid-value" + here + "/ncEvent:stream",
 		"<startTime>" + future + "</startTime>": "protocol bad-element" + here + "/ncEvent:startTime element=startTime",
 		"<stopTime>" + future + "</stopTime>":   "protocol missing-element" + here + " element=startTime",
+
 		"<startTime>" + past + "</startTime><stopTime>2001-01-01T00:00:00Z</stopTime>": "protocol bad-element" + here + "/ncEvent:stopTime element=stopTime",
 		"<startTime>yesterday</startTime>":                                             "protocol bad-element" + here + "/ncEvent:startTime element=startTime",
 		"<startTime>2026-01-01T00:00:00</startTime>":                                   "protocol bad-element" + here + "/ncEvent:startTime element=startTime",
