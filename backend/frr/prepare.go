@@ -29,28 +29,10 @@ func (b *Backend) Prepare(ctx context.Context, steps []plan.Step) error {
 	for key, in := range b.instances {
 		after[key] = in.spec
 	}
-	placed := false
-	for i := range steps {
-		s := &steps[i]
-		switch s.Op {
-		case plan.PutInstance:
-			placed = true
-			after[s.Instance] = s.NewInstance
-			if err := b.checkInstance(s.NewInstance); err != nil {
-				return refuse(s, err)
-			}
-		case plan.DeleteInstance:
-			delete(after, s.Instance)
-		case plan.CreatePeer, plan.UpdatePeer:
-			in := after[s.Instance]
-			if in == nil {
-				return refuse(s, errors.New("its instance does not exist"))
-			}
-			if err := b.checkPeer(in, s.New); err != nil {
-				return refuse(s, err)
-			}
-		case plan.DeletePeer:
-		}
+	checks := backend.Checks{Instance: b.checkInstance, Peer: b.checkPeer, Refuse: refuse}
+	placed, err := checks.Check(after, steps)
+	if err != nil {
+		return err
 	}
 	if placed {
 		if err := checkPlaces(slices.Collect(maps.Values(after))); err != nil {

@@ -28,28 +28,10 @@ func (b *Backend) Prepare(ctx context.Context, steps []plan.Step) error {
 	for key, sp := range b.speakers {
 		after[key] = sp.spec
 	}
-	sockets := false
-	for i := range steps {
-		s := &steps[i]
-		switch s.Op {
-		case plan.PutInstance:
-			sockets = true
-			after[s.Instance] = s.NewInstance
-			if err := b.dialer.CheckInstance(s.NewInstance); err != nil {
-				return refuse(s, err)
-			}
-		case plan.DeleteInstance:
-			delete(after, s.Instance)
-		case plan.CreatePeer, plan.UpdatePeer:
-			in := after[s.Instance]
-			if in == nil {
-				return refuse(s, errors.New("its instance does not exist"))
-			}
-			if err := b.checkPeer(in, s.New); err != nil {
-				return refuse(s, err)
-			}
-		case plan.DeletePeer:
-		}
+	checks := backend.Checks{Instance: b.dialer.CheckInstance, Peer: b.checkPeer, Refuse: refuse}
+	sockets, err := checks.Check(after, steps)
+	if err != nil {
+		return err
 	}
 	if b.own != nil {
 		return nil // its listening sockets are shared, and have room for keys
