@@ -77,6 +77,8 @@ type PeerSpec struct {
 
 	Source    netip.Addr // invalid: the kernel's route lookup chooses
 	Interface string     // device that has Source; "" where Source is invalid
+	// SourceWarning says what is wrong with Source although it is in force.
+	SourceWarning string
 
 	ConnectMode ConnectMode
 	RemotePort  uint16
@@ -132,7 +134,7 @@ type field[T any] struct {
 func text[T any](leaf string, f func(*T) string) field[T] { return field[T]{leaf: leaf, text: f} }
 
 // peerFields lists every setting of a PeerSpec. The order is that of the
-// model. Down and Interface are consequences, not settings.
+// model. Down, Interface and SourceWarning are consequences, not settings.
 var peerFields = []field[PeerSpec]{
 	text("config/enabled", func(p *PeerSpec) string { return strconv.FormatBool(p.Down != DownDisabled) }),
 	text("config/as", func(p *PeerSpec) string { return u(p.RemoteAS) }),

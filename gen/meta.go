@@ -1370,6 +1370,16 @@ var Nodes = []Node{
 		Type:        &type20,
 	},
 	{
+		Name:        "source-warning",
+		Module:      "mooring-bgp",
+		Parent:      122,
+		Kind:        KindLeaf,
+		Description: "What is wrong with the source although it is in use, and what to do: the interface got further addresses after the source was chosen, and no source address is configured.",
+		GoName:      "SourceWarning",
+		GoKind:      GoString,
+		Type:        &type0,
+	},
+	{
 		Name:        "candidate",
 		Module:      "mooring-bgp",
 		Parent:      122,
@@ -1391,7 +1401,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      130,
+		Parent:      131,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -1404,7 +1414,7 @@ var Nodes = []Node{
 	{
 		Name:        "method",
 		Module:      "mooring-bgp",
-		Parent:      131,
+		Parent:      132,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1416,7 +1426,7 @@ var Nodes = []Node{
 	{
 		Name:        "password",
 		Module:      "mooring-bgp",
-		Parent:      131,
+		Parent:      132,
 		Kind:        KindLeaf,
 		Config:      true,
 		Secret:      true,
@@ -1430,7 +1440,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      130,
+		Parent:      131,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -1438,7 +1448,7 @@ var Nodes = []Node{
 	{
 		Name:        "method",
 		Module:      "mooring-bgp",
-		Parent:      134,
+		Parent:      135,
 		Kind:        KindLeaf,
 		Description: "The method in use.",
 		GoName:      "Method",
@@ -1448,7 +1458,7 @@ var Nodes = []Node{
 	{
 		Name:        "keys",
 		Module:      "mooring-bgp",
-		Parent:      130,
+		Parent:      131,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The key chain of TCP-AO.",
@@ -1457,7 +1467,7 @@ var Nodes = []Node{
 	{
 		Name:        "key",
 		Module:      "mooring-bgp",
-		Parent:      136,
+		Parent:      137,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"key-id"},
@@ -1470,7 +1480,7 @@ var Nodes = []Node{
 	{
 		Name:        "key-id",
 		Module:      "mooring-bgp",
-		Parent:      137,
+		Parent:      138,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
@@ -1481,7 +1491,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      137,
+		Parent:      138,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -1490,7 +1500,7 @@ var Nodes = []Node{
 	{
 		Name:        "key-id",
 		Module:      "mooring-bgp",
-		Parent:      139,
+		Parent:      140,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1502,7 +1512,7 @@ var Nodes = []Node{
 	{
 		Name:        "send-id",
 		Module:      "mooring-bgp",
-		Parent:      139,
+		Parent:      140,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1514,7 +1524,7 @@ var Nodes = []Node{
 	{
 		Name:        "receive-id",
 		Module:      "mooring-bgp",
-		Parent:      139,
+		Parent:      140,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1526,7 +1536,7 @@ var Nodes = []Node{
 	{
 		Name:        "algorithm",
 		Module:      "mooring-bgp",
-		Parent:      139,
+		Parent:      140,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1539,7 +1549,7 @@ var Nodes = []Node{
 	{
 		Name:        "secret",
 		Module:      "mooring-bgp",
-		Parent:      139,
+		Parent:      140,
 		Kind:        KindLeaf,
 		Config:      true,
 		Mandatory:   true,
@@ -1562,7 +1572,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      145,
+		Parent:      146,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -1574,7 +1584,7 @@ var Nodes = []Node{
 	{
 		Name:        "hold-time",
 		Module:      "mooring-bgp",
-		Parent:      146,
+		Parent:      147,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1587,7 +1597,7 @@ var Nodes = []Node{
 	{
 		Name:        "keepalive-interval",
 		Module:      "mooring-bgp",
-		Parent:      146,
+		Parent:      147,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "next-session",
@@ -1600,7 +1610,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-retry",
 		Module:      "mooring-bgp",
-		Parent:      146,
+		Parent:      147,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1613,7 +1623,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      145,
+		Parent:      146,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -1621,7 +1631,7 @@ var Nodes = []Node{
 	{
 		Name:        "hold-time",
 		Module:      "mooring-bgp",
-		Parent:      150,
+		Parent:      151,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The hold time that the OPEN proposes (RFC 4271 section 4.2); 0 is no keepalives. Default: 180.",
@@ -1632,7 +1642,7 @@ var Nodes = []Node{
 	{
 		Name:        "keepalive-interval",
 		Module:      "mooring-bgp",
-		Parent:      150,
+		Parent:      151,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The time between keepalives; never more than a third of the negotiated hold time. Default: 60.",
@@ -1643,7 +1653,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-retry",
 		Module:      "mooring-bgp",
-		Parent:      150,
+		Parent:      151,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The time between attempts to connect. Default: 32.",
@@ -1654,7 +1664,7 @@ var Nodes = []Node{
 	{
 		Name:        "negotiated-hold-time",
 		Module:      "mooring-bgp",
-		Parent:      150,
+		Parent:      151,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The smaller of both sides' hold times.",
@@ -1674,7 +1684,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      155,
+		Parent:      156,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -1683,7 +1693,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      156,
+		Parent:      157,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1695,7 +1705,7 @@ var Nodes = []Node{
 	{
 		Name:        "restart-time",
 		Module:      "mooring-bgp",
-		Parent:      156,
+		Parent:      157,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1708,7 +1718,7 @@ var Nodes = []Node{
 	{
 		Name:        "stale-routes-time",
 		Module:      "mooring-bgp",
-		Parent:      156,
+		Parent:      157,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1721,7 +1731,7 @@ var Nodes = []Node{
 	{
 		Name:        "reset-mode",
 		Module:      "mooring-bgp",
-		Parent:      156,
+		Parent:      157,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1733,7 +1743,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      155,
+		Parent:      156,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -1741,7 +1751,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      161,
+		Parent:      162,
 		Kind:        KindLeaf,
 		Description: "Whether the capability is sent. Default: false.",
 		GoName:      "Enabled",
@@ -1751,7 +1761,7 @@ var Nodes = []Node{
 	{
 		Name:        "restart-time",
 		Module:      "mooring-bgp",
-		Parent:      161,
+		Parent:      162,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The restart time in the capability. Default: 120.",
@@ -1762,7 +1772,7 @@ var Nodes = []Node{
 	{
 		Name:        "stale-routes-time",
 		Module:      "mooring-bgp",
-		Parent:      161,
+		Parent:      162,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "How long stale routes of the peer are kept. Default: 360.",
@@ -1773,7 +1783,7 @@ var Nodes = []Node{
 	{
 		Name:        "reset-mode",
 		Module:      "mooring-bgp",
-		Parent:      161,
+		Parent:      162,
 		Kind:        KindLeaf,
 		Description: "How a reset by a committed change ends the session. Without the N flag both are the same. Default: graceful.",
 		GoName:      "ResetMode",
@@ -1792,7 +1802,7 @@ var Nodes = []Node{
 	{
 		Name:        "afi-safi",
 		Module:      "mooring-bgp",
-		Parent:      166,
+		Parent:      167,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"name"},
@@ -1802,7 +1812,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      167,
+		Parent:      168,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
@@ -1813,7 +1823,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      167,
+		Parent:      168,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -1822,7 +1832,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      169,
+		Parent:      170,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1834,7 +1844,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      169,
+		Parent:      170,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1847,7 +1857,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      167,
+		Parent:      168,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -1855,7 +1865,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      172,
+		Parent:      173,
 		Kind:        KindLeaf,
 		Description: "The address family.",
 		GoName:      "Name",
@@ -1865,7 +1875,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      172,
+		Parent:      173,
 		Kind:        KindLeaf,
 		Default:     []string{"true"},
 		Description: "Whether the capability is sent.",
@@ -1876,7 +1886,7 @@ var Nodes = []Node{
 	{
 		Name:        "active",
 		Module:      "mooring-bgp",
-		Parent:      172,
+		Parent:      173,
 		Kind:        KindLeaf,
 		Description: "Whether both sides sent the capability.",
 		GoName:      "Active",
@@ -1886,7 +1896,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-received",
 		Module:      "mooring-bgp",
-		Parent:      172,
+		Parent:      173,
 		Kind:        KindLeaf,
 		Description: "Prefixes that the peer sent.",
 		GoName:      "PrefixesReceived",
@@ -1896,7 +1906,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-sent",
 		Module:      "mooring-bgp",
-		Parent:      172,
+		Parent:      173,
 		Kind:        KindLeaf,
 		Description: "Prefixes sent to the peer.",
 		GoName:      "PrefixesSent",
@@ -1915,7 +1925,7 @@ var Nodes = []Node{
 	{
 		Name:        "peer",
 		Module:      "mooring-bgp",
-		Parent:      178,
+		Parent:      179,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"address"},
@@ -1928,7 +1938,7 @@ var Nodes = []Node{
 	{
 		Name:        "address",
 		Module:      "mooring-bgp",
-		Parent:      179,
+		Parent:      180,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
@@ -1939,7 +1949,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      179,
+		Parent:      180,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -1951,7 +1961,7 @@ var Nodes = []Node{
 	{
 		Name:        "address",
 		Module:      "mooring-bgp",
-		Parent:      181,
+		Parent:      182,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1963,7 +1973,7 @@ var Nodes = []Node{
 	{
 		Name:        "description",
 		Module:      "mooring-bgp",
-		Parent:      181,
+		Parent:      182,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1975,7 +1985,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      181,
+		Parent:      182,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1988,7 +1998,7 @@ var Nodes = []Node{
 	{
 		Name:        "peer-group",
 		Module:      "mooring-bgp",
-		Parent:      181,
+		Parent:      182,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -2000,7 +2010,7 @@ var Nodes = []Node{
 	{
 		Name:        "as",
 		Module:      "mooring-bgp",
-		Parent:      181,
+		Parent:      182,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2012,7 +2022,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-as",
 		Module:      "mooring-bgp",
-		Parent:      181,
+		Parent:      182,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2024,7 +2034,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      179,
+		Parent:      180,
 		Kind:        KindContainer,
 		Description: "The session.",
 		GoName:      "State",
@@ -2032,7 +2042,7 @@ var Nodes = []Node{
 	{
 		Name:        "address",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindLeaf,
 		Description: "The address of the peer.",
 		GoName:      "Address",
@@ -2042,7 +2052,7 @@ var Nodes = []Node{
 	{
 		Name:        "description",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindLeaf,
 		Description: "Free text.",
 		GoName:      "Description",
@@ -2052,7 +2062,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindLeaf,
 		Default:     []string{"true"},
 		Description: "Whether the session may come up.",
@@ -2063,7 +2073,7 @@ var Nodes = []Node{
 	{
 		Name:        "peer-group",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindLeaf,
 		Description: "The group from which settings are inherited. What joining or leaving costs is decided by the effective values that change.",
 		GoName:      "PeerGroup",
@@ -2073,7 +2083,7 @@ var Nodes = []Node{
 	{
 		Name:        "as",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindLeaf,
 		Description: "The AS number of the remote side. A peer needs one, its own or its peer group's.",
 		GoName:      "As",
@@ -2083,7 +2093,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-as",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindLeaf,
 		Description: "The AS number that this side claims towards the peer. Default: the AS of the BGP instance.",
 		GoName:      "LocalAs",
@@ -2093,7 +2103,7 @@ var Nodes = []Node{
 	{
 		Name:        "session-state",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindLeaf,
 		Description: "The state of the session.",
 		GoName:      "SessionState",
@@ -2103,7 +2113,7 @@ var Nodes = []Node{
 	{
 		Name:        "last-established",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindLeaf,
 		Description: "When the session was established last.",
 		GoName:      "LastEstablished",
@@ -2113,7 +2123,7 @@ var Nodes = []Node{
 	{
 		Name:        "established-transitions",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindLeaf,
 		Description: "How often the session was established.",
 		GoName:      "EstablishedTransitions",
@@ -2123,7 +2133,7 @@ var Nodes = []Node{
 	{
 		Name:        "remote-router-id",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindLeaf,
 		Description: "The BGP identifier of the peer.",
 		GoName:      "RemoteRouterId",
@@ -2133,7 +2143,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-received",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindLeaf,
 		Description: "Prefixes that the peer sent, all families.",
 		GoName:      "PrefixesReceived",
@@ -2143,7 +2153,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-sent",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindLeaf,
 		Description: "Prefixes sent to the peer, all families.",
 		GoName:      "PrefixesSent",
@@ -2153,7 +2163,7 @@ var Nodes = []Node{
 	{
 		Name:        "down-reason",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindLeaf,
 		Description: "Why the agent holds the peer down. Absent where it does not.",
 		GoName:      "DownReason",
@@ -2163,7 +2173,7 @@ var Nodes = []Node{
 	{
 		Name:        "down-detail",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindLeaf,
 		Description: "The reason in a sentence, with what to do.",
 		GoName:      "DownDetail",
@@ -2173,7 +2183,7 @@ var Nodes = []Node{
 	{
 		Name:        "last-connect-error",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindLeaf,
 		Description: "Why the last attempt to connect failed.",
 		GoName:      "LastConnectError",
@@ -2183,7 +2193,7 @@ var Nodes = []Node{
 	{
 		Name:        "pending-reset",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindLeaf,
 		Description: "Whether a committed change waits for its turn to reset the session.",
 		GoName:      "PendingReset",
@@ -2193,7 +2203,7 @@ var Nodes = []Node{
 	{
 		Name:        "last-reset",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindContainer,
 		Description: "The last end of an established session.",
 		GoName:      "LastReset",
@@ -2201,7 +2211,7 @@ var Nodes = []Node{
 	{
 		Name:        "time",
 		Module:      "mooring-bgp",
-		Parent:      205,
+		Parent:      206,
 		Kind:        KindLeaf,
 		Description: "When the session ended.",
 		GoName:      "Time",
@@ -2211,7 +2221,7 @@ var Nodes = []Node{
 	{
 		Name:        "cause",
 		Module:      "mooring-bgp",
-		Parent:      205,
+		Parent:      206,
 		Kind:        KindLeaf,
 		Description: "Who or what ended it.",
 		GoName:      "Cause",
@@ -2221,7 +2231,7 @@ var Nodes = []Node{
 	{
 		Name:        "commit-id",
 		Module:      "mooring-bgp",
-		Parent:      205,
+		Parent:      206,
 		Kind:        KindLeaf,
 		Description: "The commit that caused it.",
 		GoName:      "CommitId",
@@ -2231,7 +2241,7 @@ var Nodes = []Node{
 	{
 		Name:        "leaf",
 		Module:      "mooring-bgp",
-		Parent:      205,
+		Parent:      206,
 		Kind:        KindLeafList,
 		Description: "The settings whose change caused it, as paths below the peer.",
 		GoName:      "Leaf",
@@ -2241,7 +2251,7 @@ var Nodes = []Node{
 	{
 		Name:        "notification-code",
 		Module:      "mooring-bgp",
-		Parent:      205,
+		Parent:      206,
 		Kind:        KindLeaf,
 		Description: "The error code of the NOTIFICATION (RFC 4271 section 4.5).",
 		GoName:      "NotificationCode",
@@ -2251,7 +2261,7 @@ var Nodes = []Node{
 	{
 		Name:        "notification-subcode",
 		Module:      "mooring-bgp",
-		Parent:      205,
+		Parent:      206,
 		Kind:        KindLeaf,
 		Description: "Its subcode; for a Cease, RFC 4486.",
 		GoName:      "NotificationSubcode",
@@ -2261,7 +2271,7 @@ var Nodes = []Node{
 	{
 		Name:        "notification-direction",
 		Module:      "mooring-bgp",
-		Parent:      205,
+		Parent:      206,
 		Kind:        KindLeaf,
 		Description: "Who sent it.",
 		GoName:      "NotificationDirection",
@@ -2271,7 +2281,7 @@ var Nodes = []Node{
 	{
 		Name:        "text",
 		Module:      "mooring-bgp",
-		Parent:      205,
+		Parent:      206,
 		Kind:        KindLeaf,
 		Description: "What more is known of the reason.",
 		GoName:      "Text",
@@ -2281,7 +2291,7 @@ var Nodes = []Node{
 	{
 		Name:        "resets",
 		Module:      "mooring-bgp",
-		Parent:      188,
+		Parent:      189,
 		Kind:        KindContainer,
 		Description: "How often an established session ended, by cause.",
 		GoName:      "Resets",
@@ -2289,7 +2299,7 @@ var Nodes = []Node{
 	{
 		Name:        "commit",
 		Module:      "mooring-bgp",
-		Parent:      214,
+		Parent:      215,
 		Kind:        KindLeaf,
 		Description: "By a committed change.",
 		GoName:      "Commit",
@@ -2299,7 +2309,7 @@ var Nodes = []Node{
 	{
 		Name:        "operator",
 		Module:      "mooring-bgp",
-		Parent:      214,
+		Parent:      215,
 		Kind:        KindLeaf,
 		Description: "By request.",
 		GoName:      "Operator",
@@ -2309,7 +2319,7 @@ var Nodes = []Node{
 	{
 		Name:        "source",
 		Module:      "mooring-bgp",
-		Parent:      214,
+		Parent:      215,
 		Kind:        KindLeaf,
 		Description: "By a change of the source address.",
 		GoName:      "Source",
@@ -2319,7 +2329,7 @@ var Nodes = []Node{
 	{
 		Name:        "remote",
 		Module:      "mooring-bgp",
-		Parent:      214,
+		Parent:      215,
 		Kind:        KindLeaf,
 		Description: "By the remote side.",
 		GoName:      "Remote",
@@ -2329,7 +2339,7 @@ var Nodes = []Node{
 	{
 		Name:        "backend",
 		Module:      "mooring-bgp",
-		Parent:      214,
+		Parent:      215,
 		Kind:        KindLeaf,
 		Description: "By the BGP speaker.",
 		GoName:      "Backend",
@@ -2339,7 +2349,7 @@ var Nodes = []Node{
 	{
 		Name:        "effective",
 		Module:      "mooring-bgp",
-		Parent:      179,
+		Parent:      180,
 		Kind:        KindContainer,
 		Description: "Where the values in force came from. Values that are defaults are not listed; they stand in the state containers.",
 		GoName:      "Effective",
@@ -2347,7 +2357,7 @@ var Nodes = []Node{
 	{
 		Name:        "value",
 		Module:      "mooring-bgp",
-		Parent:      220,
+		Parent:      221,
 		Kind:        KindList,
 		Keys:        []string{"leaf"},
 		Description: "A setting.",
@@ -2356,7 +2366,7 @@ var Nodes = []Node{
 	{
 		Name:        "leaf",
 		Module:      "mooring-bgp",
-		Parent:      221,
+		Parent:      222,
 		Kind:        KindLeaf,
 		Description: "Its path below the peer.",
 		GoName:      "Leaf",
@@ -2366,7 +2376,7 @@ var Nodes = []Node{
 	{
 		Name:        "value",
 		Module:      "mooring-bgp",
-		Parent:      221,
+		Parent:      222,
 		Kind:        KindLeaf,
 		Description: "Its value; absent for secrets.",
 		GoName:      "Value",
@@ -2376,7 +2386,7 @@ var Nodes = []Node{
 	{
 		Name:        "origin",
 		Module:      "mooring-bgp",
-		Parent:      221,
+		Parent:      222,
 		Kind:        KindLeaf,
 		Description: "Where it came from.",
 		GoName:      "Origin",
@@ -2386,7 +2396,7 @@ var Nodes = []Node{
 	{
 		Name:        "transport",
 		Module:      "mooring-bgp",
-		Parent:      179,
+		Parent:      180,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The TCP connection.",
@@ -2395,7 +2405,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      225,
+		Parent:      226,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -2407,7 +2417,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-mode",
 		Module:      "mooring-bgp",
-		Parent:      226,
+		Parent:      227,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -2419,7 +2429,7 @@ var Nodes = []Node{
 	{
 		Name:        "remote-port",
 		Module:      "mooring-bgp",
-		Parent:      226,
+		Parent:      227,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2431,7 +2441,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-port",
 		Module:      "mooring-bgp",
-		Parent:      226,
+		Parent:      227,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2443,7 +2453,7 @@ var Nodes = []Node{
 	{
 		Name:        "ebgp-max-hop",
 		Module:      "mooring-bgp",
-		Parent:      226,
+		Parent:      227,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -2455,7 +2465,7 @@ var Nodes = []Node{
 	{
 		Name:        "valid-ttl-hops",
 		Module:      "mooring-bgp",
-		Parent:      226,
+		Parent:      227,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -2467,7 +2477,7 @@ var Nodes = []Node{
 	{
 		Name:        "tcp-mss",
 		Module:      "mooring-bgp",
-		Parent:      226,
+		Parent:      227,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2480,7 +2490,7 @@ var Nodes = []Node{
 	{
 		Name:        "path-mtu-discovery",
 		Module:      "mooring-bgp",
-		Parent:      226,
+		Parent:      227,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -2492,7 +2502,7 @@ var Nodes = []Node{
 	{
 		Name:        "dscp",
 		Module:      "mooring-bgp",
-		Parent:      226,
+		Parent:      227,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -2504,7 +2514,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      225,
+		Parent:      226,
 		Kind:        KindContainer,
 		Description: "What is applied, and the truth of the socket.",
 		GoName:      "State",
@@ -2512,7 +2522,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-mode",
 		Module:      "mooring-bgp",
-		Parent:      235,
+		Parent:      236,
 		Kind:        KindLeaf,
 		Description: "Which side opens the connection. An open connection stays, whoever opened it. Default: both.",
 		GoName:      "ConnectMode",
@@ -2522,7 +2532,7 @@ var Nodes = []Node{
 	{
 		Name:        "remote-port",
 		Module:      "mooring-bgp",
-		Parent:      235,
+		Parent:      236,
 		Kind:        KindLeaf,
 		Description: "The port to dial. Default: 179.",
 		GoName:      "RemotePort",
@@ -2532,7 +2542,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-port",
 		Module:      "mooring-bgp",
-		Parent:      235,
+		Parent:      236,
 		Kind:        KindLeaf,
 		Description: "The port to dial from. Default: the kernel chooses.",
 		GoName:      "LocalPort",
@@ -2542,7 +2552,7 @@ var Nodes = []Node{
 	{
 		Name:        "ebgp-max-hop",
 		Module:      "mooring-bgp",
-		Parent:      235,
+		Parent:      236,
 		Kind:        KindLeaf,
 		Description: "The TTL of packets to an EBGP peer, at once also on an open connection. Default: 1. A peer's own valid-ttl-hops displaces an inherited value.",
 		GoName:      "EbgpMaxHop",
@@ -2552,7 +2562,7 @@ var Nodes = []Node{
 	{
 		Name:        "valid-ttl-hops",
 		Module:      "mooring-bgp",
-		Parent:      235,
+		Parent:      236,
 		Kind:        KindLeaf,
 		Description: "GTSM (RFC 5082): packets are sent with TTL 255, and only those are accepted that come with at least 256 less this value. Both sides need it: where only this one has it, an open session ends when its hold time has passed. A peer's own ebgp-max-hop displaces an inherited value.",
 		GoName:      "ValidTtlHops",
@@ -2562,7 +2572,7 @@ var Nodes = []Node{
 	{
 		Name:        "tcp-mss",
 		Module:      "mooring-bgp",
-		Parent:      235,
+		Parent:      236,
 		Kind:        KindLeaf,
 		Units:       "octets",
 		Description: "The maximum segment size of the connection. Default: from the MTU.",
@@ -2573,7 +2583,7 @@ var Nodes = []Node{
 	{
 		Name:        "path-mtu-discovery",
 		Module:      "mooring-bgp",
-		Parent:      235,
+		Parent:      236,
 		Kind:        KindLeaf,
 		Description: "Whether the path MTU is discovered (RFC 1191, RFC 8201). Default: the kernel's setting.",
 		GoName:      "PathMtuDiscovery",
@@ -2583,7 +2593,7 @@ var Nodes = []Node{
 	{
 		Name:        "dscp",
 		Module:      "mooring-bgp",
-		Parent:      235,
+		Parent:      236,
 		Kind:        KindLeaf,
 		Description: "The DSCP of packets to the peer (RFC 2474). Default: 48 (CS6).",
 		GoName:      "Dscp",
@@ -2593,7 +2603,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-address",
 		Module:      "mooring-bgp",
-		Parent:      235,
+		Parent:      236,
 		Kind:        KindLeaf,
 		Description: "The source address of the live connection.",
 		GoName:      "LocalAddress",
@@ -2603,7 +2613,7 @@ var Nodes = []Node{
 	{
 		Name:        "actual-local-port",
 		Module:      "mooring-bgp",
-		Parent:      235,
+		Parent:      236,
 		Kind:        KindLeaf,
 		Description: "The source port of the live connection.",
 		GoName:      "ActualLocalPort",
@@ -2613,7 +2623,7 @@ var Nodes = []Node{
 	{
 		Name:        "remote-address",
 		Module:      "mooring-bgp",
-		Parent:      235,
+		Parent:      236,
 		Kind:        KindLeaf,
 		Description: "The destination address of the live connection.",
 		GoName:      "RemoteAddress",
@@ -2623,7 +2633,7 @@ var Nodes = []Node{
 	{
 		Name:        "actual-remote-port",
 		Module:      "mooring-bgp",
-		Parent:      235,
+		Parent:      236,
 		Kind:        KindLeaf,
 		Description: "The destination port of the live connection.",
 		GoName:      "ActualRemotePort",
@@ -2633,7 +2643,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface",
 		Module:      "mooring-bgp",
-		Parent:      235,
+		Parent:      236,
 		Kind:        KindLeaf,
 		Description: "The network device that has the source address.",
 		GoName:      "Interface",
@@ -2643,7 +2653,7 @@ var Nodes = []Node{
 	{
 		Name:        "actual-tcp-mss",
 		Module:      "mooring-bgp",
-		Parent:      235,
+		Parent:      236,
 		Kind:        KindLeaf,
 		Units:       "octets",
 		Description: "The maximum segment size that TCP uses.",
@@ -2654,7 +2664,7 @@ var Nodes = []Node{
 	{
 		Name:        "ttl",
 		Module:      "mooring-bgp",
-		Parent:      235,
+		Parent:      236,
 		Kind:        KindLeaf,
 		Description: "The TTL or hop limit of packets that are sent.",
 		GoName:      "Ttl",
@@ -2664,7 +2674,7 @@ var Nodes = []Node{
 	{
 		Name:        "path-mtu",
 		Module:      "mooring-bgp",
-		Parent:      235,
+		Parent:      236,
 		Kind:        KindLeaf,
 		Units:       "octets",
 		Description: "The path MTU that TCP knows.",
@@ -2675,7 +2685,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-interface",
 		Module:      "mooring-bgp",
-		Parent:      225,
+		Parent:      226,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "From which interface and source address the connection starts. Deleting this container gives the choice back to the kernel's route lookup, or to the peer group.",
@@ -2684,7 +2694,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      252,
+		Parent:      253,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -2696,7 +2706,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2710,7 +2720,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface-type",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2724,7 +2734,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface-number",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2738,7 +2748,7 @@ var Nodes = []Node{
 	{
 		Name:        "source-address",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2750,7 +2760,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      252,
+		Parent:      253,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -2758,7 +2768,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface",
 		Module:      "mooring-bgp",
-		Parent:      258,
+		Parent:      259,
 		Kind:        KindLeaf,
 		Description: "The interface, by its name or an alternative name.",
 		Choice:      "interface-reference",
@@ -2770,7 +2780,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface-type",
 		Module:      "mooring-bgp",
-		Parent:      258,
+		Parent:      259,
 		Kind:        KindLeaf,
 		Description: "The type of the interface, such as LoopBack. Type and number joined are its name.",
 		Choice:      "interface-reference",
@@ -2782,7 +2792,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface-number",
 		Module:      "mooring-bgp",
-		Parent:      258,
+		Parent:      259,
 		Kind:        KindLeaf,
 		Description: "The number of the interface, such as 1 or 0/1/2.",
 		Choice:      "interface-reference",
@@ -2794,7 +2804,7 @@ var Nodes = []Node{
 	{
 		Name:        "source-address",
 		Module:      "mooring-bgp",
-		Parent:      258,
+		Parent:      259,
 		Kind:        KindLeaf,
 		Description: "The source address. An interface with several addresses of the peer's family needs it.",
 		GoName:      "SourceAddress",
@@ -2804,7 +2814,7 @@ var Nodes = []Node{
 	{
 		Name:        "resolved-interface",
 		Module:      "mooring-bgp",
-		Parent:      258,
+		Parent:      259,
 		Kind:        KindLeaf,
 		Description: "The network device whose address is used.",
 		GoName:      "ResolvedInterface",
@@ -2814,7 +2824,7 @@ var Nodes = []Node{
 	{
 		Name:        "resolved-source",
 		Module:      "mooring-bgp",
-		Parent:      258,
+		Parent:      259,
 		Kind:        KindLeaf,
 		Description: "The address that the connection is bound to.",
 		GoName:      "ResolvedSource",
@@ -2822,9 +2832,19 @@ var Nodes = []Node{
 		Type:        &type20,
 	},
 	{
+		Name:        "source-warning",
+		Module:      "mooring-bgp",
+		Parent:      259,
+		Kind:        KindLeaf,
+		Description: "What is wrong with the source although it is in use, and what to do: the interface got further addresses after the source was chosen, and no source address is configured.",
+		GoName:      "SourceWarning",
+		GoKind:      GoString,
+		Type:        &type0,
+	},
+	{
 		Name:        "candidate",
 		Module:      "mooring-bgp",
-		Parent:      258,
+		Parent:      259,
 		Kind:        KindLeafList,
 		Description: "The addresses to choose from where the choice is ambiguous.",
 		GoName:      "Candidate",
@@ -2834,7 +2854,7 @@ var Nodes = []Node{
 	{
 		Name:        "authentication",
 		Module:      "mooring-bgp",
-		Parent:      225,
+		Parent:      226,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Protection of the TCP segments.",
@@ -2843,7 +2863,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      266,
+		Parent:      268,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -2856,7 +2876,7 @@ var Nodes = []Node{
 	{
 		Name:        "method",
 		Module:      "mooring-bgp",
-		Parent:      267,
+		Parent:      269,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2868,7 +2888,7 @@ var Nodes = []Node{
 	{
 		Name:        "password",
 		Module:      "mooring-bgp",
-		Parent:      267,
+		Parent:      269,
 		Kind:        KindLeaf,
 		Config:      true,
 		Secret:      true,
@@ -2882,7 +2902,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      266,
+		Parent:      268,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -2890,7 +2910,7 @@ var Nodes = []Node{
 	{
 		Name:        "method",
 		Module:      "mooring-bgp",
-		Parent:      270,
+		Parent:      272,
 		Kind:        KindLeaf,
 		Description: "The method in use.",
 		GoName:      "Method",
@@ -2900,7 +2920,7 @@ var Nodes = []Node{
 	{
 		Name:        "keys",
 		Module:      "mooring-bgp",
-		Parent:      266,
+		Parent:      268,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The key chain of TCP-AO.",
@@ -2909,7 +2929,7 @@ var Nodes = []Node{
 	{
 		Name:        "key",
 		Module:      "mooring-bgp",
-		Parent:      272,
+		Parent:      274,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"key-id"},
@@ -2922,7 +2942,7 @@ var Nodes = []Node{
 	{
 		Name:        "key-id",
 		Module:      "mooring-bgp",
-		Parent:      273,
+		Parent:      275,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
@@ -2933,7 +2953,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      273,
+		Parent:      275,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -2942,7 +2962,7 @@ var Nodes = []Node{
 	{
 		Name:        "key-id",
 		Module:      "mooring-bgp",
-		Parent:      275,
+		Parent:      277,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -2954,7 +2974,7 @@ var Nodes = []Node{
 	{
 		Name:        "send-id",
 		Module:      "mooring-bgp",
-		Parent:      275,
+		Parent:      277,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2966,7 +2986,7 @@ var Nodes = []Node{
 	{
 		Name:        "receive-id",
 		Module:      "mooring-bgp",
-		Parent:      275,
+		Parent:      277,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2978,7 +2998,7 @@ var Nodes = []Node{
 	{
 		Name:        "algorithm",
 		Module:      "mooring-bgp",
-		Parent:      275,
+		Parent:      277,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2991,7 +3011,7 @@ var Nodes = []Node{
 	{
 		Name:        "secret",
 		Module:      "mooring-bgp",
-		Parent:      275,
+		Parent:      277,
 		Kind:        KindLeaf,
 		Config:      true,
 		Mandatory:   true,
@@ -3005,7 +3025,7 @@ var Nodes = []Node{
 	{
 		Name:        "timers",
 		Module:      "mooring-bgp",
-		Parent:      179,
+		Parent:      180,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The timers of the session.",
@@ -3014,7 +3034,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      281,
+		Parent:      283,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3026,7 +3046,7 @@ var Nodes = []Node{
 	{
 		Name:        "hold-time",
 		Module:      "mooring-bgp",
-		Parent:      282,
+		Parent:      284,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3039,7 +3059,7 @@ var Nodes = []Node{
 	{
 		Name:        "keepalive-interval",
 		Module:      "mooring-bgp",
-		Parent:      282,
+		Parent:      284,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "next-session",
@@ -3052,7 +3072,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-retry",
 		Module:      "mooring-bgp",
-		Parent:      282,
+		Parent:      284,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3065,7 +3085,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      281,
+		Parent:      283,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3073,7 +3093,7 @@ var Nodes = []Node{
 	{
 		Name:        "hold-time",
 		Module:      "mooring-bgp",
-		Parent:      286,
+		Parent:      288,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The hold time that the OPEN proposes (RFC 4271 section 4.2); 0 is no keepalives. Default: 180.",
@@ -3084,7 +3104,7 @@ var Nodes = []Node{
 	{
 		Name:        "keepalive-interval",
 		Module:      "mooring-bgp",
-		Parent:      286,
+		Parent:      288,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The time between keepalives; never more than a third of the negotiated hold time. Default: 60.",
@@ -3095,7 +3115,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-retry",
 		Module:      "mooring-bgp",
-		Parent:      286,
+		Parent:      288,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The time between attempts to connect. Default: 32.",
@@ -3106,7 +3126,7 @@ var Nodes = []Node{
 	{
 		Name:        "negotiated-hold-time",
 		Module:      "mooring-bgp",
-		Parent:      286,
+		Parent:      288,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The smaller of both sides' hold times.",
@@ -3117,7 +3137,7 @@ var Nodes = []Node{
 	{
 		Name:        "graceful-restart",
 		Module:      "mooring-bgp",
-		Parent:      179,
+		Parent:      180,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Graceful restart.",
@@ -3126,7 +3146,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      291,
+		Parent:      293,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3135,7 +3155,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      292,
+		Parent:      294,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3147,7 +3167,7 @@ var Nodes = []Node{
 	{
 		Name:        "restart-time",
 		Module:      "mooring-bgp",
-		Parent:      292,
+		Parent:      294,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3160,7 +3180,7 @@ var Nodes = []Node{
 	{
 		Name:        "stale-routes-time",
 		Module:      "mooring-bgp",
-		Parent:      292,
+		Parent:      294,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3173,7 +3193,7 @@ var Nodes = []Node{
 	{
 		Name:        "reset-mode",
 		Module:      "mooring-bgp",
-		Parent:      292,
+		Parent:      294,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3185,7 +3205,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      291,
+		Parent:      293,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3193,7 +3213,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      297,
+		Parent:      299,
 		Kind:        KindLeaf,
 		Description: "Whether the capability is sent. Default: false.",
 		GoName:      "Enabled",
@@ -3203,7 +3223,7 @@ var Nodes = []Node{
 	{
 		Name:        "restart-time",
 		Module:      "mooring-bgp",
-		Parent:      297,
+		Parent:      299,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The restart time in the capability. Default: 120.",
@@ -3214,7 +3234,7 @@ var Nodes = []Node{
 	{
 		Name:        "stale-routes-time",
 		Module:      "mooring-bgp",
-		Parent:      297,
+		Parent:      299,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "How long stale routes of the peer are kept. Default: 360.",
@@ -3225,7 +3245,7 @@ var Nodes = []Node{
 	{
 		Name:        "reset-mode",
 		Module:      "mooring-bgp",
-		Parent:      297,
+		Parent:      299,
 		Kind:        KindLeaf,
 		Description: "How a reset by a committed change ends the session. Without the N flag both are the same. Default: graceful.",
 		GoName:      "ResetMode",
@@ -3235,7 +3255,7 @@ var Nodes = []Node{
 	{
 		Name:        "afi-safis",
 		Module:      "mooring-bgp",
-		Parent:      179,
+		Parent:      180,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The address families. Without an enabled one, in the peer or its group: unicast of the peer address's own family.",
@@ -3244,7 +3264,7 @@ var Nodes = []Node{
 	{
 		Name:        "afi-safi",
 		Module:      "mooring-bgp",
-		Parent:      302,
+		Parent:      304,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"name"},
@@ -3254,7 +3274,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      303,
+		Parent:      305,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
@@ -3265,7 +3285,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      303,
+		Parent:      305,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3274,7 +3294,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      305,
+		Parent:      307,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3286,7 +3306,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      305,
+		Parent:      307,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3299,7 +3319,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      303,
+		Parent:      305,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3307,7 +3327,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      308,
+		Parent:      310,
 		Kind:        KindLeaf,
 		Description: "The address family.",
 		GoName:      "Name",
@@ -3317,7 +3337,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      308,
+		Parent:      310,
 		Kind:        KindLeaf,
 		Default:     []string{"true"},
 		Description: "Whether the capability is sent.",
@@ -3328,7 +3348,7 @@ var Nodes = []Node{
 	{
 		Name:        "active",
 		Module:      "mooring-bgp",
-		Parent:      308,
+		Parent:      310,
 		Kind:        KindLeaf,
 		Description: "Whether both sides sent the capability.",
 		GoName:      "Active",
@@ -3338,7 +3358,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-received",
 		Module:      "mooring-bgp",
-		Parent:      308,
+		Parent:      310,
 		Kind:        KindLeaf,
 		Description: "Prefixes that the peer sent.",
 		GoName:      "PrefixesReceived",
@@ -3348,7 +3368,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-sent",
 		Module:      "mooring-bgp",
-		Parent:      308,
+		Parent:      310,
 		Kind:        KindLeaf,
 		Description: "Prefixes sent to the peer.",
 		GoName:      "PrefixesSent",
@@ -3367,7 +3387,7 @@ var Nodes = []Node{
 	{
 		Name:        "vpn-instance",
 		Module:      "mooring-vpn-instance",
-		Parent:      314,
+		Parent:      316,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"name"},
@@ -3378,7 +3398,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-vpn-instance",
-		Parent:      315,
+		Parent:      317,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
@@ -3389,7 +3409,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-vpn-instance",
-		Parent:      315,
+		Parent:      317,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3401,7 +3421,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-vpn-instance",
-		Parent:      317,
+		Parent:      319,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3413,7 +3433,7 @@ var Nodes = []Node{
 	{
 		Name:        "description",
 		Module:      "mooring-vpn-instance",
-		Parent:      317,
+		Parent:      319,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3425,7 +3445,7 @@ var Nodes = []Node{
 	{
 		Name:        "vrf-device",
 		Module:      "mooring-vpn-instance",
-		Parent:      317,
+		Parent:      319,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3439,7 +3459,7 @@ var Nodes = []Node{
 	{
 		Name:        "network-namespace",
 		Module:      "mooring-vpn-instance",
-		Parent:      317,
+		Parent:      319,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3453,7 +3473,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-vpn-instance",
-		Parent:      315,
+		Parent:      317,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3461,7 +3481,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-vpn-instance",
-		Parent:      322,
+		Parent:      324,
 		Kind:        KindLeaf,
 		Description: "The name. '_public_' is the instance of the BGP view: the agent's own network namespace without a VRF. It always exists.",
 		GoName:      "Name",
@@ -3471,7 +3491,7 @@ var Nodes = []Node{
 	{
 		Name:        "description",
 		Module:      "mooring-vpn-instance",
-		Parent:      322,
+		Parent:      324,
 		Kind:        KindLeaf,
 		Description: "Free text.",
 		GoName:      "Description",
@@ -3481,7 +3501,7 @@ var Nodes = []Node{
 	{
 		Name:        "vrf-device",
 		Module:      "mooring-vpn-instance",
-		Parent:      322,
+		Parent:      324,
 		Kind:        KindLeaf,
 		Description: "A VRF device of the agent's own network namespace.",
 		Choice:      "attachment",
@@ -3493,7 +3513,7 @@ var Nodes = []Node{
 	{
 		Name:        "network-namespace",
 		Module:      "mooring-vpn-instance",
-		Parent:      322,
+		Parent:      324,
 		Kind:        KindLeaf,
 		Description: "A named network namespace, as 'ip netns' lists it.",
 		Choice:      "attachment",
@@ -3505,7 +3525,7 @@ var Nodes = []Node{
 	{
 		Name:        "ipv4-family",
 		Module:      "mooring-vpn-instance",
-		Parent:      315,
+		Parent:      317,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The IPv4 family of the VPN.",
@@ -3514,7 +3534,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-vpn-instance",
-		Parent:      327,
+		Parent:      329,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3523,7 +3543,7 @@ var Nodes = []Node{
 	{
 		Name:        "route-distinguisher",
 		Module:      "mooring-vpn-instance",
-		Parent:      328,
+		Parent:      330,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3535,7 +3555,7 @@ var Nodes = []Node{
 	{
 		Name:        "import-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      328,
+		Parent:      330,
 		Kind:        KindLeafList,
 		Config:      true,
 		Impact:      "none",
@@ -3548,7 +3568,7 @@ var Nodes = []Node{
 	{
 		Name:        "export-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      328,
+		Parent:      330,
 		Kind:        KindLeafList,
 		Config:      true,
 		Impact:      "none",
@@ -3561,7 +3581,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-vpn-instance",
-		Parent:      327,
+		Parent:      329,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3569,7 +3589,7 @@ var Nodes = []Node{
 	{
 		Name:        "route-distinguisher",
 		Module:      "mooring-vpn-instance",
-		Parent:      332,
+		Parent:      334,
 		Kind:        KindLeaf,
 		Description: "The route distinguisher (RFC 4364 section 4.1).",
 		GoName:      "RouteDistinguisher",
@@ -3579,7 +3599,7 @@ var Nodes = []Node{
 	{
 		Name:        "import-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      332,
+		Parent:      334,
 		Kind:        KindLeafList,
 		MaxElements: 64,
 		Description: "Routes that carry one of these are imported.",
@@ -3590,7 +3610,7 @@ var Nodes = []Node{
 	{
 		Name:        "export-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      332,
+		Parent:      334,
 		Kind:        KindLeafList,
 		MaxElements: 64,
 		Description: "Attached to exported routes.",
@@ -3601,7 +3621,7 @@ var Nodes = []Node{
 	{
 		Name:        "ipv6-family",
 		Module:      "mooring-vpn-instance",
-		Parent:      315,
+		Parent:      317,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The IPv6 family of the VPN.",
@@ -3610,7 +3630,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-vpn-instance",
-		Parent:      336,
+		Parent:      338,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3619,7 +3639,7 @@ var Nodes = []Node{
 	{
 		Name:        "route-distinguisher",
 		Module:      "mooring-vpn-instance",
-		Parent:      337,
+		Parent:      339,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3631,7 +3651,7 @@ var Nodes = []Node{
 	{
 		Name:        "import-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      337,
+		Parent:      339,
 		Kind:        KindLeafList,
 		Config:      true,
 		Impact:      "none",
@@ -3644,7 +3664,7 @@ var Nodes = []Node{
 	{
 		Name:        "export-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      337,
+		Parent:      339,
 		Kind:        KindLeafList,
 		Config:      true,
 		Impact:      "none",
@@ -3657,7 +3677,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-vpn-instance",
-		Parent:      336,
+		Parent:      338,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3665,7 +3685,7 @@ var Nodes = []Node{
 	{
 		Name:        "route-distinguisher",
 		Module:      "mooring-vpn-instance",
-		Parent:      341,
+		Parent:      343,
 		Kind:        KindLeaf,
 		Description: "The route distinguisher (RFC 4364 section 4.1).",
 		GoName:      "RouteDistinguisher",
@@ -3675,7 +3695,7 @@ var Nodes = []Node{
 	{
 		Name:        "import-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      341,
+		Parent:      343,
 		Kind:        KindLeafList,
 		MaxElements: 64,
 		Description: "Routes that carry one of these are imported.",
@@ -3686,7 +3706,7 @@ var Nodes = []Node{
 	{
 		Name:        "export-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      341,
+		Parent:      343,
 		Kind:        KindLeafList,
 		MaxElements: 64,
 		Description: "Attached to exported routes.",
@@ -4212,7 +4232,7 @@ var type15 = Type{
 var type16 = Type{
 	Base:            BaseLeafref,
 	Path:            "/vpn-instances/vpn-instance/config/name",
-	Target:          318,
+	Target:          320,
 	TargetType:      &type11,
 	RequireInstance: true,
 }
@@ -4366,7 +4386,7 @@ var type34 = Type{
 var type35 = Type{
 	Base:            BaseLeafref,
 	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peer-groups/peer-group/transport/authentication/keys/key/config/key-id",
-	Target:          140,
+	Target:          141,
 	TargetType:      &type30,
 	RequireInstance: true,
 }
@@ -4424,7 +4444,7 @@ var type41 = Type{
 var type42 = Type{
 	Base:            BaseLeafref,
 	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peer-groups/peer-group/afi-safis/afi-safi/config/name",
-	Target:          170,
+	Target:          171,
 	TargetType:      &type41,
 	RequireInstance: true,
 }
@@ -4432,7 +4452,7 @@ var type42 = Type{
 var type43 = Type{
 	Base:            BaseLeafref,
 	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peers/peer/config/address",
-	Target:          182,
+	Target:          183,
 	TargetType:      &type20,
 	RequireInstance: true,
 }
@@ -4510,7 +4530,7 @@ var type49 = Type{
 var type50 = Type{
 	Base:            BaseLeafref,
 	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peers/peer/transport/authentication/keys/key/config/key-id",
-	Target:          276,
+	Target:          278,
 	TargetType:      &type30,
 	RequireInstance: true,
 }
@@ -4518,7 +4538,7 @@ var type50 = Type{
 var type51 = Type{
 	Base:            BaseLeafref,
 	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peers/peer/afi-safis/afi-safi/config/name",
-	Target:          306,
+	Target:          308,
 	TargetType:      &type41,
 	RequireInstance: true,
 }

@@ -2340,6 +2340,7 @@ type MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerG
 	ResolvedInterface *string  `path:"resolved-interface" module:"mooring-bgp"`
 	ResolvedSource    *string  `path:"resolved-source" module:"mooring-bgp"`
 	SourceAddress     *string  `path:"source-address" module:"mooring-bgp"`
+	SourceWarning     *string  `path:"source-warning" module:"mooring-bgp"`
 }
 
 // IsYANGGoStruct ensures that MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_Transport_ConnectInterface_State implements the yang.GoStruct
@@ -3790,6 +3791,7 @@ type MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Trans
 	ResolvedInterface *string  `path:"resolved-interface" module:"mooring-bgp"`
 	ResolvedSource    *string  `path:"resolved-source" module:"mooring-bgp"`
 	SourceAddress     *string  `path:"source-address" module:"mooring-bgp"`
+	SourceWarning     *string  `path:"source-warning" module:"mooring-bgp"`
 }
 
 // IsYANGGoStruct ensures that MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Transport_ConnectInterface_State implements the yang.GoStruct

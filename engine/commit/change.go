@@ -26,6 +26,7 @@ type change struct {
 	ends  []bgp.PeerKey // the peers whose established sessions it ends
 
 	plan    plan.Plan
+	words   []plan.Step                   // of peers of which only more is to be told
 	queries map[bgp.PeerKey]srcaddr.Query // of the peers whose specification was resolved
 }
 
@@ -64,7 +65,25 @@ func (c *Coordinator) planChange(r schema.Reader, dirty []schema.Dirty, touched 
 	if len(p.errs) > 0 {
 		return nil, p.errs
 	}
-	return &change{plan: plan.Compute(p.pairs, p.peers, c.costs), queries: p.queries}, nil
+	return &change{plan: plan.Compute(p.pairs, p.peers, c.costs), words: words(p.peers), queries: p.queries}, nil
+}
+
+// words are steps for what a specification tells beyond what a backend is told:
+// they are no part of a plan.
+func words(pairs []plan.PeerPair) []plan.Step {
+	var out []plan.Step
+	for _, pair := range pairs {
+		old, new := pair.Old, pair.New
+		if old == nil || new == nil || old.Interface == new.Interface && old.Down == new.Down &&
+			old.DownDetail == new.DownDetail && old.SourceWarning == new.SourceWarning {
+			continue
+		}
+		if len(bgp.DiffPeers(old, new)) > 0 {
+			continue // its step carries them
+		}
+		out = append(out, plan.Step{Op: plan.UpdatePeer, Instance: new.Key.InstanceKey(), Peer: new.Key, Old: old, New: new})
+	}
+	return out
 }
 
 // affected returns the instances and peers that the dirty records reach.
@@ -170,19 +189,19 @@ func (p *planner) peer(k schema.Key, forced []string) {
 		return
 	}
 	answer := p.c.cfg.Sources.Resolve(res.query)
-	if err := check(k, &res, answer, old, p.c.queries.byPeer[key]); err != nil {
+	if err := check(k, &res, answer, p.c.queries.byPeer[key]); err != nil {
 		p.errs = append(p.errs, err)
 		return
 	}
 	spec := res.spec
-	setSource(&spec, answer)
+	setSource(&spec, answer, old)
 	p.queries[key] = res.query
 	p.peers = append(p.peers, plan.PeerPair{Old: old, New: &spec, Forced: forced})
 }
 
 // check refuses a peer that cannot work whatever the network does. A source
 // that is only not there yet is accepted: the peer waits for it.
-func check(k schema.Key, res *resolved, answer srcaddr.Answer, old *bgp.PeerSpec, asked srcaddr.Query) *schema.Error {
+func check(k schema.Key, res *resolved, answer srcaddr.Answer, asked srcaddr.Query) *schema.Error {
 	a := res.spec.Key.Address
 	fail := func(leaf, format string, args ...any) *schema.Error {
 		return &schema.Error{
@@ -198,10 +217,10 @@ func check(k schema.Key, res *resolved, answer srcaddr.Answer, old *bgp.PeerSpec
 		return fail(source, "source address %s is not of the same address family as the peer %s", res.query.Source, a)
 	case res.query.Source.IsValid() && res.query.Source == a:
 		return fail(source, "the source address is the peer's own address %s", a)
-	case answer.Status == srcaddr.Ambiguous && (old == nil || old.Down != bgp.DownAmbiguousSource || asked != res.query):
+	case answer.Status == srcaddr.Ambiguous && asked != res.query:
 		// The command wants the source address then. Where the interface got
-		// its second address later, the peer is down with that reason, and
-		// unrelated changes of it must not be refused.
+		// its second address later, the state says so, and unrelated changes of
+		// the peer must not be refused.
 		names := make([]string, len(answer.Candidates))
 		for i, c := range answer.Candidates {
 			names[i] = c.String()

@@ -372,7 +372,7 @@ func TestSourceComesAndGoes(t *testing.T) {
 	change("10.7.7.8")
 	r.eventually("moved", func() bool { s := r.b.Session(thePeer); return s != nil && s.Source == netip.MustParseAddr("10.7.7.8") })
 	r.eventually("reset by source", func() bool { return r.state(thePeer).Resets[bgp.CauseSource] == 1 })
-	change("10.7.7.8", "10.7.7.9")
+	change("10.7.7.9", "10.7.7.10")
 	r.eventually("ambiguous", func() bool { return down() == bgp.DownAmbiguousSource && r.b.Session(thePeer) == nil })
 	// An unrelated change is not refused for what happened behind our back.
 	r.mustEdit(func(tx schema.Tx) { peerAt(tx, thePeer).Config.Description = ygot.String("still here") })

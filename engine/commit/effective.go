@@ -2,6 +2,7 @@ package commit
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -279,9 +280,15 @@ func interfaceName(c *sourceConfig) string {
 	return strings.Join([]string{deref(c.InterfaceType), deref(c.InterfaceNumber)}, "")
 }
 
-// setSource puts the resolver's answer into a specification. A disabled peer
-// stays disabled whatever its source.
-func setSource(s *bgp.PeerSpec, a srcaddr.Answer) {
+// setSource puts the resolver's answer into a specification; applied is the one
+// in force, nil for none. A disabled peer stays disabled whatever its source.
+func setSource(s *bgp.PeerSpec, a srcaddr.Answer, applied *bgp.PeerSpec) {
+	s.SourceWarning = ""
+	if a.Status == srcaddr.Ambiguous && applied != nil && slices.Contains(a.Candidates, applied.Source) {
+		// An address that comes ends no session (docs/adr/0014).
+		s.SourceWarning = fmt.Sprintf("%s; until then %s stays in use, but an agent that starts anew does not know it", a.Detail, applied.Source)
+		a = srcaddr.Answer{Status: srcaddr.Resolved, Source: applied.Source, Interface: applied.Interface}
+	}
 	s.Source, s.Interface = a.Source, a.Interface
 	if s.Down == bgp.DownDisabled {
 		return

@@ -147,9 +147,10 @@ func (c *Coordinator) undo(ctx context.Context, done []plan.Step, at schema.Path
 func (c *Coordinator) accept(old, next *datastore.Snapshot, ch *change) {
 	c.tell.Lock()
 	defer c.tell.Unlock()
-	changes := c.before(old, ch.dirty, ch.plan.Steps)
+	steps := slices.Concat(ch.plan.Steps, ch.words)
+	changes := c.before(old, ch.dirty, steps)
 	c.cfg.Store.Publish(next)
-	c.applied(ch.plan.Steps, ch.queries)
+	c.applied(steps, ch.queries)
 	for i := range changes {
 		changes[i].New = c.entry(next, changes[i].Key, ch.res.Time, ch.res.CommitID)
 	}

@@ -52,7 +52,11 @@ func (c *Coordinator) reconcile(ctx context.Context) error {
 		c.queries.set(key, q)
 	}
 	for _, pair := range p.peers {
-		if pair.Old != nil && pair.New != nil { // what the backend has already counts as applied
+		switch { // what the backend has already counts as applied
+		case pair.Old == nil || pair.New == nil:
+		case len(bgp.DiffPeers(pair.Old, pair.New)) == 0:
+			c.setApplied(pair.New.Key, pair.New) // says more of the source
+		default:
 			c.setApplied(pair.New.Key, pair.Old)
 		}
 	}
@@ -89,7 +93,7 @@ func (c *Coordinator) difference(have *backend.Snapshot) ([]plan.Step, *planner)
 			}
 			key := res.spec.Key
 			spec := res.spec
-			setSource(&spec, c.cfg.Sources.Resolve(res.query))
+			setSource(&spec, c.cfg.Sources.Resolve(res.query), have.Peers[key])
 			wantPeers[key] = struct{}{}
 			p.queries[key] = res.query
 			p.peers = append(p.peers, plan.PeerPair{Old: have.Peers[key], New: &spec})

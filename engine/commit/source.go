@@ -51,6 +51,7 @@ func (c *Coordinator) sourcesChanged(ctx context.Context, namespace string) {
 	defer c.mu.Unlock()
 	peers := slices.SortedFunc(maps.Keys(c.queries.byNamespace[namespace]), bgp.PeerKey.Compare)
 	var pairs []plan.PeerPair
+	warned := 0
 	for _, key := range peers {
 		old := c.oper.Get(key).Applied
 		if old == nil {
@@ -60,17 +61,22 @@ func (c *Coordinator) sourcesChanged(ctx context.Context, namespace string) {
 		if spec.Down != bgp.DownDisabled {
 			spec.Down, spec.DownDetail = bgp.DownNone, ""
 		}
-		setSource(&spec, c.cfg.Sources.Resolve(c.queries.byPeer[key]))
-		if spec.Source == old.Source && spec.Interface == old.Interface && spec.Down == old.Down && spec.DownDetail == old.DownDetail {
-			continue
-		}
+		setSource(&spec, c.cfg.Sources.Resolve(c.queries.byPeer[key]), old)
 		pairs = append(pairs, plan.PeerPair{Old: old, New: &spec})
+		if spec.SourceWarning != "" && old.SourceWarning == "" {
+			warned++
+		}
 	}
-	if len(pairs) == 0 {
+	if warned > 0 {
+		c.log.Warn("an interface got a second address: the peers keep their source, and their state says what to set",
+			"namespace", namespace, "peers", warned)
+	}
+	c.tellApplied(words(pairs))
+	p := plan.Compute(nil, pairs, c.costs)
+	if len(p.Steps) == 0 {
 		return
 	}
-	p := plan.Compute(nil, pairs, c.costs)
-	c.log.Info("source addresses changed", "namespace", namespace, "peers", len(pairs), "resets", len(c.ending(p.Steps)))
+	c.log.Info("source addresses changed", "namespace", namespace, "peers", len(p.Steps), "resets", len(c.ending(p.Steps)))
 	c.resets.expect(p.Steps, c.cfg.Now(), bgp.CauseSource, "")
 	c.applyEach(ctx, p.Steps)
 }

@@ -197,7 +197,10 @@ func (r *renderer) sourceState(rec *peerRec, s *bgp.PeerSpec, q srcaddr.Query) *
 		out.ResolvedSource = ygot.String(s.Source.String())
 		out.ResolvedInterface = &s.Interface
 	}
-	if s.Down == bgp.DownAmbiguousSource {
+	if s.SourceWarning != "" {
+		out.SourceWarning = &s.SourceWarning
+	}
+	if s.Down == bgp.DownAmbiguousSource || s.SourceWarning != "" {
 		for _, a := range r.c.cfg.Sources.Resolve(q).Candidates {
 			out.Candidate = append(out.Candidate, a.String())
 		}

@@ -167,6 +167,7 @@ type peer struct {
 			State struct {
 				ResolvedInterface string   `json:"resolved-interface"`
 				ResolvedSource    string   `json:"resolved-source"`
+				SourceWarning     string   `json:"source-warning"`
 				Candidate         []string `json:"candidate"`
 			}
 		} `json:"connect-interface"`

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"mooring/tests/netlab"
 	"mooring/tests/runner"
 )
 
@@ -83,8 +82,10 @@ func TestAddressChanged(t *testing.T) {
 	}
 }
 
-// A second address makes the choice ambiguous: the peer goes down and says what
-// there is to choose from. Choosing brings it back.
+// A second address leaves the session alone, and state says what to set; a
+// session that ends comes back from where it was. Where the source in force
+// goes and several are left, the peer is down and says what there is to choose
+// from. Choosing brings it back.
 func TestAddressAmbiguous(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, runner.Options{})
@@ -92,16 +93,31 @@ func TestAddressAmbiguous(t *testing.T) {
 	b.waitUp(peer1, 1)
 	mark := b.wire.Mark()
 	b.dut.AddAddr("LoopBack1", loopBack1b+"/32")
-	p := b.wait(peer1, atOnce, "not held down", func(p peer) bool { return p.State.DownReason == "ambiguous-source" })
-	if got := strings.Join(p.Transport.ConnectInterface.State.Candidate, " "); got != loopBack1+" "+loopBack1b {
+	p := b.wait(peer1, atOnce, "no warning", func(p peer) bool { return p.Transport.ConnectInterface.State.SourceWarning != "" })
+	if s := p.Transport.ConnectInterface.State; strings.Join(s.Candidate, " ") != loopBack1+" "+loopBack1b || s.ResolvedSource != loopBack1 {
+		t.Errorf("connect-interface/state = %+v", s)
+	}
+	b.set(runner.Update(peer1+"/config/description", "still up"))
+	if v := b.wire.View().Since(mark); len(v.Notifications()) > 0 || len(v.SYNs(nil)) > 0 {
+		t.Errorf("a second address is seen on the wire:\n%s", v)
+	}
+	if out, err := b.bird.Ctl("restart", `"dut*"`); err != nil {
+		t.Fatalf("birdc: %v: %s", err, out)
+	}
+	p = b.waitUp(peer1, 2)
+	b.cameUp(mark, p, loopBack1)
+
+	b.dut.AddAddr("LoopBack1", "10.9.1.3/32")
+	mark = b.wire.Mark()
+	b.dut.DelAddr("LoopBack1", loopBack1+"/32")
+	p = b.wait(peer1, atOnce, "not held down", func(p peer) bool { return p.State.DownReason == "ambiguous-source" })
+	if got := strings.Join(p.Transport.ConnectInterface.State.Candidate, " "); got != loopBack1b+" 10.9.1.3" {
 		t.Errorf("candidates %q", got)
 	}
-	v := b.wire.WaitFor(t, atOnce, func(v netlab.View) bool { return len(v.Since(mark).Notifications()) == 1 })
-	b.oneCease(v.Since(mark))
 	b.set(runner.Update(source1+"/config/source-address", loopBack1b))
-	p = b.waitUp(peer1, 2)
+	p = b.waitUp(peer1, 3)
 	b.cameUp(mark, p, loopBack1b)
-	if p.State.Resets.Source != 1 || p.State.Resets.Commit != 0 {
-		t.Errorf("resets = %+v, want one, by the source", p.State.Resets)
+	if p.State.Resets.Source != 1 || p.State.Resets.Commit != 0 || p.State.Resets.Remote != 1 {
+		t.Errorf("resets = %+v, want one by the source and one by the remote", p.State.Resets)
 	}
 }
