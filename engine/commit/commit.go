@@ -100,6 +100,8 @@ type Coordinator struct {
 	pending atomic.Pointer[Pending]
 	alarm   chan struct{} // the deadline of pending is another one; room for one
 
+	watchers pendingWatchers
+
 	// tell keeps one order between changing oper and publishing in feed. It is
 	// held for a moment only, never while calling out.
 	tell sync.Mutex
@@ -179,10 +181,16 @@ func (c *Coordinator) EditCandidate(_ context.Context, actor Actor, cand *datast
 
 // Commit makes a candidate the running configuration. On an error the
 // candidate is kept. A commit without Confirm confirms the pending commit that
-// it belongs to.
+// it belongs to; the error wraps ErrConfirmID where it names another one.
 func (c *Coordinator) Commit(ctx context.Context, actor Actor, cand *datastore.Candidate, opt Options) (*Result, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, err // it waited behind another commit for too long
+	}
+	if err := c.checkID(opt.ConfirmID); err != nil {
+		return nil, err
+	}
 	if err := c.mayWrite(actor, opt); err != nil {
 		return nil, err
 	}
@@ -202,7 +210,7 @@ func (c *Coordinator) Commit(ctx context.Context, actor Actor, cand *datastore.C
 	}
 	cand.Committed(txn)
 	if opt.Confirm == nil && c.Pending() != nil {
-		err = c.setPending(nil) // it was the confirming commit
+		err = c.confirm(actor) // it was the confirming commit
 	}
 	return res, err
 }

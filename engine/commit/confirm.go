@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,12 +36,16 @@ type Confirm struct {
 	// back when that ends.
 	ID      string
 	Timeout time.Duration // 0: DefaultConfirmTimeout
+	// Volatile makes a restart of the agent roll the commit back, whatever its
+	// ID (RFC 6241 8.4.1). Without it a commit with an ID goes on waiting.
+	Volatile bool
 }
 
-// Pending is a commit that waits for its confirmation. It survives a restart.
+// Pending is a commit that waits for its confirmation. It is kept on disk.
 type Pending struct {
 	ID       string    `json:"id,omitempty"`
-	Session  uint32    `json:"session,omitempty"` // that it belongs to, where ID is empty
+	Session  uint32    `json:"session,omitempty"`  // that made it; it belongs to that one where ID is empty
+	Volatile bool      `json:"volatile,omitempty"` // a restart rolls it back
 	User     string    `json:"user"`
 	Protocol string    `json:"protocol"`
 	Base     uint64    `json:"base"` // revision that is restored
@@ -64,20 +69,37 @@ const pendingNote = "confirmed-commit"
 // Pending returns the commit that waits for its confirmation, nil for none.
 func (c *Coordinator) Pending() *Pending { return c.pending.Load() }
 
-// owns says whether a change by an actor who names id belongs to the pending
-// commit: the same identifier, or the same session where it has none.
+// owns says whether an actor who names id may confirm the pending commit: the
+// same identifier, or the same session where it has none.
 func (p *Pending) owns(actor Actor, id string) bool {
-	if p.ID != "" {
+	if p.ID != "" || id != "" {
 		return p.ID == id
 	}
-	return actor.Session == p.Session && actor.Session != 0
+	return p.by(actor)
 }
 
+// by says whether the session of an actor made the pending commit.
+func (p *Pending) by(actor Actor) bool { return actor.Session == p.Session && actor.Session != 0 }
+
 // checkPending refuses a change that a pending commit is in the way of. The
+// session that made it may go on; what it changes is rolled back too. The
 // caller holds c.mu.
 func (c *Coordinator) checkPending(actor Actor, opt Options) error {
-	if p := c.Pending(); p != nil && !p.owns(actor, opt.ConfirmID) {
+	if p := c.Pending(); p != nil && !p.owns(actor, opt.ConfirmID) && !p.by(actor) {
 		return &PendingError{*p}
+	}
+	return nil
+}
+
+// checkID refuses a commit of a candidate that names another pending commit
+// than the one that waits, or names none where that has an identifier (RFC 6241
+// 8.4.1). The caller holds c.mu.
+func (c *Coordinator) checkID(id string) error {
+	switch p := c.Pending(); {
+	case p == nil && id != "":
+		return fmt.Errorf("%w: none waits", ErrConfirmID)
+	case p != nil && p.ID != id:
+		return fmt.Errorf("%w: %w", ErrConfirmID, &PendingError{*p})
 	}
 	return nil
 }
@@ -87,12 +109,13 @@ func (c *Coordinator) checkPending(actor Actor, opt Options) error {
 // to take that back. The caller holds c.mu.
 func (c *Coordinator) arm(actor Actor, cf *Confirm) (disarm func() error, err error) {
 	old := c.Pending()
-	next := &Pending{ID: cf.ID, User: actor.User, Protocol: actor.Protocol, Base: c.cfg.Store.Running().Revision()}
-	if cf.ID == "" {
-		next.Session = actor.Session
+	next := &Pending{
+		ID: cf.ID, Session: actor.Session, Volatile: cf.Volatile,
+		User: actor.User, Protocol: actor.Protocol, Base: c.cfg.Store.Running().Revision(),
 	}
 	if old != nil {
-		next.Base = old.Base // RFC 6241 8.4.1: back to before the first
+		next.Base = old.Base            // RFC 6241 8.4.1: back to before the first
+		next.ID = cmp.Or(cf.ID, old.ID) // what outlives its session goes on doing so
 	}
 	next.Deadline = c.cfg.Now().Add(orDefault(cf.Timeout))
 	if err := c.setPending(next); err != nil {
@@ -147,7 +170,16 @@ func (c *Coordinator) Confirm(actor Actor, id string) error {
 	if _, err := c.named(actor, id); err != nil {
 		return err
 	}
-	return c.setPending(nil)
+	return c.confirm(actor)
+}
+
+// confirm makes the pending commit permanent. The caller holds c.mu.
+func (c *Coordinator) confirm(actor Actor) error {
+	if err := c.setPending(nil); err != nil {
+		return err
+	}
+	c.tellPending(PendingConfirmed, actor)
+	return nil
 }
 
 // Extend gives the pending commit a new time to wait, from now.
@@ -160,7 +192,11 @@ func (c *Coordinator) Extend(actor Actor, id string, timeout time.Duration) erro
 	}
 	next := *p
 	next.Deadline = c.cfg.Now().Add(orDefault(timeout))
-	return c.setPending(&next)
+	if err := c.setPending(&next); err != nil {
+		return err
+	}
+	c.tellPending(PendingExtended, actor)
+	return nil
 }
 
 // Cancel rolls the pending commit back.
@@ -170,19 +206,35 @@ func (c *Coordinator) Cancel(ctx context.Context, actor Actor, id string) error 
 	if _, err := c.named(actor, id); err != nil {
 		return err
 	}
-	return c.rollBackPending(ctx, actor, "confirmed commit canceled")
+	return c.rollBackPending(ctx, actor, PendingCanceled)
 }
 
 // SessionEnded rolls back the pending commit of a NETCONF session that ends
-// without having confirmed it (RFC 6241 8.4.1).
+// without having confirmed it (RFC 6241 8.4.1). No change of the session may be
+// under way. It waits for nobody where there is nothing to roll back.
 func (c *Coordinator) SessionEnded(ctx context.Context, actor Actor) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p := c.Pending(); p == nil || p.ID != "" || p.Session != actor.Session {
+	if p := c.Pending(); p == nil || p.ID != "" || !p.by(actor) {
 		return
 	}
-	if err := c.rollBackPending(ctx, actor, "the session of the confirmed commit ended"); err != nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.Pending()
+	if p == nil || p.ID != "" || !p.by(actor) {
+		return
+	}
+	if err := c.rollBackPending(ctx, actor, PendingSessionEnded); err != nil {
 		c.log.Error("rollback failed, will be tried again", "err", err)
+		c.orphan(p)
+	}
+}
+
+// orphan lets a pending commit that could not be rolled back time out: its
+// session is gone and nobody else will try. The caller holds c.mu.
+func (c *Coordinator) orphan(p *Pending) {
+	next := *p
+	next.Deadline = c.cfg.Now().Add(repairInterval)
+	if err := c.setPending(&next); err != nil {
+		c.log.Error("the confirmed commit keeps its time", "until", p.Deadline, "err", err)
 	}
 }
 
@@ -199,7 +251,7 @@ func (c *Coordinator) expire(ctx context.Context) time.Duration {
 		return left
 	}
 	actor := Actor{User: p.User, Protocol: "confirmed-commit"}
-	if err := c.rollBackPending(ctx, actor, "confirmed commit timed out"); err != nil {
+	if err := c.rollBackPending(ctx, actor, PendingTimedOut); err != nil {
 		c.log.Error("rollback failed, will be tried again", "err", err)
 		return repairInterval
 	}
@@ -208,12 +260,16 @@ func (c *Coordinator) expire(ctx context.Context) time.Duration {
 
 // rollBackPending is an ordinary commit of the old records. The caller holds
 // c.mu.
-func (c *Coordinator) rollBackPending(ctx context.Context, actor Actor, why string) error {
-	if _, err := c.rollBack(context.WithoutCancel(ctx), actor, Options{Comment: why}, c.Pending().Base); err != nil {
+func (c *Coordinator) rollBackPending(ctx context.Context, actor Actor, why PendingKind) error {
+	if _, err := c.rollBack(context.WithoutCancel(ctx), actor, Options{Comment: why.String()}, c.Pending().Base); err != nil {
 		return err
 	}
-	c.log.Warn("rolled back", "why", why)
-	return c.setPending(nil)
+	c.log.Warn("rolled back", "why", why.String())
+	if err := c.setPending(nil); err != nil {
+		return err
+	}
+	c.tellPending(why, actor)
+	return nil
 }
 
 // Rollback makes running what it was after a commit of the history. It is a
@@ -271,7 +327,7 @@ func (c *Coordinator) resume() error {
 		return fmt.Errorf("the kept confirmed commit: %w", err)
 	}
 	c.pending.Store(&p)
-	if p.ID != "" && c.cfg.Now().Before(p.Deadline) && c.cfg.Store.Running().Revision() != p.Base {
+	if p.ID != "" && !p.Volatile && c.cfg.Now().Before(p.Deadline) && c.cfg.Store.Running().Revision() != p.Base {
 		c.log.Warn("a confirmed commit waits for its confirmation", "id", p.ID, "until", p.Deadline)
 		return nil
 	}

@@ -157,6 +157,7 @@ func TestPendingCommitAndRestart(t *testing.T) {
 	}{
 		{"with an id", Confirm{ID: "x"}, false, after},
 		{"with an id, too late", Confirm{ID: "x", Timeout: time.Hour}, true, before},
+		{"with an id, volatile", Confirm{ID: "x", Volatile: true}, false, before},
 		{"of a session", Confirm{}, false, before},
 	}
 	for _, tt := range tests {

@@ -39,22 +39,39 @@ func (c *Coordinator) commit(ctx context.Context, actor Actor, opt Options, txn 
 	if err := ctx.Err(); err != nil {
 		return nil, err // the client is gone: it must not find its change applied
 	}
-	disarm := func() error { return nil }
 	if opt.Confirm != nil {
-		if disarm, err = c.arm(actor, opt.Confirm); err != nil {
-			return nil, err
-		}
+		return c.tryOut(ctx, ch)
 	}
 	if !ch.res.Changed {
 		return ch.res, nil
 	}
 	// From here on the change is carried through whatever the client does.
 	if err := c.carryOut(context.WithoutCancel(ctx), ch); err != nil {
+		return nil, err
+	}
+	return ch.res, nil
+}
+
+// tryOut is the rest of commit for a confirmed commit.
+func (c *Coordinator) tryOut(ctx context.Context, ch *change) (*Result, error) {
+	kind := PendingStarted
+	if c.Pending() != nil {
+		kind = PendingExtended
+	}
+	disarm, err := c.arm(ch.actor, ch.opt.Confirm)
+	if err != nil {
+		return nil, err
+	}
+	if ch.res.Changed {
+		err = c.carryOut(context.WithoutCancel(ctx), ch)
+	}
+	if err != nil {
 		if derr := disarm(); derr != nil {
 			c.log.Error("the confirmed commit before the failed one is not kept", "err", derr)
 		}
 		return nil, err
 	}
+	c.tellPending(kind, ch.actor)
 	return ch.res, nil
 }
 

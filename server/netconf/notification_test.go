@@ -275,16 +275,19 @@ func TestUnresolvedPeer(t *testing.T) {
 func TestNotificationsAgainstYanglint(t *testing.T) {
 	lint := need(t, "/usr/bin/yanglint", "libyang2-tools")
 	_, w, c := subscribed(t, "")
-	c.ok(edit(peer("", peer2, "<as>201</as>")))
+	c.ok(edit(peer("", peer2, "<as>201</as>")), confirmed(""), cancelCommit, confirmed(timeout(1)))
 	seen := map[string]bool{}
 	file, running := filepath.Join(t.TempDir(), "notification.xml"), filepath.Join(t.TempDir(), "running.xml")
 	if err := os.WriteFile(running, []byte(c.reads("")), 0o600); err != nil { // what targets lead to
 		t.Fatal(err)
 	}
-	for len(seen) < 3 {
+	for len(seen) < 5 {
 		got := w.read()
 		_, content, _ := strings.Cut(got, "</eventTime><")
 		kind, _, _ := strings.Cut(content, " ")
+		if _, event, ok := strings.Cut(content, "<confirm-event>"); ok {
+			kind += event[:3]
+		}
 		if seen[kind] {
 			continue
 		}

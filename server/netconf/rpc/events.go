@@ -19,6 +19,7 @@ const baseEventsNS = "urn:ietf:params:xml:ns:yang:ietf-netconf-notifications"
 // Follow turns changes of the engine into notifications, until ctx or the
 // changes end. Without it there are none but those of sessions.
 func (s *Server) Follow(ctx context.Context, changes *commit.Subscription) {
+	defer s.engine.WatchPending(s.confirmedCommit)()
 	for {
 		changes, err := changes.Next(ctx)
 		if err != nil {

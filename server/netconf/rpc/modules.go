@@ -32,7 +32,7 @@ var modules = func() []gen.Module {
 // features are those that are supported, by module. The others' modules have
 // none.
 var features = map[string][]string{
-	"ietf-netconf": {"candidate", "rollback-on-error", "validate", "writable-running"},
+	"ietf-netconf": {"candidate", "confirmed-commit", "rollback-on-error", "validate", "writable-running"},
 }
 
 // contentID changes exactly when something that the library tells changes, and
@@ -61,6 +61,7 @@ func Capabilities() []string {
 		"urn:ietf:params:netconf:base:1.1",
 		"urn:ietf:params:netconf:capability:writable-running:1.0",
 		"urn:ietf:params:netconf:capability:candidate:1.0",
+		"urn:ietf:params:netconf:capability:confirmed-commit:1.1",
 		"urn:ietf:params:netconf:capability:rollback-on-error:1.0",
 		"urn:ietf:params:netconf:capability:validate:1.0",
 		"urn:ietf:params:netconf:capability:validate:1.1",

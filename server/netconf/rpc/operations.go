@@ -4,8 +4,7 @@ import (
 	"mooring/engine/schema"
 )
 
-// operations are those that are served, each in its own file. confirmed-commit
-// and the like join this table when their capability is announced.
+// operations are those that are served, each in its own file.
 var operations = func() map[name]*operation {
 	m := map[name]*operation{}
 	for local, op := range map[string]operation{
@@ -17,6 +16,7 @@ var operations = func() map[name]*operation {
 		"lock":            lockOperation,
 		"unlock":          unlockOperation,
 		"commit":          commitOperation,
+		"cancel-commit":   cancelCommitOperation,
 		"discard-changes": discardChangesOperation,
 		"validate":        validateOperation,
 		"close-session":   closeSessionOperation,

@@ -30,6 +30,14 @@ type Engine interface {
 	EditCandidate(context.Context, commit.Actor, *datastore.Candidate, func(schema.Tx) error) error
 	// Commit makes a candidate running. It may wait for other commits.
 	Commit(context.Context, commit.Actor, *datastore.Candidate, commit.Options) (*commit.Result, error)
+	// Cancel rolls a confirmed commit back. It may wait for other commits.
+	Cancel(ctx context.Context, actor commit.Actor, id string) error
+	// SessionEnded rolls back what a session has committed and not confirmed.
+	SessionEnded(context.Context, commit.Actor)
+	// WatchPending tells what happens to confirmed commits until stop is called.
+	WatchPending(func(commit.PendingEvent)) (stop func())
+	// Lock locks a datastore. It may wait for other commits.
+	Lock(context.Context, commit.Actor, datastore.Datastore) error
 	// Validate checks a candidate as Commit would.
 	Validate(context.Context, *datastore.Candidate) error
 	// Explain tells what a plan of a dry run does to each peer.
@@ -127,8 +135,12 @@ func New(e Engine, sessions Sessions, log *slog.Logger, maxDepth int) *Server {
 }
 
 // Release gives up what a session holds: to be called at its end, whatever
-// ended it (RFC 6241 7.5). It may be called twice.
-func (s *Server) Release(sess *Session) { s.engine.Store().ReleaseAll(sess.holder()) }
+// ended it (RFC 6241 7.5 and 8.4.1). No operation of the session may run, but
+// for the one that ends it. It may be called twice.
+func (s *Server) Release(sess *Session) {
+	s.engine.SessionEnded(context.Background(), sess.actor()) // first: nobody may come between
+	s.engine.Store().ReleaseAll(sess.holder())
+}
 
 // Handle runs the operation in msg and writes the reply. The error is that of
 // out, or of a reply that broke off: the connection is of no use any more.

@@ -1,0 +1,101 @@
+package commit
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"mooring/engine/datastore"
+)
+
+// PendingKind is what can happen to a confirmed commit.
+type PendingKind uint8
+
+// The kinds. The last three roll the commit back.
+const (
+	PendingStarted      PendingKind = iota // it was made and waits
+	PendingExtended                        // it waits for longer
+	PendingConfirmed                       // it is permanent
+	PendingCanceled                        // somebody canceled it
+	PendingSessionEnded                    // its session ended
+	PendingTimedOut                        // nobody confirmed it in time
+)
+
+var pendingKinds = [...]string{
+	"confirmed commit made", "confirmed commit extended", "confirmed commit confirmed",
+	"confirmed commit canceled", "the session of the confirmed commit ended", "confirmed commit timed out",
+}
+
+// String is what the log and the history say.
+func (k PendingKind) String() string { return pendingKinds[k] }
+
+// PendingEvent is something that happened to a confirmed commit, after it has.
+type PendingEvent struct {
+	Kind    PendingKind
+	Actor   Actor // who did it; the user who made the commit where it timed out
+	Time    time.Time
+	Timeout time.Duration // how long it waits from then on; 0 where it does not
+}
+
+// pendingWatchers are those who are told. The zero value has none.
+type pendingWatchers struct {
+	mu   sync.Mutex // guards what follows
+	last int
+	fns  map[int]func(PendingEvent)
+}
+
+// WatchPending makes fn be told what happens to confirmed commits, in order,
+// until stop is called. fn must return soon and must not call the Coordinator.
+func (c *Coordinator) WatchPending(fn func(PendingEvent)) (stop func()) {
+	w := &c.watchers
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fns == nil {
+		w.fns = map[int]func(PendingEvent){}
+	}
+	w.last++
+	id := w.last
+	w.fns[id] = fn
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.fns, id)
+	}
+}
+
+// tellPending tells what happened to the confirmed commit. The caller holds
+// c.mu, which keeps the order.
+func (c *Coordinator) tellPending(kind PendingKind, actor Actor) {
+	e := PendingEvent{Kind: kind, Actor: actor, Time: c.cfg.Now()}
+	if p := c.Pending(); p != nil {
+		e.Timeout = p.Deadline.Sub(e.Time)
+	}
+	c.watchers.mu.Lock()
+	fns := slices.Collect(maps.Values(c.watchers.fns))
+	c.watchers.mu.Unlock()
+	for _, fn := range fns {
+		fn(e)
+	}
+}
+
+// Lock locks a datastore for an actor, as Store().Lock does. Running cannot be
+// locked while a confirmed commit of somebody else waits (RFC 6241 7.5); the
+// lock waits for a change that is under way, so that its holder sees none.
+func (c *Coordinator) Lock(ctx context.Context, actor Actor, ds datastore.Datastore) error {
+	if ds != datastore.DatastoreRunning {
+		return c.cfg.Store.Lock(ds, actor.holder())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if p := c.Pending(); p != nil && !p.by(actor) {
+		return &datastore.LockedError{
+			Datastore: ds, Holder: datastore.Holder{Session: p.Session, Protocol: p.Protocol}, Reason: (&PendingError{*p}).Error(),
+		}
+	}
+	return c.cfg.Store.Lock(ds, actor.holder())
+}
