@@ -39,17 +39,22 @@ type Confirm struct {
 	// Volatile makes a restart of the agent roll the commit back, whatever its
 	// ID (RFC 6241 8.4.1). Without it a commit with an ID goes on waiting.
 	Volatile bool
+	// Announced tells ID to every subscriber together with the commit and its
+	// rollback, as gNMI's config subscription wants. A persist-id of NETCONF is
+	// for those who may confirm the commit.
+	Announced bool
 }
 
 // Pending is a commit that waits for its confirmation. It is kept on disk.
 type Pending struct {
-	ID       string    `json:"id,omitempty"`
-	Session  uint32    `json:"session,omitempty"`  // that made it; it belongs to that one where ID is empty
-	Volatile bool      `json:"volatile,omitempty"` // a restart rolls it back
-	User     string    `json:"user"`
-	Protocol string    `json:"protocol"`
-	Base     uint64    `json:"base"` // revision that is restored
-	Deadline time.Time `json:"deadline"`
+	ID        string    `json:"id,omitempty"`
+	Announced bool      `json:"announced,omitempty"`
+	Session   uint32    `json:"session,omitempty"`  // that made it; it belongs to that one where ID is empty
+	Volatile  bool      `json:"volatile,omitempty"` // a restart rolls it back
+	User      string    `json:"user"`
+	Protocol  string    `json:"protocol"`
+	Base      uint64    `json:"base"` // revision that is restored
+	Deadline  time.Time `json:"deadline"`
 }
 
 // PendingError refuses a change because a commit of somebody else waits for
@@ -110,7 +115,7 @@ func (c *Coordinator) checkID(id string) error {
 func (c *Coordinator) arm(actor Actor, cf *Confirm) (disarm func() error, err error) {
 	old := c.Pending()
 	next := &Pending{
-		ID: cf.ID, Session: actor.Session, Volatile: cf.Volatile,
+		ID: cf.ID, Announced: cf.Announced, Session: actor.Session, Volatile: cf.Volatile,
 		User: actor.User, Protocol: actor.Protocol, Base: c.cfg.Store.Running().Revision(),
 	}
 	if old != nil {
@@ -149,6 +154,16 @@ func (c *Coordinator) setPending(p *Pending) error {
 	default:
 	}
 	return nil
+}
+
+// announced is the identifier that everyone is told of with a change: that of
+// the pending commit, where the change is part of it.
+func (c *Coordinator) announced(opt Options) string {
+	p := c.Pending()
+	if p == nil || !p.Announced || opt.Confirm == nil && opt.ConfirmID != p.ID {
+		return ""
+	}
+	return p.ID
 }
 
 // named returns the pending commit that an actor names.
@@ -261,7 +276,9 @@ func (c *Coordinator) expire(ctx context.Context) time.Duration {
 // rollBackPending is an ordinary commit of the old records. The caller holds
 // c.mu.
 func (c *Coordinator) rollBackPending(ctx context.Context, actor Actor, why PendingKind) error {
-	if _, err := c.rollBack(context.WithoutCancel(ctx), actor, Options{Comment: why.String()}, c.Pending().Base); err != nil {
+	p := c.Pending()
+	opt := Options{Comment: why.String(), ConfirmID: p.ID}
+	if _, err := c.rollBack(context.WithoutCancel(ctx), actor, opt, p.Base); err != nil {
 		return err
 	}
 	c.log.Warn("rolled back", "why", why.String())

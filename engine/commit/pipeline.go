@@ -168,8 +168,10 @@ func (c *Coordinator) accept(old, next *datastore.Snapshot, ch *change) {
 	changes := c.before(old, ch.dirty, steps)
 	c.cfg.Store.Publish(next)
 	c.applied(steps, ch.queries)
+	announced := c.announced(ch.opt)
 	for i := range changes {
 		changes[i].New = c.entry(next, changes[i].Key, ch.res.Time, ch.res.CommitID)
+		changes[i].New.ConfirmID = announced
 	}
 	c.feed.Publish(changes)
 	if slices.ContainsFunc(ch.dirty, func(d schema.Dirty) bool { return d.Key == agentKey() }) {

@@ -313,6 +313,10 @@ type Entry struct {
 	// time and "" in the Old of a Change.
 	Time     time.Time
 	CommitID string
+	// ConfirmID is the announced identifier of the confirmed commit that the
+	// change is part of: the commit, a change that follows it up, or its
+	// rollback.
+	ConfirmID string
 
 	c    *Coordinator
 	key  schema.Key

@@ -35,6 +35,7 @@ var encodings = []gpb.Encoding{gpb.Encoding_JSON, gpb.Encoding_JSON_IETF, gpb.En
 var supportedExtensions = []string{
 	"Get: depth",
 	"Set: 999 mooring.gnmi.Preview",
+	"Set: commit",
 	"Set: master_arbitration",
 	"Subscribe: config_subscription",
 	"Subscribe: depth",

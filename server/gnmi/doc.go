@@ -11,6 +11,7 @@
 //	get.go    View ─► Notification            set.go     operations ─► one transaction
 //	                                          union.go   union_replace ─► operations
 //	extensions.go  what a request carries     impact.go  a plan ─► the answer of a preview
+//	                                          confirm.go confirmed commits
 //
 //	subscribe.go ─► watch.go ─► stream.go ─┬─► dump.go   everything there is
 //	an RPC          what is     timers and └─► delta.go  what a change differs in

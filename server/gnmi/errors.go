@@ -211,7 +211,15 @@ func statusOf(err error) error {
 		}
 		return engineFault(codes.Aborted, "rolled-back", e.Path, e.Error()).err()
 	}
+	if errors.Is(err, commit.ErrConfirmID) { // before the PendingError that it wraps (gnmi.md 87, 88)
+		return fault{code: codes.InvalidArgument, op: "extension", reason: err.Error(), tag: "confirm-id"}.err()
+	}
+	if e, ok := errors.AsType[*commit.PendingError](err); ok { // gnmi.md 86
+		return fault{code: codes.FailedPrecondition, reason: e.Error(), tag: "commit-pending"}.err()
+	}
 	switch {
+	case errors.Is(err, commit.ErrNotPending):
+		return fault{code: codes.FailedPrecondition, op: "extension", reason: err.Error(), tag: "nothing-pending"}.err()
 	case errors.Is(err, context.DeadlineExceeded):
 		return fault{code: codes.DeadlineExceeded, reason: "the deadline passed before the commit: nothing has changed"}.err()
 	case errors.Is(err, context.Canceled):

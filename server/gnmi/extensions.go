@@ -30,6 +30,7 @@ type extensions struct {
 	configOnly bool                     // a config subscription
 	election   *extpb.MasterArbitration // of a Set
 	preview    *preview.Preview         // of a Set
+	confirm    *confirmation            // of a Set
 }
 
 // readExtensions reads what a request carries and refuses what would change
@@ -85,6 +86,10 @@ func (x *extensions) read(r rpc, e *extpb.Extension) (codes.Code, string) {
 			}
 			x.election = ext.MasterArbitration
 			return codes.OK, ""
+		}
+	case *extpb.Extension_Commit:
+		if r == rpcSet {
+			return x.readCommit(ext.Commit)
 		}
 	case *extpb.Extension_RegisteredExt:
 		if r == rpcSet && ext.RegisteredExt.GetId() == previewID {

@@ -294,6 +294,7 @@ func TestCapabilitiesTellExtensions(t *testing.T) {
 	samples := map[string]*extpb.Extension{
 		"depth":                    depthOf(1),
 		"999 mooring.gnmi.Preview": previewExt(t, &preview.Preview{})[0],
+		"commit":                   commitExt(t, `id: "x" cancel {}`)[0],
 		"master_arbitration":       {Ext: &extpb.Extension_MasterArbitration{MasterArbitration: &extpb.MasterArbitration{ElectionId: &extpb.Uint128{}}}},
 		"config_subscription": {Ext: &extpb.Extension_ConfigSubscription{ConfigSubscription: &extpb.ConfigSubscription{
 			Action: &extpb.ConfigSubscription_Start{Start: &extpb.ConfigSubscriptionStart{}},

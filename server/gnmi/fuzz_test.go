@@ -18,7 +18,10 @@ import (
 )
 
 // dryEngine edits and validates a real store and keeps nothing.
-type dryEngine struct{ store *datastore.Store }
+type dryEngine struct {
+	Engine // what is not said below
+	store  *datastore.Store
+}
 
 func (e dryEngine) View() schema.View { return configView{e.store.Running()} }
 
@@ -43,7 +46,7 @@ func fuzzServer(f *testing.F) *Server {
 	f.Helper()
 	r := newRig(f).example()
 	r.stop()
-	return New(Config{Engine: dryEngine{r.engine.Store()}, Log: r.server.log})
+	return New(Config{Engine: dryEngine{r.engine, r.engine.Store()}, Log: r.server.log})
 }
 
 // checkCode fails on what a client must never see for what it sent.
@@ -51,7 +54,7 @@ func checkCode(t *testing.T, err error) {
 	t.Helper()
 	st := status.Convert(err)
 	switch st.Code() {
-	case codes.OK, codes.InvalidArgument, codes.NotFound, codes.Unimplemented:
+	case codes.OK, codes.InvalidArgument, codes.NotFound, codes.Unimplemented, codes.FailedPrecondition:
 	default:
 		t.Fatalf("code %v: %s", st.Code(), st.Message())
 	}
@@ -106,6 +109,8 @@ func FuzzSet(f *testing.F) {
 		fmt.Sprintf(`update: {path: {%s} val: {uint_val: 7}}`, pathProto(thePeer+"/config/as")),
 		fmt.Sprintf(`update: {path: {%s} val: {leaflist_val: {element: {string_val: "::1"} element: {}}}}`, pathProto(vpn1+"/config/listen-address")),
 		`extension: {commit: {id: "x" commit: {}}} update: {}`,
+		`extension: {commit: {id: "x" set_rollback_duration: {rollback_duration: {seconds: 1 nanos: -1}}}}`,
+		`extension: {commit: {id: "x" cancel: {}}}`,
 		`union_replace: {}`,
 	} {
 		m := textOf[gpb.SetRequest](f, text)

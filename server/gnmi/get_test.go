@@ -317,8 +317,8 @@ func TestExtensions(t *testing.T) {
 			[4]codes.Code{codes.InvalidArgument, codes.OK, codes.InvalidArgument, codes.OK},
 		},
 		{
-			"commit", &extpb.Extension{Ext: &extpb.Extension_Commit{Commit: &extpb.Commit{}}},
-			[4]codes.Code{codes.OK, codes.OK, codes.Unimplemented, codes.OK},
+			"commit without an id or action", &extpb.Extension{Ext: &extpb.Extension_Commit{Commit: &extpb.Commit{}}},
+			[4]codes.Code{codes.OK, codes.OK, codes.InvalidArgument, codes.OK},
 		},
 		{
 			"master arbitration without an id (84)", &extpb.Extension{Ext: &extpb.Extension_MasterArbitration{MasterArbitration: &extpb.MasterArbitration{}}},

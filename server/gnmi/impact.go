@@ -17,10 +17,11 @@ const maxPreviewPeers = 5000
 
 // edit commits fn, or only plans it, and answers with the impact where the
 // request asks for it.
-func (s *Server) edit(ctx context.Context, asked *preview.Preview, fn func(schema.Tx) error) (*commit.Result, []*extpb.Extension, error) {
-	who := actor(ctx)
+func (s *Server) edit(ctx context.Context, exts *extensions, fn func(schema.Tx) error) (*commit.Result, []*extpb.Extension, error) {
+	who, asked := actor(ctx), exts.preview
+	opt := commit.Options{Confirm: exts.confirm.begin()}
 	if asked == nil {
-		res, err := s.cfg.Engine.Edit(ctx, who, commit.Options{}, fn)
+		res, err := s.cfg.Engine.Edit(ctx, who, opt, fn)
 		return res, nil, err
 	}
 	res, err := s.cfg.Engine.Edit(ctx, who, commit.Options{DryRun: true}, fn)
@@ -36,7 +37,7 @@ func (s *Server) edit(ctx context.Context, asked *preview.Preview, fn func(schem
 		for _, p := range impacts {
 			before[p.Peer] = p
 		}
-		if res, err = s.cfg.Engine.Edit(ctx, who, commit.Options{}, fn); err != nil {
+		if res, err = s.cfg.Engine.Edit(ctx, who, opt, fn); err != nil {
 			return nil, nil, err
 		}
 		answer.CommitId = res.CommitID
@@ -48,8 +49,8 @@ func (s *Server) edit(ctx context.Context, asked *preview.Preview, fn func(schem
 		}
 	}
 	fill(answer, impacts)
-	exts, err := registered(answer)
-	return res, exts, err
+	out, err := registered(answer)
+	return res, out, err
 }
 
 // fill puts the impacts into an answer, resets first.

@@ -36,6 +36,12 @@ type Engine interface {
 	// commits it; it blocks until the change is durable or refused. An error
 	// of fn is returned as it is.
 	Edit(ctx context.Context, actor commit.Actor, opt commit.Options, fn func(schema.Tx) error) (*commit.Result, error)
+	// Confirm makes the pending confirmed commit permanent, Extend gives it a
+	// new time to wait, Cancel rolls it back. The error is or wraps
+	// commit.ErrNotPending or commit.ErrConfirmID.
+	Confirm(actor commit.Actor, id string) error
+	Extend(actor commit.Actor, id string, timeout time.Duration) error
+	Cancel(ctx context.Context, actor commit.Actor, id string) error
 	// Explain tells what the plan of a Result does to each peer, with the
 	// sessions as they are now.
 	Explain(p commit.Plan) []commit.PeerImpact

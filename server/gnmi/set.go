@@ -61,7 +61,10 @@ func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse
 	for i := range ops {
 		resp.Response[i] = &gpb.UpdateResult{Path: ops[i].path, Op: ops[i].kind}
 	}
-	if len(ops) == 0 && exts.preview == nil { // gnmi.md 30
+	if exts.confirm.settles() {
+		return s.settle(ctx, &exts, resp)
+	}
+	if len(ops) == 0 && exts.preview == nil && exts.confirm == nil { // gnmi.md 30
 		resp.Timestamp = time.Now().UnixNano()
 		return resp, nil
 	}
@@ -70,7 +73,7 @@ func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse
 			return nil, err
 		}
 	}
-	res, answer, err := s.edit(ctx, exts.preview, func(tx schema.Tx) error {
+	res, answer, err := s.edit(ctx, &exts, func(tx schema.Tx) error {
 		// Once a new master was accepted nothing of the old one is.
 		if err := s.elections.check(exts.election); err != nil {
 			return err

@@ -280,9 +280,10 @@ func (o *sender) commits(c *channel, changes []commit.Change) error {
 		return nil
 	}
 	var last uint64
+	var confirm string
 	for i := range changes {
-		if c := &changes[i]; c.Old.Config != c.New.Config {
-			last = max(last, c.New.Revision())
+		if c := &changes[i]; c.Old.Config != c.New.Config && c.New.Revision() > last {
+			last, confirm = c.New.Revision(), c.New.ConfirmID
 		}
 	}
 	if last == 0 {
@@ -291,7 +292,7 @@ func (o *sender) commits(c *channel, changes []commit.Change) error {
 	id := strconv.FormatUint(last, 10) // a commit is named by the revision that it makes
 	return o.send(&gpb.SubscribeResponse{Extension: []*extpb.Extension{{Ext: &extpb.Extension_ConfigSubscription{
 		ConfigSubscription: &extpb.ConfigSubscription{Action: &extpb.ConfigSubscription_SyncDone{
-			SyncDone: &extpb.ConfigSubscriptionSyncDone{ServerCommitId: id, Done: true},
+			SyncDone: &extpb.ConfigSubscriptionSyncDone{CommitConfirmId: confirm, ServerCommitId: id, Done: true},
 		}},
 	}}}})
 }
