@@ -102,9 +102,11 @@ type Coordinator struct {
 
 	watchers pendingWatchers
 
-	// tell keeps one order between changing oper and publishing in feed. It is
-	// held for a moment only, never while calling out.
-	tell sync.Mutex
+	// tell keeps one order between changing oper and publishing in feed, and
+	// guards noted. It is held for a moment only, never while calling out.
+	tell    sync.Mutex
+	noted   map[schema.Key]Entry // counted records as they were last told
+	counted chan struct{}        // something was noted; room for one
 
 	// mu serialises everything that talks to the backend and guards what
 	// follows.
@@ -123,6 +125,8 @@ func New(cfg Config) *Coordinator {
 		cfg: cfg, log: cfg.Log, start: cfg.Now(),
 		instances: map[bgp.InstanceKey]*bgp.InstanceSpec{},
 		alarm:     make(chan struct{}, 1),
+		noted:     map[schema.Key]Entry{},
+		counted:   make(chan struct{}, 1),
 		queries:   sourceIndex{byPeer: map[bgp.PeerKey]srcaddr.Query{}, byNamespace: map[string]map[bgp.PeerKey]struct{}{}},
 	}
 	c.resets.byPeer = map[bgp.PeerKey][]bgp.Reset{}

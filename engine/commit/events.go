@@ -22,6 +22,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	up := make(chan struct{}, 1) // the backend came back; one signal is enough
 	inner, cancel := context.WithCancel(ctx)
 	followers.Go(func() { c.follow(inner, up) })
+	followers.Go(func() { c.tellCounted(inner) })
 	err := c.cfg.Backend.Run(ctx, func(e backend.Event) { c.event(e, up) })
 	cancel()
 	followers.Wait()
@@ -79,17 +80,17 @@ func (c *Coordinator) repairNow(ctx context.Context, always bool) {
 func (c *Coordinator) event(e backend.Event, up chan<- struct{}) {
 	switch e.Kind {
 	case backend.BackendUp:
-		c.online.Store(true)
+		c.setOnline(true)
 		select {
 		case up <- struct{}{}:
 		default:
 		}
 	case backend.BackendDown:
-		c.online.Store(false)
+		c.setOnline(false)
 		c.log.Error("the BGP speaker does not answer", "err", e.Err)
 	case backend.PeerGone:
 		c.observe(e.Peer, e.Time, gone)
-		c.resets.forget(e.Peer)
+		c.forget(e.Peer)
 	case backend.PeerChanged:
 		c.observe(e.Peer, e.Time, func(st *bgp.PeerState) { c.changed(st, e) })
 	}
@@ -108,13 +109,35 @@ func (c *Coordinator) observe(key bgp.PeerKey, at time.Time, fn func(*bgp.PeerSt
 	fn(&st)
 	k := peerRecordKey(key)
 	snap := c.cfg.Store.Running()
+	vpn := c.entry(snap, instanceRecordKey(key.InstanceKey()), time.Time{}, "")
 	c.oper.Set(key, operstate.Entry{State: &st, Applied: o.Applied})
-	if c.feed.Idle() || snap.Get(k) == nil {
+	if c.feed.Idle() {
+		return
+	}
+	c.countsMoved(key.InstanceKey(), vpn)
+	if snap.Get(k) == nil {
 		return
 	}
 	change := Change{Key: k, Old: c.entry(snap, k, time.Time{}, ""), New: c.entry(snap, k, at, "")}
 	change.Old.oper = o
 	c.feed.Publish([]Change{change})
+}
+
+// forget drops what is known of a peer that the backend has forgotten, unless
+// it is to have it again.
+func (c *Coordinator) forget(key bgp.PeerKey) {
+	c.resets.forget(key)
+	c.tell.Lock()
+	defer c.tell.Unlock()
+	snap := c.cfg.Store.Running()
+	if c.oper.Get(key).Applied != nil || snap.Get(peerRecordKey(key)) != nil {
+		return
+	}
+	vpn := c.entry(snap, instanceRecordKey(key.InstanceKey()), time.Time{}, "")
+	c.oper.Set(key, operstate.Entry{})
+	if !c.feed.Idle() {
+		c.countsMoved(key.InstanceKey(), vpn)
+	}
 }
 
 // gone is what remains of a session that the speaker has forgotten.
@@ -235,7 +258,7 @@ func (c *Coordinator) tellApplied(steps []plan.Step) {
 	c.tell.Lock()
 	defer c.tell.Unlock()
 	snap := c.cfg.Store.Running()
-	changes := c.before(snap, nil, steps)
+	changes := c.before(snap, steps, nil)
 	c.applied(steps, nil)
 	now := c.cfg.Now()
 	for i := range changes {

@@ -165,8 +165,11 @@ func (c *Coordinator) accept(old, next *datastore.Snapshot, ch *change) {
 	c.tell.Lock()
 	defer c.tell.Unlock()
 	steps := slices.Concat(ch.plan.Steps, ch.words)
-	changes := c.before(old, ch.dirty, steps)
+	changes := c.before(old, steps, ch.dirty, agentKey()) // a commit is a revision and a line in the history
 	c.cfg.Store.Publish(next)
+	if slices.ContainsFunc(ch.dirty, func(d schema.Dirty) bool { return d.Key == agentKey() }) {
+		c.cfg.Store.SetHistory(int(historySize(next)))
+	}
 	c.applied(steps, ch.queries)
 	announced := c.announced(ch.opt)
 	for i := range changes {
@@ -174,18 +177,16 @@ func (c *Coordinator) accept(old, next *datastore.Snapshot, ch *change) {
 		changes[i].New.ConfirmID = announced
 	}
 	c.feed.Publish(changes)
-	if slices.ContainsFunc(ch.dirty, func(d schema.Dirty) bool { return d.Key == agentKey() }) {
-		c.cfg.Store.SetHistory(int(c.historySize()))
-	}
 }
 
-// before collects the entries that a change replaces, each record once. It
-// costs nothing where nobody listens.
-func (c *Coordinator) before(old *datastore.Snapshot, dirty []schema.Dirty, steps []plan.Step) []Change {
+// before collects the entries that a change replaces, each record once, sorted.
+// It costs nothing where nobody listens. The caller holds c.tell.
+func (c *Coordinator) before(old *datastore.Snapshot, steps []plan.Step, dirty []schema.Dirty, more ...schema.Key) []Change {
 	if c.feed.Idle() {
+		clear(c.noted)
 		return nil
 	}
-	keys := make([]schema.Key, 0, len(dirty)+len(steps))
+	keys := make([]schema.Key, 0, len(dirty)+len(steps)+2)
 	for _, d := range dirty {
 		keys = append(keys, d.Key)
 	}
@@ -194,11 +195,16 @@ func (c *Coordinator) before(old *datastore.Snapshot, dirty []schema.Dirty, step
 			keys = append(keys, peerRecordKey(s.Peer))
 		}
 	}
+	keys = append(countedBy(keys, steps, dirty), more...)
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	changes := make([]Change, len(keys))
 	for i, k := range keys {
 		changes[i] = Change{Key: k, Old: c.entry(old, k, time.Time{}, "")}
+		if noted, ok := c.noted[k]; ok {
+			changes[i].Old = noted
+			delete(c.noted, k)
+		}
 	}
 	return changes
 }

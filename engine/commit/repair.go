@@ -23,14 +23,14 @@ import (
 func (c *Coordinator) Boot(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.online.Store(true)
-	c.cfg.Store.SetHistory(int(c.historySize()))
+	c.setOnline(true)
+	c.cfg.Store.SetHistory(int(historySize(c.cfg.Store.Running())))
 	if err := c.resume(); err != nil {
 		return err
 	}
 	err := c.reconcile(ctx)
 	if err != nil && c.cfg.Backend.Info().External {
-		c.online.Store(false)
+		c.setOnline(false)
 		c.repair = true
 		c.log.Error("the BGP speaker does not answer, will be asked again", "err", err)
 		return nil

@@ -40,10 +40,11 @@ type (
 // struct. It caches instances, so it belongs to one goroutine.
 type renderer struct {
 	planner
+	snap *datastore.Snapshot
 }
 
-func (c *Coordinator) renderer(r schema.Reader) *renderer {
-	return &renderer{planner{c: c, r: r, instances: map[bgp.InstanceKey]*bgp.InstanceSpec{}}}
+func (c *Coordinator) renderer(snap *datastore.Snapshot) *renderer {
+	return &renderer{planner{c: c, r: snap, instances: map[bgp.InstanceKey]*bgp.InstanceSpec{}}, snap}
 }
 
 // state returns the config-false part of the record at k, nil for none.
@@ -54,13 +55,13 @@ func (r *renderer) state(k schema.Key) ygot.GoStruct {
 	case schema.KindPeerGroup:
 		return r.group(k)
 	case schema.KindBGPVPNInstance:
-		return r.bgpVPN(k)
+		return r.bgpVPN(k, r.c.oper.Counts(instanceKeyOf(k)))
 	case schema.KindInstance:
 		return r.instance(k)
 	case schema.KindVPNInstance:
 		return r.vpn(k)
 	case schema.KindAgent:
-		return r.agent()
+		return r.agent(r.c.facts())
 	}
 	return nil
 }
@@ -304,42 +305,4 @@ func nonZero[T uint8 | uint16 | uint32](p *T) *T {
 		return nil
 	}
 	return p
-}
-
-// Entry is a record at one time: its configuration, and what was known of it.
-type Entry struct {
-	Config ygot.GoStruct // nil: not configured
-	// Time and CommitID are those of the change that made the entry; the zero
-	// time and "" in the Old of a Change.
-	Time     time.Time
-	CommitID string
-	// ConfirmID is the announced identifier of the confirmed commit that the
-	// change is part of: the commit, a change that follows it up, or its
-	// rollback.
-	ConfirmID string
-
-	c    *Coordinator
-	key  schema.Key
-	snap *datastore.Snapshot
-	oper operstate.Entry // of a peer
-}
-
-// State renders the config-false part of the record, nil for none.
-func (e Entry) State() ygot.GoStruct {
-	if e.Config == nil {
-		return nil
-	}
-	r := e.c.renderer(e.snap)
-	if e.key.Kind().Letter == schema.KindPeer {
-		return r.peer(e.key, e.oper)
-	}
-	return r.state(e.key)
-}
-
-func (c *Coordinator) entry(snap *datastore.Snapshot, k schema.Key, t time.Time, commitID string) Entry {
-	e := Entry{Config: snap.Get(k), Time: t, CommitID: commitID, c: c, key: k, snap: snap}
-	if k.Kind().Letter == schema.KindPeer {
-		e.oper = c.oper.Get(peerKeyOf(k))
-	}
-	return e
 }

@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"mooring/engine/operstate"
 	"mooring/engine/schema"
 	"mooring/gen"
 
@@ -19,16 +20,11 @@ func (r *renderer) group(k schema.Key) ygot.GoStruct {
 	if c := rec.GetConfig(); c != nil {
 		st.Description, st.As, st.LocalAs = c.Description, c.As, c.LocalAs
 	}
-	var members uint32
-	r.r.Referrers(k, func(schema.Key) bool {
-		members++
-		return true
-	})
-	st.Members = &members
+	st.Members = ygot.Uint32(uint32(r.snap.CountReferrers(k)))
 	return &groupRec{Name: rec.Name, State: st}
 }
 
-func (r *renderer) bgpVPN(k schema.Key) ygot.GoStruct {
+func (r *renderer) bgpVPN(k schema.Key, n operstate.Counts) ygot.GoStruct {
 	rec, _ := r.r.Get(k).(*bgpVPNRec)
 	spec := r.instanceSpec(instanceKeyOf(k))
 	if rec == nil || spec == nil {
@@ -36,7 +32,7 @@ func (r *renderer) bgpVPN(k schema.Key) ygot.GoStruct {
 	}
 	st := &gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_State{
 		Name: rec.Name, RouterId: ygot.String(spec.RouterID.String()), ListenPort: &spec.Port,
-		Peers: ygot.Uint32(uint32(r.c.oper.Peers(spec.Key))), EstablishedPeers: ygot.Uint32(uint32(r.c.oper.Established(spec.Key))),
+		Peers: ygot.Uint32(uint32(n.Peers)), EstablishedPeers: ygot.Uint32(uint32(n.Established)),
 	}
 	for _, a := range spec.Listen {
 		st.ListenAddress = append(st.ListenAddress, a.String())
@@ -85,22 +81,14 @@ func (r *renderer) vpn(k schema.Key) ygot.GoStruct {
 	return out
 }
 
-func (r *renderer) agent() ygot.GoStruct {
+func (r *renderer) agent(f *facts) ygot.GoStruct {
 	c := r.c
 	info := c.cfg.Backend.Info()
-	out := &agentRec{
-		State: &gen.MooringAgent_Agent_State{
-			Version: &c.cfg.Version, StartTime: stamp(c.start), Revision: ygot.Uint64(c.cfg.Store.Running().Revision()),
-		},
-		Backend: &gen.MooringAgent_Agent_Backend{State: &gen.MooringAgent_Agent_Backend_State{
-			Name: &info.Name, Version: &info.Version, Connected: ygot.Bool(c.online.Load()),
-			Capability: map[string]*gen.MooringAgent_Agent_Backend_State_Capability{},
-		}},
-		History: &gen.MooringAgent_Agent_History{State: &gen.MooringAgent_Agent_History_State{
-			Size: ygot.Uint16(c.historySize()),
-		}},
-		Commits: &gen.MooringAgent_Agent_Commits{Commit: map[uint64]*gen.MooringAgent_Agent_Commits_Commit{}},
-	}
+	out := r.agentNow(f)
+	out.State.Version, out.State.StartTime = &c.cfg.Version, stamp(c.start)
+	b := out.Backend.State
+	b.Name, b.Version = &info.Name, &info.Version
+	b.Capability = map[string]*gen.MooringAgent_Agent_Backend_State_Capability{}
 	for _, k := range c.cfg.Backend.Capabilities() {
 		entry := &gen.MooringAgent_Agent_Backend_State_Capability{
 			Leaf: &k.Leaf, Support: enumOf[gen.E_MooringAgent_Agent_Backend_State_Capability_Support](k.Support),
@@ -108,9 +96,21 @@ func (r *renderer) agent() ygot.GoStruct {
 		if k.Note != "" {
 			entry.Note = &k.Note
 		}
-		out.Backend.State.Capability[k.Leaf] = entry
+		b.Capability[k.Leaf] = entry
 	}
-	for _, h := range c.cfg.Store.History() {
+	return out
+}
+
+// agentNow is the state of the agent that changes while it runs.
+func (r *renderer) agentNow(f *facts) *agentRec {
+	out := &agentRec{
+		State:   &gen.MooringAgent_Agent_State{Revision: ygot.Uint64(r.snap.Revision())},
+		Backend: &gen.MooringAgent_Agent_Backend{State: &gen.MooringAgent_Agent_Backend_State{Connected: &f.online}},
+		History: &gen.MooringAgent_Agent_History{State: &gen.MooringAgent_Agent_History_State{Size: ygot.Uint16(historySize(r.snap))}},
+		Commits: &gen.MooringAgent_Agent_Commits{Commit: make(map[uint64]*gen.MooringAgent_Agent_Commits_Commit, len(f.history))},
+	}
+	for i := range f.history {
+		h := &f.history[i]
 		entry := &gen.MooringAgent_Agent_Commits_Commit{
 			Id: &h.CommitID, Revision: &h.Revision, Time: stamp(h.Time), User: &h.User, Protocol: &h.Protocol,
 			Result: ygot.String("ok"), Change: h.Changes, Reset: h.Resets,
@@ -129,8 +129,8 @@ func (r *renderer) agent() ygot.GoStruct {
 // The model's default of /agent/history/config/size.
 const defaultHistorySize = 100
 
-func (c *Coordinator) historySize() uint16 {
-	rec, _ := c.cfg.Store.Running().Get(agentKey()).(*agentRec)
+func historySize(r schema.Reader) uint16 {
+	rec, _ := r.Get(agentKey()).(*agentRec)
 	if cfg := rec.GetHistory().GetConfig(); cfg != nil && cfg.Size != nil {
 		return *cfg.Size
 	}

@@ -1,6 +1,7 @@
 package datastore
 
 import (
+	"sort"
 	"strings"
 	"sync"
 
@@ -50,6 +51,18 @@ func (t tree) holders(entry string, fn func(schema.Key) bool) {
 	})
 }
 
+// count returns how many index entries "entry\x01key" there are, without
+// visiting them.
+func (t tree) count(entry string) int { return t.rank(entry+"\x02") - t.rank(entry+"\x01") }
+
+// rank returns how many index entries come before e.
+func (t tree) rank(e string) int {
+	return sort.Search(t.index.Len(), func(i int) bool {
+		at, _ := t.index.GetAt(i)
+		return at >= e
+	})
+}
+
 // Snapshot is a whole configuration at one instant. It never changes and is
 // safe for any number of readers. It implements schema.Reader.
 type Snapshot struct {
@@ -93,6 +106,10 @@ func (s *Snapshot) Scan(prefix schema.Key, fn func(schema.Key, ygot.GoStruct) bo
 func (s *Snapshot) Referrers(k schema.Key, fn func(schema.Key) bool) {
 	s.holders(schema.ReferrerEntry(k), fn)
 }
+
+// CountReferrers returns how many records name k in a leafref. It takes the
+// same time however many they are.
+func (s *Snapshot) CountReferrers(k schema.Key) int { return s.count(schema.ReferrerEntry(k)) }
 
 // Holders calls fn for each record that has value under the index, in key
 // order, until fn returns false.

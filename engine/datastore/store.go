@@ -183,19 +183,19 @@ func (s *Store) SetHistory(n int) {
 	s.trim()
 }
 
-// trim needs both mutexes.
+// trim needs both mutexes. What it cuts off stays as it is: readers hold it.
 func (s *Store) trim() {
 	if extra := len(s.history) - s.keep; extra > 0 {
-		clear(s.history[:extra])
 		s.history = s.history[extra:]
 	}
 }
 
-// History returns the last commits, oldest first.
+// History returns the last commits, oldest first. The slice is shared and must
+// not be changed; it stays as it is whatever is committed afterwards.
 func (s *Store) History() []Commit {
 	s.past.Lock()
 	defer s.past.Unlock()
-	return slices.Clone(s.history)
+	return slices.Clip(s.history)
 }
 
 // clip keeps the first lines and says how many more there were.

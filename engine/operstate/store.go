@@ -17,6 +17,12 @@ func (e Entry) established() bool {
 	return e.State != nil && e.State.Session == bgp.StateEstablished
 }
 
+// Counts is how many peers of an instance there are.
+type Counts struct {
+	Peers       int // of which something is known
+	Established int // with an established session
+}
+
 // Store holds the current entry of every peer. All methods are safe for
 // concurrent use and take the same time whatever the number of peers. The
 // zero Store is empty and ready.
@@ -24,10 +30,9 @@ func (e Entry) established() bool {
 // Two goroutines that change the same peer and then publish what they changed
 // may publish in the other order: whoever publishes lets one goroutine do both.
 type Store struct {
-	mu          sync.RWMutex // guards what follows
-	peers       map[bgp.PeerKey]Entry
-	configured  map[bgp.InstanceKey]int // how many peers, without zeros
-	established map[bgp.InstanceKey]int // how many of them, without zeros
+	mu     sync.RWMutex // guards what follows
+	peers  map[bgp.PeerKey]Entry
+	counts map[bgp.InstanceKey]Counts // without zeros
 }
 
 // Get returns what is known of a peer, the zero Entry for an unknown one.
@@ -37,19 +42,11 @@ func (s *Store) Get(key bgp.PeerKey) Entry {
 	return s.peers[key]
 }
 
-// Established returns how many peers of an instance have an established
-// session.
-func (s *Store) Established(key bgp.InstanceKey) int {
+// Counts returns how many peers of an instance there are.
+func (s *Store) Counts(key bgp.InstanceKey) Counts {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.established[key]
-}
-
-// Peers returns how many peers of an instance something is known of.
-func (s *Store) Peers(key bgp.InstanceKey) int {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.configured[key]
+	return s.counts[key]
 }
 
 // Len returns how many peers something is known of.
@@ -95,8 +92,7 @@ func (s *Store) swap(key bgp.PeerKey, old, new Entry) bool {
 // set needs the lock.
 func (s *Store) set(key bgp.PeerKey, old, new Entry) {
 	if s.peers == nil {
-		s.peers = map[bgp.PeerKey]Entry{}
-		s.configured, s.established = map[bgp.InstanceKey]int{}, map[bgp.InstanceKey]int{}
+		s.peers, s.counts = map[bgp.PeerKey]Entry{}, map[bgp.InstanceKey]Counts{}
 	}
 	if new == (Entry{}) {
 		delete(s.peers, key)
@@ -104,18 +100,19 @@ func (s *Store) set(key bgp.PeerKey, old, new Entry) {
 		s.peers[key] = new
 	}
 	in := key.InstanceKey()
-	count(s.configured, in, old != (Entry{}), new != (Entry{}))
-	count(s.established, in, old.established(), new.established())
+	n := s.counts[in]
+	n.Peers += one(new != (Entry{})) - one(old != (Entry{}))
+	n.Established += one(new.established()) - one(old.established())
+	if n == (Counts{}) {
+		delete(s.counts, in)
+	} else {
+		s.counts[in] = n
+	}
 }
 
-// count keeps the number of those for which something holds.
-func count(n map[bgp.InstanceKey]int, key bgp.InstanceKey, was, is bool) {
-	switch {
-	case is && !was:
-		n[key]++
-	case was && !is:
-		if n[key]--; n[key] == 0 {
-			delete(n, key)
-		}
+func one(is bool) int {
+	if is {
+		return 1
 	}
+	return 0
 }

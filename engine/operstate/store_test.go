@@ -50,11 +50,11 @@ func TestStoreCountsEstablishedPeers(t *testing.T) {
 			t.Errorf("%s: Get returned %v, want %v", step.name, got, step.entry)
 		}
 		for vpn, n := range map[string]int{"vpn1": step.vpn1, "vpn2": step.vpn2} {
-			if got := s.Established(bgp.InstanceKey{Instance: "default", VPN: vpn}); got != n {
+			if got := s.Counts(bgp.InstanceKey{Instance: "default", VPN: vpn}).Established; got != n {
 				t.Errorf("%s: %d peers established in %s, want %d", step.name, got, vpn, n)
 			}
 		}
-		if got := s.Peers(a.InstanceKey()) + s.Peers(b.InstanceKey()); got != step.size {
+		if got := s.Counts(a.InstanceKey()).Peers + s.Counts(b.InstanceKey()).Peers; got != step.size {
 			t.Errorf("%s: %d peers in both VPNs, want %d", step.name, got, step.size)
 		}
 		if got := s.Len(); got != step.size {
@@ -88,7 +88,7 @@ func TestStoreUpdateLosesNothing(t *testing.T) {
 	if got := s.Get(k).State.Transitions; got != 1600 {
 		t.Errorf("%d updates are left of 1600", got)
 	}
-	if got := s.Established(k.InstanceKey()); got != 0 {
+	if got := s.Counts(k.InstanceKey()).Established; got != 0 {
 		t.Errorf("%d peers established after an even number of changes, want 0", got)
 	}
 }

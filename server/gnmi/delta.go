@@ -63,17 +63,18 @@ func (d *delta) compute() {
 		values []schema.Value
 		found  bool
 	}
+	before, after := commit.States(d.change)
 	old := make([]leaf, 0, 96)
 	index := make(map[leafID]int, 96)
 	steps := make(schema.Path, 0, 4*96) // room for all paths at once
-	walk(d.change.Key, d.record, d.change.Old, func(l *schema.LeafValue) {
+	walk(d.record, recordView{d.change.Key, d.change.Old.Config, before}, func(l *schema.LeafValue) {
 		from := len(steps)
 		steps = append(steps, l.Rel...)
 		index[idOf(l)] = len(old)
 		old = append(old, leaf{node: l.Node, rel: steps[from:len(steps):len(steps)], value: l.Value, values: l.Values})
 	})
 	moved := false
-	walk(d.change.Key, d.record, d.change.New, func(l *schema.LeafValue) {
+	walk(d.record, recordView{d.change.Key, d.change.New.Config, after}, func(l *schema.LeafValue) {
 		same := false
 		if i, ok := index[idOf(l)]; ok {
 			old[i].found = true
@@ -247,12 +248,11 @@ func idOf(l *schema.LeafValue) leafID {
 	return id
 }
 
-// walk visits all leaves of a record as an entry of a change has them.
-func walk(k schema.Key, record schema.Path, e commit.Entry, fn func(*schema.LeafValue)) {
-	if e.Config == nil {
+// walk visits all leaves of a record at a path.
+func walk(record schema.Path, v recordView, fn func(*schema.LeafValue)) {
+	if v.config == nil {
 		return
 	}
-	v := recordView{key: k, config: e.Config, state: e.State()}
 	schema.Leaves(v, record, schema.LeafOptions{Defaults: true}, func(l *schema.LeafValue) bool {
 		fn(l)
 		return true

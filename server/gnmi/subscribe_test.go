@@ -416,3 +416,27 @@ func TestTooManySubscriptions(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// gnmi.md 69: also what the engine counts over many records is told, and so is
+// what a commit makes of the agent's own state.
+func TestOnChangeCounted(t *testing.T) {
+	r := newRig(t).example()
+	group := vpn1 + "/peer-groups/peer-group[name=core]"
+	r.set(&gpb.SetRequest{Update: []*gpb.Update{update(group, jsonVal(`{"config":{"as":7}}`))}})
+	s := r.watch(gpb.SubscriptionList_STREAM, gpb.SubscriptionMode_ON_CHANGE, vpn1+"/state", group+"/state/members", "/agent")
+	s.untilSync()
+	other := vpn1 + "/peers/peer[address=10.1.1.3]"
+	r.set(&gpb.SetRequest{Update: []*gpb.Update{update(other, jsonVal(`{"config":{"peer-group":"core"}}`))}})
+	revision := strings.Trim(r.value("/agent/state/revision"), `"`)
+	lines := s.until(vpn1+"/state/peers = json 2", vpn1+"/state/established-peers = json 2", group+"/state/members = json 1",
+		"/agent/state/revision = json "+revision, "/agent/commits/commit[revision="+revision+`]/user = json "alice"`)
+	for _, l := range lines { // nothing of the commits before, or of what the backend can do
+		if strings.Contains(l, "/capability") || strings.Contains(l, "/commit[") && !strings.Contains(l, "[revision="+revision+"]") {
+			t.Errorf("told without a change: %s", l)
+		}
+	}
+	r.set(&gpb.SetRequest{Delete: []*gpb.Path{path(other)}})
+	s.until(vpn1+"/state/peers = json 1", vpn1+"/state/established-peers = json 1", group+"/state/members = json 0")
+	r.set(&gpb.SetRequest{Update: []*gpb.Update{update("/agent/history/config/size", jsonVal("2"))}})
+	s.until("/agent/history/state/size = json 2", "/agent/commits/commit[revision="+revision+"]/user deleted")
+}

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
-	"github.com/openconfig/ygot/ygot"
 
 	"mooring/engine/commit"
 	"mooring/engine/schema"
@@ -77,8 +76,8 @@ func openConfigModels() []*gpb.ModelData {
 // openConfig returns what the change means in the OpenConfig view.
 func (d *delta) openConfig(engine Engine) []*delta {
 	d.viewed.Do(func() {
-		before := ocview.Record{Config: d.change.Old.Config, State: stateOf(&d.change.Old)}
-		after := ocview.Record{Config: d.change.New.Config, State: stateOf(&d.change.New)}
+		before, after := ocview.Record{Config: d.change.Old.Config}, ocview.Record{Config: d.change.New.Config}
+		before.State, after.State = commit.States(d.change)
 		for _, c := range ocview.Changes(engine.View(), d.change.Key, before, after) {
 			e := &delta{change: d.change, encoding: d.encoding, record: c.Entry, time: d.time, gone: c.Gone}
 			for i := range c.Updates {
@@ -93,11 +92,4 @@ func (d *delta) openConfig(engine Engine) []*delta {
 		}
 	})
 	return d.view
-}
-
-func stateOf(e *commit.Entry) ygot.GoStruct {
-	if e.Config == nil {
-		return nil
-	}
-	return e.State()
 }

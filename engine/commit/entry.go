@@ -1,0 +1,117 @@
+package commit
+
+import (
+	"time"
+
+	"mooring/engine/datastore"
+	"mooring/engine/operstate"
+	"mooring/engine/schema"
+
+	"github.com/openconfig/ygot/ygot"
+)
+
+// Entry is a record at one time: its configuration, and what was known of it.
+type Entry struct {
+	// Config is nil where the record is not configured. The agent always is.
+	Config ygot.GoStruct
+	// Time and CommitID are those of the change that made the entry; the zero
+	// time and "" in the Old of a Change.
+	Time     time.Time
+	CommitID string
+	// ConfirmID is the announced identifier of the confirmed commit that the
+	// change is part of: the commit, a change that follows it up, or its
+	// rollback.
+	ConfirmID string
+
+	c     *Coordinator
+	key   schema.Key
+	snap  *datastore.Snapshot
+	oper  operstate.Entry // of a peer
+	facts *facts          // of the agent and of a VPN instance
+}
+
+// facts are what the state of a record shows beside its configuration, where
+// it is not that of a peer.
+type facts struct {
+	counts  operstate.Counts   // of a VPN instance
+	online  bool               // of the agent, as what follows
+	history []datastore.Commit // oldest first, shared
+}
+
+// facts returns those of the agent now.
+func (c *Coordinator) facts() *facts {
+	return &facts{online: c.online.Load(), history: c.cfg.Store.History()}
+}
+
+// noConfig is the record of an agent of which nothing is configured.
+var noConfig = schema.New(agentKey())
+
+func (c *Coordinator) entry(snap *datastore.Snapshot, k schema.Key, t time.Time, commitID string) Entry {
+	e := Entry{Config: snap.Get(k), Time: t, CommitID: commitID, c: c, key: k, snap: snap}
+	switch k.Kind().Letter {
+	case schema.KindPeer:
+		e.oper = c.oper.Get(peerKeyOf(k))
+	case schema.KindBGPVPNInstance:
+		e.facts = &facts{counts: c.oper.Counts(instanceKeyOf(k))}
+	case schema.KindAgent:
+		e.facts = c.facts()
+		if e.Config == nil {
+			e.Config = noConfig
+		}
+	}
+	return e
+}
+
+// State renders the config-false part of the record, nil for none.
+func (e Entry) State() ygot.GoStruct {
+	if e.Config == nil {
+		return nil
+	}
+	r := e.c.renderer(e.snap)
+	switch e.key.Kind().Letter {
+	case schema.KindPeer:
+		return r.peer(e.key, e.oper)
+	case schema.KindBGPVPNInstance:
+		return r.bgpVPN(e.key, e.facts.counts)
+	case schema.KindAgent:
+		return r.agent(e.facts)
+	}
+	return r.state(e.key)
+}
+
+// States renders the config-false parts of a changed record, to be compared.
+// What cannot differ may be missing in both: the agent keeps many commits, and
+// a change shows those that came or went.
+func States(ch *Change) (old, new ygot.GoStruct) {
+	if ch.Key != agentKey() {
+		return ch.Old.State(), ch.New.State()
+	}
+	gone, came := apart(ch.Old.facts.history, ch.New.facts.history)
+	return ch.Old.agentWith(gone), ch.New.agentWith(came)
+}
+
+// agentWith renders the agent with some commits only and without what never
+// changes.
+func (e Entry) agentWith(commits []datastore.Commit) ygot.GoStruct {
+	return e.c.renderer(e.snap).agentNow(&facts{online: e.facts.online, history: commits})
+}
+
+// apart returns the commits that only the older and only the newer history
+// has. Revisions grow, and what goes are the oldest.
+func apart(old, new []datastore.Commit) (gone, came []datastore.Commit) {
+	first, last := uint64(0), uint64(0)
+	if len(old) > 0 {
+		last = old[len(old)-1].Revision
+	}
+	if len(new) > 0 {
+		first = new[0].Revision
+	}
+	for len(old) > len(gone) && old[len(gone)].Revision < first {
+		gone = old[:len(gone)+1]
+	}
+	from := len(new)
+	for from > 0 && new[from-1].Revision > last {
+		from--
+	}
+	return gone, new[from:]
+}
