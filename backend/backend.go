@@ -25,6 +25,9 @@ type Backend interface {
 	// Capabilities returns how each setting of a peer is treated, in the
 	// order of bgp.PeerLeaves.
 	Capabilities() []Capability
+	// Status returns what concerns no single peer. It may be called from any
+	// goroutine and does not wait for the speaker.
+	Status() Status
 
 	// Native returns what the speaker does to an established session by
 	// itself when a peer goes from old to new.
@@ -69,6 +72,17 @@ type Info struct {
 	Name     string // gobgp, frr or fake
 	Version  string
 	External bool // it lives on without the agent
+}
+
+// Status is how a speaker fares.
+type Status struct {
+	Degraded string // why it does less than it is built for, "" where it does not
+	Drift    string // what is done about changes by others: repair, report; "" where nobody else can make any
+
+	// Connections that came in and were refused, since the agent started. An
+	// external speaker does not tell.
+	RefusedUnknown uint64 // there is no peer at this remote and local address
+	RefusedPeer    uint64 // of a peer that takes none: connect-only, or established
 }
 
 // Support is how far a backend supports a setting.
@@ -122,6 +136,7 @@ const (
 	PeerGone                     // the speaker no longer has Peer
 	BackendUp                    // the speaker answers (again): compare and replay
 	BackendDown                  // it does not
+	Drifted                      // Drift tells how Peer, or the instance where Peer has no address, differs
 )
 
 // Event is something that the speaker did or saw.
@@ -136,12 +151,18 @@ type Event struct {
 	Socket         bgp.Socket
 	HoldTime       time.Duration
 	Families       []bgp.FamilyState
-	ConnectError   string
+	ConnectError   string // why there is no session, "" for no known reason
+	// Failed is the kind of an attempt to connect that failed just now, for the
+	// reason in ConnectError.
+	Failed bgp.ConnectFailure
 	// Ended explains why an established session ended, in the event in which
 	// Session leaves established. Cause is CauseNone where the speaker cannot
 	// tell a cause of its own from one that the engine asked for.
 	Ended *Ended
 	Err   error // of BackendDown
+	// Drift is what somebody else changed in the speaker, as what would put it
+	// right; "" in the event that tells that nothing differs any more.
+	Drift string
 }
 
 // Ended is the speaker's view of the end of an established session.

@@ -38,6 +38,25 @@ type FamilyState struct {
 	Received, Sent uint64
 }
 
+// ConnectFailures counts the attempts to connect that failed, by kind. nil has
+// none.
+type ConnectFailures [len(failureNames)]struct {
+	Count uint64
+	Last  time.Time
+	Text  string // of the last one
+}
+
+// With returns c with one failure more.
+func (c *ConnectFailures) With(f ConnectFailure, at time.Time, text string) *ConnectFailures {
+	var n ConnectFailures
+	if c != nil {
+		n = *c
+	}
+	n[f].Count++
+	n[f].Last, n[f].Text = at, text
+	return &n
+}
+
 // PeerState is what is known of a peer's session. A published PeerState is
 // never changed: a change makes a new one.
 type PeerState struct {
@@ -46,13 +65,15 @@ type PeerState struct {
 	Transitions     uint64 // how often it became established
 	RemoteRouterID  netip.Addr
 	Socket          Socket
-	HoldTime        time.Duration // negotiated
-	Families        []FamilyState // sorted by Family
-	ConnectError    string
+	HoldTime        time.Duration    // negotiated
+	Families        []FamilyState    // sorted by Family
+	ConnectError    string           // why there is no session now
+	Failures        *ConnectFailures // since the agent started
 
 	Down         DownReason
 	DownDetail   string
 	PendingReset bool
+	Drift        string // what somebody else changed of it in the speaker, "" for nothing
 	LastReset    *Reset
 	Resets       [len(causeNames)]uint64 // by Cause
 }

@@ -93,6 +93,30 @@ var downNames = [...]string{
 // String returns the name that the model uses, "" for DownNone.
 func (d DownReason) String() string { return name(downNames[:], int(d)) }
 
+// ConnectFailure is the kind of an attempt to connect that failed.
+type ConnectFailure uint8
+
+// The kinds, named as in the model (connect-failure).
+const (
+	FailedNone      ConnectFailure = iota
+	FailedNoRoute                  // nothing leads to the peer
+	FailedRefused                  // nobody listens there
+	FailedTimeout                  // nobody answers
+	FailedUnkeyed                  // nobody answers, and a key is configured
+	FailedAddress                  // the source address or local port cannot be had
+	FailedNamespace                // the network namespace cannot be entered
+	FailedClosed                   // the remote took the connection and ended it without a word
+	FailedRejected                 // a NOTIFICATION ended it before the session was established
+	FailedOther
+)
+
+var failureNames = [...]string{
+	"", "no-route", "refused", "timed-out", "timed-out-with-key", "address-unavailable", "namespace-missing", "closed", "rejected", "other",
+}
+
+// String returns the name that the model uses, "" for FailedNone.
+func (f ConnectFailure) String() string { return name(failureNames[:], int(f)) }
+
 // ConnectMode says which side opens the TCP connection.
 type ConnectMode uint8
 

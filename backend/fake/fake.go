@@ -46,6 +46,7 @@ type Backend struct {
 	queue       []note
 	held        bool
 	down        error // not nil: the speaker is away
+	status      backend.Status
 	failPrepare func(plan.Step) error
 	failApply   func(plan.Step) error
 	clock       func() time.Time
@@ -92,6 +93,13 @@ func (b *Backend) Capabilities() []backend.Capability {
 		cs = append(cs, backend.Capability{Leaf: leaf, Support: backend.Full})
 	}
 	return cs
+}
+
+// Status is that of SetStatus.
+func (b *Backend) Status() backend.Status {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.status
 }
 
 // Native is that of the Options.

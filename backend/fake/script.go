@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -116,6 +117,31 @@ func (b *Backend) EndByRemote(key bgp.PeerKey, n *bgp.Notification) error {
 		b.establish(key)
 	}
 	return nil
+}
+
+// SetStatus makes Status say s.
+func (b *Backend) SetStatus(s backend.Status) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.status = s
+}
+
+// FailConnect tells that an attempt to connect to a peer without a session
+// failed, and why. It does nothing for other peers.
+func (b *Backend) FailConnect(key bgp.PeerKey, kind bgp.ConnectFailure, text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p := b.peer(key); p.spec != nil && p.session == nil {
+		b.note(note{peer: p.spec, failed: kind, err: errors.New(text)})
+	}
+}
+
+// Drift tells that somebody changed a peer, or the instance itself where key
+// has no address; "" tells that nothing differs any more.
+func (b *Backend) Drift(key bgp.PeerKey, text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.note(note{kind: backend.Drifted, peer: &bgp.PeerSpec{Key: key}, err: errors.New(text)})
 }
 
 // Ceases returns the subcodes of the Cease notifications sent to a peer.

@@ -15,9 +15,11 @@ type note struct {
 	time  time.Time
 	peer  *bgp.PeerSpec // nil in notes of the speaker itself
 	ended *backend.Ended
-	err   error
-	kind  backend.EventKind
-	up    bool // there is a session, opened with peer
+	err   error // of the speaker itself, or what it says of peer
+
+	kind   backend.EventKind
+	failed bgp.ConnectFailure
+	up     bool // there is a session, opened with peer
 }
 
 // note queues n for Run. The caller holds mu.
@@ -66,9 +68,17 @@ func (b *Backend) stop() {
 }
 
 func (n *note) event() backend.Event {
-	e := backend.Event{Kind: n.kind, Time: n.time, Ended: n.ended, Err: n.err}
+	e := backend.Event{Kind: n.kind, Time: n.time, Ended: n.ended, Failed: n.failed}
 	if n.peer != nil {
 		e.Peer = n.peer.Key
+	}
+	switch {
+	case n.failed != bgp.FailedNone:
+		e.ConnectError = n.err.Error()
+	case n.kind == backend.Drifted:
+		e.Drift = n.err.Error()
+	default:
+		e.Err = n.err
 	}
 	if !n.up {
 		return e

@@ -138,6 +138,9 @@ func (b *Backend) Info() backend.Info {
 	return info
 }
 
+// Status tells what is done about manual changes.
+func (b *Backend) Status() backend.Status { return backend.Status{Drift: b.opt.Drift.String()} }
+
 // connect makes sure that there is a connection. The caller holds mu.
 func (b *Backend) connect(ctx context.Context) error {
 	if b.stopped {
@@ -164,7 +167,7 @@ func (b *Backend) connect(ctx context.Context) error {
 		return err
 	}
 	// It may be another bgpd than before: what it has is what counts.
-	b.drift = nil
+	b.setDrift(nil)
 	if len(b.instances) > 0 {
 		b.adopt(b.running)
 	}

@@ -34,7 +34,20 @@ func (b *Backend) checkDrift(ctx context.Context) error {
 	if slices.Equal(found, b.drift) {
 		return nil
 	}
-	fresh := false
+	if fresh := b.setDrift(found); fresh && b.opt.Drift == Repair {
+		b.emit(backend.Event{Kind: backend.BackendUp, Time: now()})
+	}
+	return nil
+}
+
+// setDrift notes what differs now, tells what is new of it and what is over,
+// and says whether anything is new. The caller holds mu.
+func (b *Backend) setDrift(found []Difference) (fresh bool) {
+	for _, d := range b.drift {
+		if !slices.ContainsFunc(found, func(f Difference) bool { return f.of() == d.of() }) {
+			b.emit(backend.Event{Kind: backend.Drifted, Time: now(), Peer: d.of()})
+		}
+	}
 	for _, d := range found {
 		if slices.Contains(b.drift, d) {
 			continue
@@ -45,12 +58,18 @@ func (b *Backend) checkDrift(ctx context.Context) error {
 			who = d.Peer.String()
 		}
 		b.log.Warn("bgpd was changed by hand", "of", who, "to put right", d.Text, "policy", b.opt.Drift.String())
+		b.emit(backend.Event{Kind: backend.Drifted, Time: now(), Peer: d.of(), Drift: d.Text})
 	}
 	b.drift = found
-	if fresh && b.opt.Drift == Repair {
-		b.emit(backend.Event{Kind: backend.BackendUp, Time: now()})
+	return fresh
+}
+
+// of is the peer that differs, without an address where it is the instance.
+func (d Difference) of() bgp.PeerKey {
+	if d.Peer.Address.IsValid() {
+		return d.Peer
 	}
-	return nil
+	return bgp.PeerKey{Instance: d.Instance.Instance, VPN: d.Instance.VPN}
 }
 
 // String returns the name of the policy as flags have it.

@@ -344,6 +344,13 @@ func TestDrift(t *testing.T) {
 			if d := b.Drift()[0]; d.Peer != p.Key || d.Text != "neighbor 10.9.0.101 timers 30 90" {
 				t.Errorf("drift %+v", d)
 			}
+			tells := func(peer bgp.PeerKey, text string) bool {
+				return b.has(func(e backend.Event) bool { return e.Kind == backend.Drifted && e.Peer == peer && e.Drift == text })
+			}
+			wait(t, time.Second, "an event of each", func() bool { return b.count(backend.Drifted) == 2 && tells(p.Key, "neighbor 10.9.0.101 timers 30 90") })
+			if s := b.Status(); s.Drift != policy.String() {
+				t.Errorf("status %+v", s)
+			}
 			steps := want.reconcile(t, b.Backend)
 			if policy == Report {
 				if len(steps) > 0 || b.count(backend.BackendUp) > 0 {
@@ -366,7 +373,7 @@ func TestDrift(t *testing.T) {
 					t.Errorf("%s is not put right: %+v", p.Key, got)
 				}
 			}
-			wait(t, 5*time.Second, "no drift", func() bool { return len(b.Drift()) == 0 })
+			wait(t, 5*time.Second, "no drift", func() bool { return len(b.Drift()) == 0 && tells(p.Key, "") && tells(q.Key, "") })
 			if b.count(backend.BackendUp) != 1 {
 				t.Errorf("%d calls for repair", b.count(backend.BackendUp))
 			}

@@ -117,6 +117,12 @@ func (b *Backend) observe(p *peer, n *neighborJSON) {
 		}
 		e := b.blank(p)
 		e.Session, e.ConnectError = state, connectError(n)
+		if e.ConnectError != "" && e.ConnectError != p.shown.ConnectError {
+			e.Failed = bgp.FailedNoRoute // bgpd tells of no others
+			if !unreachable(e.ConnectError) {
+				e.Failed = bgp.FailedOther
+			}
+		}
 		if e.Session != p.shown.Session || e.ConnectError != p.shown.ConnectError {
 			b.tell(p, e)
 		}
@@ -131,7 +137,7 @@ func (b *Backend) blank(p *peer) backend.Event {
 
 func (b *Backend) tell(p *peer, e backend.Event) {
 	p.shown = e
-	p.shown.Ended = nil
+	p.shown.Ended, p.shown.Failed = nil, bgp.FailedNone
 	b.emit(e)
 }
 
@@ -205,12 +211,20 @@ func addrPort(host string, port int) netip.AddrPort {
 // connectError says why there is no session, "" where bgpd tells nothing that
 // is worth reading.
 func connectError(n *neighborJSON) string {
-	for _, s := range []string{"Waiting for NHT", "No path to", "VRF", "not in bgpd", "No AFI/SAFI", "Interface"} {
+	for _, s := range []string{"VRF", "not in bgpd", "No AFI/SAFI", "Interface"} {
 		if strings.Contains(n.LastReset, s) {
 			return n.LastReset
 		}
 	}
+	if unreachable(n.LastReset) {
+		return n.LastReset
+	}
 	return ""
+}
+
+// unreachable says whether bgpd means that nothing leads to the peer.
+func unreachable(reason string) bool {
+	return strings.Contains(reason, "Waiting for NHT") || strings.Contains(reason, "No path to")
 }
 
 func sent(subcode uint8) *backend.Ended {

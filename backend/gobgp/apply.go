@@ -93,7 +93,7 @@ func (b *Backend) start(ctx context.Context, sp *speaker, in *bgp.InstanceSpec) 
 			b.queue.push(item{kind: itemState, at: at, instance: in.Key, run: r, addr: e.Peer.State.NeighborAddress, event: e})
 		},
 		func(r *running, addr netip.Addr, reason string) {
-			b.queue.push(item{kind: itemDialFailed, at: time.Now(), instance: in.Key, run: r, addr: addr, text: reason})
+			b.queue.push(item{kind: itemDialFailed, at: time.Now(), instance: in.Key, run: r, addr: addr, text: reason, failed: failure(reason)})
 		})
 	if err != nil {
 		return nil, err

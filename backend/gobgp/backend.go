@@ -105,13 +105,13 @@ func New(o Options) *Backend {
 // hand-over does not work.
 func (b *Backend) takeSockets(broken error) {
 	if broken != nil {
-		b.note = "with its own dialer: " + broken.Error()
+		b.note = "GoBGP opens and accepts its connections itself, with fewer settings and slower: " + broken.Error()
 		b.log.Error("GoBGP opens its connections itself, with fewer settings and slower", "err", broken)
 		return
 	}
 	b.dialer = transport.Own{}
 	b.own = transport.New(b.log, func(e transport.Event) {
-		b.queue.push(item{kind: itemDialFailed, at: e.Time, instance: e.Peer.InstanceKey(), addr: e.Peer.Address, text: e.Text, stood: e.Stood})
+		b.queue.push(item{kind: itemDialFailed, at: e.Time, instance: e.Peer.InstanceKey(), addr: e.Peer.Address, text: e.Text, failed: e.Kind})
 	})
 }
 
@@ -125,10 +125,17 @@ func (b *Backend) Info() backend.Info {
 			}
 		}
 	}
-	if b.note != "" {
-		info.Version += " " + b.note
-	}
 	return info
+}
+
+// Status tells of the dialer and the connections that were refused.
+func (b *Backend) Status() backend.Status {
+	s := backend.Status{Degraded: b.note}
+	if b.own != nil {
+		refused := b.own.Refused()
+		s.RefusedUnknown, s.RefusedPeer = refused.Unknown, refused.Peer
+	}
+	return s
 }
 
 var errStopped = errors.New("the speaker has been stopped")

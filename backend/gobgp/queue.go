@@ -32,7 +32,7 @@ type item struct {
 
 	event   *apiutil.WatchEventMessage_PeerEvent // of itemState
 	text    string                               // of itemDialFailed and itemEnding
-	stood   bool                                 // of itemDialFailed: the remote took the connection and ended it
+	failed  bgp.ConnectFailure                   // of itemDialFailed
 	note    *bgp.Notification                    // of itemRefused
 	open    *openSaid                            // of itemRefused: what the remote said, nil for nothing
 	subcode uint8                                // of itemEnding

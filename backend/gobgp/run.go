@@ -99,6 +99,7 @@ func (b *Backend) look(ctx context.Context) []backend.Event {
 		}
 		if e := b.show(ctx, sp, p, &it, all); e != nil {
 			p.shown = *e
+			p.shown.Ended, p.shown.Failed = nil, bgp.FailedNone
 			events = append(events, *e)
 		}
 	}
@@ -146,15 +147,16 @@ func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item, all 
 			return nil
 		}
 		e := p.shown
-		e.Time, e.Ended = it.at, nil
+		e.Time = it.at
 		b.lookAtSocket(p, &e.Socket)
 		return &e
 	case itemDialFailed:
-		if it.stood && p.refused != "" {
-			return nil // a remote that has refused us may say so by silence the next time
+		if it.failed == bgp.FailedClosed && p.refused != "" {
+			// A remote that has refused us may say so by silence the next time.
+			return p.failed(it, it.failed, p.refused)
 		}
 		p.refused = ""
-		return p.failed(it.at, it.text)
+		return p.failed(it, it.failed, it.text)
 	case itemRefused:
 		return b.refused(p, it)
 	}
@@ -197,13 +199,13 @@ func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item, all 
 	return &e
 }
 
-// failed tells why there is no session, if that is new.
-func (p *peer) failed(at time.Time, text string) *backend.Event {
-	if p.shown.ConnectError == text || p.shown.Session == bgp.StateEstablished {
+// failed tells that an attempt to connect failed.
+func (p *peer) failed(it *item, kind bgp.ConnectFailure, text string) *backend.Event {
+	if p.shown.Session == bgp.StateEstablished {
 		return nil
 	}
 	e := p.shown
-	e.Time, e.ConnectError, e.Ended = at, text, nil
+	e.Time, e.ConnectError, e.Failed = it.at, text, kind
 	return &e
 }
 
@@ -221,7 +223,7 @@ func (b *Backend) refused(p *peer, it *item) *backend.Event {
 		p.logged = text
 		b.log.Info("a session does not come up", "peer", p.want.Key.String(), "reason", text)
 	}
-	return p.failed(it.at, text)
+	return p.failed(it, bgp.FailedRejected, text)
 }
 
 // settle waits for the state machine to be where its event says it is, up or
@@ -313,7 +315,7 @@ func (b *Backend) count(ctx context.Context) []backend.Event {
 			now, socket := familyStates(a), p.shown.Socket
 			b.lookAtSocket(p, &socket)
 			if !slices.Equal(now, p.shown.Families) || socket != p.shown.Socket {
-				p.shown.Families, p.shown.Socket, p.shown.Time, p.shown.Ended = now, socket, time.Now(), nil
+				p.shown.Families, p.shown.Socket, p.shown.Time = now, socket, time.Now()
 				events = append(events, p.shown)
 			}
 		})

@@ -102,9 +102,11 @@ func TestRefusalOutlastsSilence(t *testing.T) {
 	spec := w.peer(0, 0)
 	p := &peer{want: spec, given: spec}
 	show := func(it item) string {
-		if e := w.b.show(t.Context(), nil, p, &it, nil); e != nil {
-			p.shown = *e
+		e := w.b.show(t.Context(), nil, p, &it, nil)
+		if e == nil || e.Failed == bgp.FailedNone || it.failed != bgp.FailedNone && e.Failed != it.failed {
+			t.Fatalf("%+v makes %+v, want an event of a failure", it, e)
 		}
+		p.shown = *e
 		return p.shown.ConnectError
 	}
 	const refusal = "the peer refused our OPEN: connection rejected (6/5)"
@@ -112,11 +114,11 @@ func TestRefusalOutlastsSilence(t *testing.T) {
 		it   item
 		want string
 	}{
-		{item{kind: itemDialFailed, stood: true, text: "closed"}, "closed"},
+		{item{kind: itemDialFailed, failed: bgp.FailedClosed, text: "closed"}, "closed"},
 		{item{kind: itemRefused, note: &bgp.Notification{Code: 6, Subcode: 5}}, refusal},
-		{item{kind: itemDialFailed, stood: true, text: "closed"}, refusal},
-		{item{kind: itemDialFailed, text: "no route"}, "no route"},
-		{item{kind: itemDialFailed, stood: true, text: "closed"}, "closed"},
+		{item{kind: itemDialFailed, failed: bgp.FailedClosed, text: "closed"}, refusal},
+		{item{kind: itemDialFailed, failed: bgp.FailedNoRoute, text: "no route"}, "no route"},
+		{item{kind: itemDialFailed, failed: bgp.FailedClosed, text: "closed"}, "closed"},
 	} {
 		if got := show(c.it); got != c.want {
 			t.Errorf("after %+v: %q, want %q", c.it, got, c.want)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 
 	"mooring/bgp"
@@ -100,6 +101,26 @@ func (t *tapped) pick(peer netip.Addr, r *slog.Record) {
 		}
 		t.mu.Unlock()
 	}
+}
+
+// failure is the kind of a dial error of GoBGP's own dialer.
+func failure(text string) bgp.ConnectFailure {
+	for _, k := range []struct {
+		words string
+		kind  bgp.ConnectFailure
+	}{
+		{"connection refused", bgp.FailedRefused},
+		{"i/o timeout", bgp.FailedTimeout},
+		{"no route to host", bgp.FailedNoRoute},
+		{"network is unreachable", bgp.FailedNoRoute},
+		{"cannot assign requested address", bgp.FailedAddress},
+		{"address already in use", bgp.FailedAddress},
+	} {
+		if strings.Contains(text, k.words) {
+			return k.kind
+		}
+	}
+	return bgp.FailedOther
 }
 
 func number(s string) uint8 {

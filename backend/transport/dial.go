@@ -176,6 +176,26 @@ func waitConnected(ctx context.Context, file *os.File, limit time.Duration) erro
 	return result
 }
 
+// failure is the kind of an error of dialSocket.
+func failure(p *bgp.PeerSpec, err error) bgp.ConnectFailure {
+	switch {
+	case errors.Is(err, errNoNamespace):
+		return bgp.FailedNamespace
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, unix.ETIMEDOUT):
+		if p.Auth != bgp.AuthNone {
+			return bgp.FailedUnkeyed
+		}
+		return bgp.FailedTimeout
+	case errors.Is(err, unix.ECONNREFUSED):
+		return bgp.FailedRefused
+	case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EHOSTUNREACH):
+		return bgp.FailedNoRoute
+	case errors.Is(err, unix.EADDRNOTAVAIL), errors.Is(err, unix.EADDRINUSE):
+		return bgp.FailedAddress
+	}
+	return bgp.FailedOther
+}
+
 // dialError words why a peer could not be dialled. The words stay the same
 // while the cause does.
 func dialError(p *bgp.PeerSpec, err error) error {

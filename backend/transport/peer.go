@@ -154,15 +154,19 @@ func (p *peer) dial(d *dialing) {
 		if d.ctx.Err() != nil {
 			return
 		}
-		p.dialFailed(d, dialError(d.spec, err).Error(), stood)
+		kind := failure(d.spec, err)
+		if stood {
+			kind = bgp.FailedClosed
+		}
+		p.dialFailed(d, kind, dialError(d.spec, err).Error())
 	}
 }
 
-func (p *peer) dialFailed(d *dialing, text string, stood bool) {
+func (p *peer) dialFailed(d *dialing, kind bgp.ConnectFailure, text string) {
 	p.t.mu.Lock()
 	d.connected = false
 	p.failures++
-	e := Event{Peer: d.spec.Key, Time: time.Now(), Text: text, Stood: stood, Count: p.failures}
+	e := Event{Peer: d.spec.Key, Time: time.Now(), Kind: kind, Text: text, Count: p.failures}
 	p.t.mu.Unlock()
 	p.t.sink(e)
 }

@@ -36,7 +36,9 @@ func TestConnectModes(t *testing.T) {
 			r.put(p)
 			r.Wanted(p.Key)
 			if c.dials {
-				r.failed(func(e Event) bool { return !e.Stood && strings.Contains(e.Text, "connection refused") && e.Count > 1 })
+				r.failed(func(e Event) bool {
+					return e.Kind == bgp.FailedRefused && strings.Contains(e.Text, "connection refused") && e.Count > 1
+				})
 			} else {
 				r.none()
 				if n := len(r.wire.SYNs(netlab.From(addr(dut4)))); n != 0 {
@@ -195,7 +197,9 @@ func TestClosedEarly(t *testing.T) {
 	if closed < 10 || closed > 40 {
 		t.Errorf("dialled %d times in a second", closed)
 	}
-	r.failed(func(e Event) bool { return e.Stood && strings.Contains(e.Text, "before it said anything") })
+	r.failed(func(e Event) bool {
+		return e.Kind == bgp.FailedClosed && strings.Contains(e.Text, "before it said anything")
+	})
 	r.none2(t)
 	busy.Close()
 	r.listen(far4+":179", nil)
@@ -356,31 +360,34 @@ func TestDialErrors(t *testing.T) {
 		remote string
 		change func(*bgp.PeerSpec)
 		far    func(*rig)
+		kind   bgp.ConnectFailure
 		want   []string
 	}{
-		{"refused", far4, nil, nil, []string{"dial 10.1.1.2:179: connection refused"}},
-		{"no route", "192.0.2.9", nil, nil, []string{"network is unreachable"}},
+		{"refused", far4, nil, nil, bgp.FailedRefused, []string{"dial 10.1.1.2:179: connection refused"}},
+		{"no route", "192.0.2.9", nil, nil, bgp.FailedNoRoute, []string{"network is unreachable"}},
 		{"no answer", "10.1.1.99", nil, func(r *rig) {
 			r.dut.IP("neigh", "add", "10.1.1.99", "lladdr", "02:00:00:00:00:99", "dev", "vd")
-		}, []string{"timed out: no answer"}},
+		}, bgp.FailedTimeout, []string{"timed out: no answer"}},
 		{
-			"no such source", far4, func(p *bgp.PeerSpec) { p.Source = addr("10.9.9.9") }, nil,
+			"no such source", far4, func(p *bgp.PeerSpec) { p.Source = addr("10.9.9.9") }, nil, bgp.FailedAddress,
 			[]string{"from 10.9.9.9", "cannot assign requested address", "this host has no such address"},
 		},
 		{
 			"md5 differs", far4, func(p *bgp.PeerSpec) { p.Auth, p.Password = bgp.AuthMD5, "skiff" },
 			func(r *rig) { r.listen(far4+":179", md5(dut4, "wherry")) },
+			bgp.FailedUnkeyed,
 			[]string{"timed out", "another md5 key or none"},
 		},
 		{
 			"md5 here only", far4, func(p *bgp.PeerSpec) { p.Auth, p.Password = bgp.AuthMD5, "skiff" },
 			func(r *rig) { r.listen(far4+":179", nil) },
+			bgp.FailedUnkeyed,
 			[]string{"timed out", "another md5 key or none"},
 		},
 		{"no TCP-AO", far4, func(p *bgp.PeerSpec) {
 			p.Auth, p.Keys = bgp.AuthTCPAO, []bgp.TCPAOKey{{SendID: 1, ReceiveID: 1, Algorithm: "hmac-sha-1-96", Secret: "x"}}
 			p.ConnectMode = bgp.ConnectOnly
-		}, nil, []string{"CONFIG_TCP_AO"}},
+		}, nil, bgp.FailedOther, []string{"CONFIG_TCP_AO"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -403,7 +410,7 @@ func TestDialErrors(t *testing.T) {
 					t.Errorf("%q does not say %q", e.Text, w)
 				}
 			}
-			if strings.Contains(e.Text, "skiff") || e.Count != 1 || e.Peer != p.Key || time.Since(e.Time) > patient {
+			if strings.Contains(e.Text, "skiff") || e.Kind != c.kind || e.Count != 1 || e.Peer != p.Key || time.Since(e.Time) > patient {
 				t.Errorf("event %+v", e)
 			}
 		})

@@ -22,7 +22,7 @@ type Event struct {
 	Peer  bgp.PeerKey
 	Time  time.Time
 	Text  string
-	Stood bool   // the remote took the connection and ended it without a word
+	Kind  bgp.ConnectFailure
 	Count uint64 // of failures since the peer was put
 }
 

@@ -96,6 +96,7 @@ type Coordinator struct {
 	oper    operstate.Store
 	feed    operstate.Feed[schema.Key, Entry]
 	resets  expectations
+	drift   drift
 	online  atomic.Bool // the backend answers
 	pending atomic.Pointer[Pending]
 	alarm   chan struct{} // the deadline of pending is another one; room for one
@@ -130,6 +131,7 @@ func New(cfg Config) *Coordinator {
 		queries:   sourceIndex{byPeer: map[bgp.PeerKey]srcaddr.Query{}, byNamespace: map[string]map[bgp.PeerKey]struct{}{}},
 	}
 	c.resets.byPeer = map[bgp.PeerKey][]bgp.Reset{}
+	c.drift.now = map[bgp.PeerKey]string{}
 	c.costs = plan.Costs{
 		Impact: leafImpact, Native: cfg.Backend.Native, NativeInstance: cfg.Backend.NativeInstance,
 	}

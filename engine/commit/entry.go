@@ -3,6 +3,7 @@ package commit
 import (
 	"time"
 
+	"mooring/bgp"
 	"mooring/engine/datastore"
 	"mooring/engine/operstate"
 	"mooring/engine/schema"
@@ -33,14 +34,21 @@ type Entry struct {
 // facts are what the state of a record shows beside its configuration, where
 // it is not that of a peer.
 type facts struct {
-	counts  operstate.Counts   // of a VPN instance
-	online  bool               // of the agent, as what follows
+	counts  operstate.Counts // of a VPN instance
+	differs string           // of a VPN instance: what others changed of it
+	online  bool             // of the agent, as what follows
+	drift   driftSum
 	history []datastore.Commit // oldest first, shared
 }
 
 // facts returns those of the agent now.
 func (c *Coordinator) facts() *facts {
-	return &facts{online: c.online.Load(), history: c.cfg.Store.History()}
+	return &facts{online: c.online.Load(), drift: c.drift.total(), history: c.cfg.Store.History()}
+}
+
+// factsOf returns those of a VPN instance now.
+func (c *Coordinator) factsOf(key bgp.InstanceKey) *facts {
+	return &facts{counts: c.oper.Counts(key), differs: c.drift.of(key)}
 }
 
 // noConfig is the record of an agent of which nothing is configured.
@@ -52,7 +60,7 @@ func (c *Coordinator) entry(snap *datastore.Snapshot, k schema.Key, t time.Time,
 	case schema.KindPeer:
 		e.oper = c.oper.Get(peerKeyOf(k))
 	case schema.KindBGPVPNInstance:
-		e.facts = &facts{counts: c.oper.Counts(instanceKeyOf(k))}
+		e.facts = c.factsOf(instanceKeyOf(k))
 	case schema.KindAgent:
 		e.facts = c.facts()
 		if e.Config == nil {
@@ -72,7 +80,7 @@ func (e Entry) State() ygot.GoStruct {
 	case schema.KindPeer:
 		return r.peer(e.key, e.oper)
 	case schema.KindBGPVPNInstance:
-		return r.bgpVPN(e.key, e.facts.counts)
+		return r.bgpVPN(e.key, e.facts)
 	case schema.KindAgent:
 		return r.agent(e.facts)
 	}
@@ -93,7 +101,7 @@ func States(ch *Change) (old, new ygot.GoStruct) {
 // agentWith renders the agent with some commits only and without what never
 // changes.
 func (e Entry) agentWith(commits []datastore.Commit) ygot.GoStruct {
-	return e.c.renderer(e.snap).agentNow(&facts{online: e.facts.online, history: commits})
+	return e.c.renderer(e.snap).agentNow(&facts{online: e.facts.online, drift: e.facts.drift, history: commits})
 }
 
 // apart returns the commits that only the older and only the newer history

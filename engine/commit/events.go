@@ -91,13 +91,14 @@ func (c *Coordinator) event(e backend.Event, up chan<- struct{}) {
 	case backend.PeerGone:
 		c.observe(e.Peer, e.Time, gone)
 		c.forget(e.Peer)
+	case backend.Drifted:
+		c.drifted(e)
 	case backend.PeerChanged:
 		c.observe(e.Peer, e.Time, func(st *bgp.PeerState) { c.changed(st, e) })
 	}
 }
 
-// observe changes the state of a peer and tells it. The state of a peer that
-// is no longer configured is dropped: its session may outlive it by a moment.
+// observe changes the state of a peer and tells it, if the peer is configured.
 func (c *Coordinator) observe(key bgp.PeerKey, at time.Time, fn func(*bgp.PeerState)) {
 	c.tell.Lock()
 	defer c.tell.Unlock()
@@ -152,6 +153,9 @@ func (c *Coordinator) changed(st *bgp.PeerState, e backend.Event) {
 		st.RemoteRouterID = e.RemoteRouterID
 	}
 	st.ConnectError = e.ConnectError
+	if e.Failed != bgp.FailedNone {
+		st.Failures = st.Failures.With(e.Failed, e.Time, e.ConnectError)
+	}
 	if e.Session == bgp.StateEstablished && was != bgp.StateEstablished {
 		st.Transitions++
 		st.LastEstablished = e.Time

@@ -33,6 +33,9 @@ type (
 	afiSafiStateRec   = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_AfiSafis_AfiSafi_State
 	effectiveRec      = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Effective
 	valueRec          = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Effective_Value
+	backendStateRec   = gen.MooringAgent_Agent_Backend_State
+	failureRec        = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_State_ConnectFailures
+	failureKindRec    = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_State_ConnectFailures_ConnectFailure
 	familyName        = gen.E_MooringTypes_AfiSafiName
 )
 
@@ -55,7 +58,7 @@ func (r *renderer) state(k schema.Key) ygot.GoStruct {
 	case schema.KindPeerGroup:
 		return r.group(k)
 	case schema.KindBGPVPNInstance:
-		return r.bgpVPN(k, r.c.oper.Counts(instanceKeyOf(k)))
+		return r.bgpVPN(k, r.c.factsOf(instanceKeyOf(k)))
 	case schema.KindInstance:
 		return r.instance(k)
 	case schema.KindVPNInstance:
@@ -129,6 +132,10 @@ func (r *renderer) session(rec *peerRec, s *bgp.PeerSpec, st *bgp.PeerState) *pe
 	if st.ConnectError != "" {
 		out.LastConnectError = text(st.ConnectError)
 	}
+	if st.Drift != "" {
+		out.Drift = text(st.Drift)
+	}
+	out.ConnectFailures = connectFailures(st.Failures)
 	if st.Session == bgp.StateEstablished {
 		var received, sent uint64
 		for _, f := range st.Families {
@@ -147,6 +154,22 @@ func (r *renderer) session(rec *peerRec, s *bgp.PeerSpec, st *bgp.PeerState) *pe
 	if down != bgp.DownNone {
 		out.DownReason = gen.E_MooringTypes_DownReason(down) // both count from 1 and use 0 for none
 		out.DownDetail = detail
+	}
+	return out
+}
+
+func connectFailures(fs *bgp.ConnectFailures) *failureRec {
+	if fs == nil {
+		return nil
+	}
+	out := &failureRec{ConnectFailure: map[gen.E_MooringTypes_ConnectFailure]*failureKindRec{}}
+	for i := range fs {
+		f := &fs[i]
+		if f.Count == 0 {
+			continue
+		}
+		kind := gen.E_MooringTypes_ConnectFailure(i) // both count from 1 and use 0 for none
+		out.ConnectFailure[kind] = &failureKindRec{Kind: kind, Count: &f.Count, LastTime: stamp(f.Last), LastText: text(f.Text)}
 	}
 	return out
 }

@@ -1,7 +1,6 @@
 package commit
 
 import (
-	"mooring/engine/operstate"
 	"mooring/engine/schema"
 	"mooring/gen"
 
@@ -24,7 +23,7 @@ func (r *renderer) group(k schema.Key) ygot.GoStruct {
 	return &groupRec{Name: rec.Name, State: st}
 }
 
-func (r *renderer) bgpVPN(k schema.Key, n operstate.Counts) ygot.GoStruct {
+func (r *renderer) bgpVPN(k schema.Key, f *facts) ygot.GoStruct {
 	rec, _ := r.r.Get(k).(*bgpVPNRec)
 	spec := r.instanceSpec(instanceKeyOf(k))
 	if rec == nil || spec == nil {
@@ -32,10 +31,13 @@ func (r *renderer) bgpVPN(k schema.Key, n operstate.Counts) ygot.GoStruct {
 	}
 	st := &gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_State{
 		Name: rec.Name, RouterId: ygot.String(spec.RouterID.String()), ListenPort: &spec.Port,
-		Peers: ygot.Uint32(uint32(n.Peers)), EstablishedPeers: ygot.Uint32(uint32(n.Established)),
+		Peers: ygot.Uint32(uint32(f.counts.Peers)), EstablishedPeers: ygot.Uint32(uint32(f.counts.Established)),
 	}
 	for _, a := range spec.Listen {
 		st.ListenAddress = append(st.ListenAddress, a.String())
+	}
+	if f.differs != "" {
+		st.Drift = text(f.differs)
 	}
 	return &bgpVPNRec{Name: rec.Name, State: st}
 }
@@ -83,21 +85,9 @@ func (r *renderer) vpn(k schema.Key) ygot.GoStruct {
 
 func (r *renderer) agent(f *facts) ygot.GoStruct {
 	c := r.c
-	info := c.cfg.Backend.Info()
 	out := r.agentNow(f)
 	out.State.Version, out.State.StartTime = &c.cfg.Version, stamp(c.start)
-	b := out.Backend.State
-	b.Name, b.Version = &info.Name, &info.Version
-	b.Capability = map[string]*gen.MooringAgent_Agent_Backend_State_Capability{}
-	for _, k := range c.cfg.Backend.Capabilities() {
-		entry := &gen.MooringAgent_Agent_Backend_State_Capability{
-			Leaf: &k.Leaf, Support: enumOf[gen.E_MooringAgent_Agent_Backend_State_Capability_Support](k.Support),
-		}
-		if k.Note != "" {
-			entry.Note = &k.Note
-		}
-		b.Capability[k.Leaf] = entry
-	}
+	c.describeBackend(out.Backend.State)
 	return out
 }
 
@@ -105,7 +95,7 @@ func (r *renderer) agent(f *facts) ygot.GoStruct {
 func (r *renderer) agentNow(f *facts) *agentRec {
 	out := &agentRec{
 		State:   &gen.MooringAgent_Agent_State{Revision: ygot.Uint64(r.snap.Revision())},
-		Backend: &gen.MooringAgent_Agent_Backend{State: &gen.MooringAgent_Agent_Backend_State{Connected: &f.online}},
+		Backend: &gen.MooringAgent_Agent_Backend{State: &backendStateRec{Connected: &f.online, Drift: r.c.driftState(f.drift)}},
 		History: &gen.MooringAgent_Agent_History{State: &gen.MooringAgent_Agent_History_State{Size: ygot.Uint16(historySize(r.snap))}},
 		Commits: &gen.MooringAgent_Agent_Commits{Commit: make(map[uint64]*gen.MooringAgent_Agent_Commits_Commit, len(f.history))},
 	}
@@ -124,6 +114,30 @@ func (r *renderer) agentNow(f *facts) *agentRec {
 		out.Commits.Commit[h.Revision] = entry
 	}
 	return out
+}
+
+// describeBackend adds what never changes, and what only a sample tells.
+func (c *Coordinator) describeBackend(out *backendStateRec) {
+	info, status := c.cfg.Backend.Info(), c.cfg.Backend.Status()
+	out.Name, out.Version = &info.Name, &info.Version
+	if status.Degraded != "" {
+		out.Degraded = text(status.Degraded)
+	}
+	if !info.External {
+		out.RefusedConnections = &gen.MooringAgent_Agent_Backend_State_RefusedConnections{
+			UnknownPeer: &status.RefusedUnknown, Peer: &status.RefusedPeer,
+		}
+	}
+	out.Capability = map[string]*gen.MooringAgent_Agent_Backend_State_Capability{}
+	for _, k := range c.cfg.Backend.Capabilities() {
+		entry := &gen.MooringAgent_Agent_Backend_State_Capability{
+			Leaf: &k.Leaf, Support: enumOf[gen.E_MooringAgent_Agent_Backend_State_Capability_Support](k.Support),
+		}
+		if k.Note != "" {
+			entry.Note = &k.Note
+		}
+		out.Capability[k.Leaf] = entry
+	}
 }
 
 // The model's default of /agent/history/config/size.

@@ -141,7 +141,15 @@ type peer struct {
 		DownReason       string `json:"down-reason"`
 		DownDetail       string `json:"down-detail"`
 		LastConnectError string `json:"last-connect-error"`
-		LastReset        struct {
+		ConnectFailures  struct {
+			ConnectFailure []struct {
+				Kind     string
+				Count    uint64    `json:",string"`
+				LastTime time.Time `json:"last-time"`
+				LastText string    `json:"last-text"`
+			} `json:"connect-failure"`
+		} `json:"connect-failures"`
+		LastReset struct {
 			Cause     string
 			CommitID  string `json:"commit-id"`
 			Leaf      []string
@@ -172,6 +180,16 @@ type peer struct {
 			}
 		} `json:"connect-interface"`
 	}
+}
+
+// refusals is how often nobody listened where the agent dialled.
+func (p peer) refusals() uint64 {
+	for _, f := range p.State.ConnectFailures.ConnectFailure {
+		if f.Kind == "refused" {
+			return f.Count
+		}
+	}
+	return 0
 }
 
 // look reads a peer.
