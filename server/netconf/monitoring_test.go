@@ -159,10 +159,11 @@ func TestSchemas(t *testing.T) {
 		t.Errorf("hello and schemas (-hello +schemas):\n%s", diff)
 	}
 	type module struct {
-		Name     string   `xml:"name"`
-		Revision string   `xml:"revision"`
-		Feature  []string `xml:"feature"`
-		Type     string   `xml:"conformance-type"`
+		Name      string   `xml:"name"`
+		Revision  string   `xml:"revision"`
+		Feature   []string `xml:"feature"`
+		Deviation []string `xml:"deviation"`
+		Type      string   `xml:"conformance-type"`
 	}
 	var library struct {
 		Modules   []module `xml:"module-set>module"`
@@ -181,8 +182,15 @@ func TestSchemas(t *testing.T) {
 	var listed, listedOld []string
 	for _, m := range slices.Concat(library.Modules, library.Imports) {
 		listed = append(listed, m.Name+"@"+m.Revision)
-		if feature := strings.Join(m.Feature, ","); feature != "" && !strings.Contains(greeting, "module="+m.Name+"&amp;revision="+m.Revision+"&amp;features="+feature+"<") {
-			t.Errorf("features of %s: %s, but hello says otherwise", m.Name, feature)
+		uri := "module=" + m.Name + "&amp;revision=" + m.Revision
+		if len(m.Feature) > 0 {
+			uri += "&amp;features=" + strings.Join(m.Feature, ",")
+		}
+		if len(m.Deviation) > 0 {
+			uri += "&amp;deviations=" + strings.Join(m.Deviation, ",")
+		}
+		if !strings.Contains(greeting, uri+"<") {
+			t.Errorf("the library has %s, but hello says otherwise", uri)
 		}
 	}
 	for _, m := range old.Modules {
@@ -218,11 +226,11 @@ func TestSchemas(t *testing.T) {
 }
 
 func moduleFile(name string) string {
-	dir := "../../yang"
-	if !strings.HasPrefix(name, "mooring-") {
-		dir += "/ietf"
+	path := filepath.Join("../../yang", name+".yang")
+	if _, err := os.Stat(path); err != nil {
+		return filepath.Join("../../yang/ietf", name+".yang")
 	}
-	return filepath.Join(dir, name+".yang")
+	return path
 }
 
 // getSchema asks for one; what is empty is left out.

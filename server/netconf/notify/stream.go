@@ -106,6 +106,9 @@ type Options struct {
 	Start  time.Time       // replay what happened from then on; zero: no replay
 	Stop   time.Time       // the end; zero: none
 	Filter *xmltree.Filter // events of which it selects something; nil: all
+	// Excluded is called, where it is not nil, for each event that Filter keeps
+	// back.
+	Excluded func()
 }
 
 // Subscribe returns a subscription to what is published from now on and, with
@@ -206,7 +209,23 @@ func (s *Subscription) lets(e Event) bool {
 		return true
 	}
 	_, ok := s.o.Filter.Apply(e.Content)
+	if !ok && s.o.Excluded != nil {
+		s.o.Excluded()
+	}
 	return ok
+}
+
+// Modify gives the subscription another end and another filter for what Next
+// has not returned yet. It is not for use while Next runs.
+func (s *Subscription) Modify(stop time.Time, f *xmltree.Filter) { s.o.Stop, s.o.Filter = stop, f }
+
+// Skip gives up what the subscription has not read: it goes on with what is
+// published from now on. It is what to do after ErrBehind by those who need
+// not begin anew.
+func (s *Subscription) Skip() {
+	s.stream.mu.Lock()
+	defer s.stream.mu.Unlock()
+	s.next, s.replaying = s.stream.first+uint64(len(s.stream.log)), false
 }
 
 // wait returns when something was published, or sets complete at the stop

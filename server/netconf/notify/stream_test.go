@@ -160,3 +160,39 @@ func TestConcurrent(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// netconf.md 74: new terms, what a filter has kept back, and going on after a
+// loss.
+func TestModifyAndSkip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewStream(Limits{Events: 2})
+		dec := xmltok.NewDecoder([]byte(`<f><other xmlns="urn:e"/></f>`), xmltok.Options{})
+		if _, err := dec.Next(); err != nil {
+			t.Fatal(err)
+		}
+		other, err := xmltree.ParseFilter(dec, xmltree.All)
+		if err != nil {
+			t.Fatal(err)
+		}
+		excluded := 0
+		sub := s.Subscribe(Options{Filter: other, Excluded: func() { excluded++ }})
+		s.Publish(event(0), event(1))
+		if got := drain(t, sub); got != "" || excluded != 2 {
+			t.Errorf("%q, excluded %d", got, excluded)
+		}
+		sub.Modify(time.Now().Add(time.Hour), nil)
+		s.Publish(event(2), event(3), event(4))
+		if got := drain(t, sub); got != ErrBehind.Error() {
+			t.Errorf("behind: %q", got)
+		}
+		sub.Skip()
+		s.Publish(event(5))
+		if got := drain(t, sub); got != "5" {
+			t.Errorf("after Skip: %q", got)
+		}
+		time.Sleep(2 * time.Hour)
+		if got := drain(t, sub); got != "complete end" {
+			t.Errorf("after the new end: %q", got)
+		}
+	})
+}

@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -16,7 +15,8 @@ const (
 	notificationNS = "urn:ietf:params:xml:ns:netconf:notification:1.0"
 	streamsNS      = "urn:ietf:params:xml:ns:netmod:notification"
 	// streamName is the only stream (RFC 5277 3.2.3).
-	streamName = "NETCONF"
+	streamName        = "NETCONF"
+	streamDescription = "All notifications of this server."
 )
 
 // create-subscription is RFC 5277 2.1.1. The answer is out before the first
@@ -28,6 +28,9 @@ var createSubscriptionOperation = operation{
 		o, err := c.subscription()
 		if err != nil {
 			return nil, err
+		}
+		if c.sess.dynamic.Load() > 0 { // RFC 8640 5
+			return nil, protocolError(schema.OperationNotSupported, "this session has a subscription of establish-subscription: use another session")
 		}
 		if c.sess.Background == nil || !c.sess.subscribed.CompareAndSwap(false, true) {
 			return nil, protocolError(schema.OperationFailed, "this session has a subscription: use another session or wait for its stopTime")
@@ -93,7 +96,6 @@ func (c *call) time(param string) (time.Time, error) {
 // deliver writes the notifications of a subscription until it ends. It blocks
 // as long as the client does not read.
 func (s *Server) deliver(ctx context.Context, sess *Session, sub *notify.Subscription, out Output) error {
-	var b []byte
 	for {
 		e, kind, err := sub.Next(ctx)
 		switch {
@@ -107,17 +109,8 @@ func (s *Server) deliver(ctx context.Context, sess *Session, sub *notify.Subscri
 		case kind == notify.Complete:
 			e = notify.Event{Time: time.Now(), Content: xmltree.New("notificationComplete").In(streamsNS)}
 		}
-		b = append(b[:0], `<notification xmlns="`+notificationNS+`"><eventTime>`...)
-		b = e.Time.UTC().AppendFormat(b, time.RFC3339Nano)
-		b = append(b, "</eventTime>"...)
-		b = e.Content.Append(b, "")
-		b = append(b, "</notification>"...)
-		s.counters.OutNotifications.Add(1)
-		sess.Counters.OutNotifications.Add(1)
-		out.Begin()
-		_, err = out.Write(b)
-		if err := errors.Join(err, out.End()); err != nil {
-			return fmt.Errorf("write a notification: %w", err)
+		if err := s.notify(sess, out, e); err != nil {
+			return err
 		}
 	}
 }
@@ -125,7 +118,7 @@ func (s *Server) deliver(ctx context.Context, sess *Session, sub *notify.Subscri
 // streams is /netconf/streams (RFC 5277 3.2.5).
 func streams(s *Server) xmltree.Element {
 	created, aged := s.stream.Log()
-	e := xmltree.New("stream", xmltree.Key("name", streamName), xmltree.Leaf("description", "All notifications of this server."),
+	e := xmltree.New("stream", xmltree.Key("name", streamName), xmltree.Leaf("description", streamDescription),
 		xmltree.Leaf("replaySupport", "true"), xmltree.Leaf("replayLogCreationTime", stamp(created)))
 	if !aged.IsZero() {
 		e.Children = append(e.Children, xmltree.Leaf("replayLogAgedTime", stamp(aged)))

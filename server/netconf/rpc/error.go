@@ -6,6 +6,7 @@ import (
 
 	"mooring/engine/schema"
 	"mooring/internal/xmltok"
+	"mooring/server/netconf/xmltree"
 )
 
 // The layers of an error (RFC 6241 4.3).
@@ -32,6 +33,7 @@ type Error struct {
 	session                  uint32
 	holder                   bool
 	nonUnique                []xpath
+	info                     []xmltree.Element // defined by the module of the operation
 }
 
 // Error returns the message.
@@ -93,7 +95,7 @@ func (e *Error) appendTo(b []byte, prefix string) []byte {
 const yangNamespace = "urn:ietf:params:xml:ns:yang:1"
 
 func (e *Error) appendInfo(x *writer) {
-	if e.badAttribute == "" && e.badElement == "" && !e.hasNamespace && !e.holder && len(e.nonUnique) == 0 {
+	if e.badAttribute == "" && e.badElement == "" && !e.hasNamespace && !e.holder && len(e.nonUnique) == 0 && len(e.info) == 0 {
 		return
 	}
 	x.open("error-info")
@@ -114,6 +116,9 @@ func (e *Error) appendInfo(x *writer) {
 		x.b = p.appendDeclarations(x.b)
 		x.text(p.text)
 		x.b = append(x.b, "</non-unique>"...)
+	}
+	for i := range e.info {
+		x.b = e.info[i].Append(x.b, "")
 	}
 	x.close("error-info")
 }

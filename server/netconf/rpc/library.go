@@ -24,6 +24,9 @@ func yangLibrary(*Server) xmltree.Element {
 		for _, f := range features[m.Name] {
 			e.Children = append(e.Children, xmltree.Leaf("feature", f))
 		}
+		for _, d := range deviations[m.Name] {
+			e.Children = append(e.Children, xmltree.Leaf("deviation", d))
+		}
 		set.Children = append(set.Children, e)
 	}
 	set.Children = append(set.Children, imported...)
@@ -44,6 +47,9 @@ func modulesState(*Server) xmltree.Element {
 		e := xmltree.New("module", xmltree.Key("name", m.Name), xmltree.Key("revision", m.Revision), xmltree.Leaf("namespace", m.Namespace))
 		for _, f := range features[m.Name] {
 			e.Children = append(e.Children, xmltree.Leaf("feature", f))
+		}
+		for _, d := range deviations[m.Name] {
+			e.Children = append(e.Children, xmltree.New("deviation", xmltree.Key("name", d), xmltree.Key("revision", revisionOf(d))))
 		}
 		conformance := "import"
 		if m.Implemented {

@@ -32,7 +32,14 @@ var modules = func() []gen.Module {
 // features are those that are supported, by module. The others' modules have
 // none.
 var features = map[string][]string{
-	"ietf-netconf": {"candidate", "confirmed-commit", "rollback-on-error", "validate", "writable-running"},
+	"ietf-netconf":                  {"candidate", "confirmed-commit", "rollback-on-error", "validate", "writable-running"},
+	"ietf-subscribed-notifications": {"encode-xml", "replay", "subtree"},
+}
+
+// deviations are the modules that change a module, by module: where the server
+// does less than a standard says.
+var deviations = map[string][]string{
+	"ietf-subscribed-notifications": {"mooring-deviations"},
 }
 
 // contentID changes exactly when something that the library tells changes, and
@@ -44,7 +51,7 @@ var contentID = func() string {
 		if err != nil {
 			panic(err) // it is compiled in
 		}
-		fmt.Fprintf(h, "%s %s %s %v %v %d\n", m.Name, m.Revision, m.Namespace, m.Implemented, features[m.Name], len(text))
+		fmt.Fprintf(h, "%s %s %s %v %v %v %d\n", m.Name, m.Revision, m.Namespace, m.Implemented, features[m.Name], deviations[m.Name], len(text))
 		h.Write(text)
 	}
 	return hex.EncodeToString(h.Sum(nil))[:16]
@@ -75,9 +82,18 @@ func Capabilities() []string {
 		if f := features[m.Name]; len(f) > 0 {
 			uri += "&features=" + strings.Join(f, ",")
 		}
+		if d := deviations[m.Name]; len(d) > 0 {
+			uri += "&deviations=" + strings.Join(d, ",")
+		}
 		caps = append(caps, uri)
 	}
 	return caps
+}
+
+// revisionOf is the revision of a module that is published.
+func revisionOf(name string) string {
+	i := slices.IndexFunc(modules, func(m gen.Module) bool { return m.Name == name })
+	return modules[i].Revision
 }
 
 func knownNamespace(ns string) bool {

@@ -107,4 +107,6 @@ func (s *Server) count(sess *Session, bad, failed bool) {
 
 func number(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
 
+func counter(n uint64) string { return strconv.FormatUint(n, 10) }
+
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

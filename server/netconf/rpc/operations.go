@@ -26,6 +26,14 @@ var operations = func() map[name]*operation {
 	}
 	m[name{"get-schema", monitoringNS}] = &getSchemaOperation
 	m[name{"create-subscription", notificationNS}] = &createSubscriptionOperation
+	for local, op := range map[string]operation{
+		"establish-subscription": establishSubscriptionOperation,
+		"modify-subscription":    modifySubscriptionOperation,
+		"delete-subscription":    deleteSubscriptionOperation,
+		"kill-subscription":      killSubscriptionOperation,
+	} {
+		m[name{local, subscribedNS}] = &op
+	}
 	for local, run := range map[string]func(*call, input) (body, error){
 		"preview":    preview,
 		"reset-peer": resetPeer,

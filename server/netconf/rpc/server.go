@@ -85,7 +85,8 @@ type Session struct {
 	// out may be used between replies. An error that it returns ends the session.
 	Background func(func(ctx context.Context, out Output) error)
 
-	subscribed atomic.Bool
+	subscribed atomic.Bool  // by create-subscription
+	dynamic    atomic.Int32 // subscriptions of RFC 8639
 }
 
 // protocol is the name of this front end in locks, history and identities.
@@ -122,7 +123,9 @@ type Server struct {
 	log      *slog.Logger
 	counters Counters // of all sessions
 	stream   *notify.Stream
-	decoders sync.Pool // of *xmltok.Decoder, so that idle sessions have none
+	// subscriptions are those of RFC 8639.
+	subscriptions subscriptions
+	decoders      sync.Pool // of *xmltok.Decoder, so that idle sessions have none
 }
 
 // New returns a Server. maxDepth is how deep the elements of a message may be

@@ -18,6 +18,8 @@ var trees = []tree{
 	{libraryNS, "yang-library", yangLibrary},
 	{libraryNS, "modules-state", modulesState},
 	{streamsNS, "netconf", streams},
+	{subscribedNS, "streams", streamsTree},
+	{subscribedNS, "subscriptions", subscriptionsTree},
 }
 
 // treeFilter reads the filter a second time, for what stands in no record. It

@@ -5,7 +5,11 @@
 // and encodes at the cost of what is selected.
 package xmltree
 
-import "mooring/internal/xmltok"
+import (
+	"strings"
+
+	"mooring/internal/xmltok"
+)
 
 // Element is an element with text or with children. It is not changed once it
 // is made.
@@ -36,12 +40,52 @@ func (e Element) In(namespace string) Element {
 	return e
 }
 
+// none is the Namespace of an element that is in no namespace.
+const none = "\x00"
+
+// Read reads the element whose start tag tok is, up to its end tag. Attributes
+// and comments are lost, and so is white space around text; prefixes in text
+// stay as they are.
+func Read(dec *xmltok.Decoder, tok xmltok.Token) (Element, error) {
+	e, err := ReadContent(dec)
+	if e.Name, e.Namespace = tok.Local, tok.Namespace; e.Namespace == "" {
+		e.Namespace = none
+	}
+	return e, err
+}
+
+// ReadContent reads what stands in the element that dec stands in, and its end
+// tag, into an element without a name.
+func ReadContent(dec *xmltok.Decoder) (e Element, err error) {
+	for {
+		tok, err := dec.Next()
+		switch {
+		case err != nil:
+			return e, err
+		case tok.Kind == xmltok.EndElement:
+			return e, nil
+		case tok.Kind == xmltok.Text:
+			e.Text += strings.TrimSpace(string(tok.Text))
+			continue
+		}
+		child, err := Read(dec, tok)
+		if err != nil {
+			return e, err
+		}
+		e.Children = append(e.Children, child)
+	}
+}
+
 // Append appends e as XML. parent is the default namespace that is in force.
 func (e *Element) Append(b []byte, parent string) []byte {
 	b = append(append(b, '<'), e.Name...)
 	if e.Namespace != "" && e.Namespace != parent {
 		parent = e.Namespace
-		b = append(append(append(b, ` xmlns="`...), parent...), '"')
+		b = append(b, ` xmlns="`...)
+		if parent != none {
+			b = xmltok.AppendEscapedAttr(b, parent)
+		}
+		b = append(b, '"')
 	}
 	for _, p := range e.Prefixes {
 		b = append(append(append(b, ` xmlns:`...), p.Name...), `="`...)

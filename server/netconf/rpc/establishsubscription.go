@@ -1,0 +1,117 @@
+package rpc
+
+import (
+	"io"
+	"strings"
+
+	"mooring/engine/schema"
+	"mooring/server/netconf/notify"
+	"mooring/server/netconf/xmltree"
+)
+
+// establish-subscription is RFC 8639 2.4.2, in the form of RFC 8640.
+var establishSubscriptionOperation = operation{
+	params: []spec{
+		{name: "stream"},
+		{name: "stream-filter-name"},
+		{name: "stream-subtree-filter"},
+		{name: "replay-start-time"},
+		{name: "stop-time"},
+		{name: "encoding"},
+	},
+	run: func(c *call) (body, error) {
+		if err := c.maySubscribe(); err != nil {
+			return nil, err
+		}
+		stream := c.req.find("stream")
+		switch {
+		case stream == nil:
+			return nil, protocolError(schema.MissingElement, "parameter stream is missing").element("stream").at(c.here())
+		case stream.text != streamName:
+			return nil, protocolError(schema.InvalidValue, "the only stream is "+streamName).at(c.here("stream"))
+		}
+		return c.establishStream()
+	},
+}
+
+// maySubscribe checks what has nothing to do with the target.
+func (c *call) maySubscribe() error {
+	if c.sess.subscribed.Load() || c.sess.Background == nil { // RFC 8640 5
+		return protocolError(schema.OperationNotSupported, "this session has a subscription of create-subscription: use another session")
+	}
+	p := c.req.find("encoding")
+	if p == nil {
+		return nil
+	}
+	switch ns, local, err := c.identityOf(p); {
+	case err != nil:
+		return err
+	case ns != subscribedNS || local != "encode-xml":
+		return c.refuse(encodingUnsupported, "the only encoding is encode-xml").at(c.here("encoding"))
+	}
+	return nil
+}
+
+// establishStream begins a subscription to the stream.
+func (c *call) establishStream() (body, error) {
+	sub := &subscription{sess: c.sess, done: make(chan struct{})}
+	t := &sub.terms
+	if err := c.streamFilter(t); err != nil {
+		return nil, err
+	}
+	if err := c.times(t); err != nil {
+		return nil, err
+	}
+	if !c.srv.subscriptions.number(sub) {
+		return nil, c.refuse(insufficientResources, "too many subscriptions: delete one first")
+	}
+	sub.stream = c.srv.stream.Subscribe(notify.Options{
+		Start: t.start, Stop: t.stop, Filter: t.events, Excluded: func() { sub.excluded.Add(1) },
+	})
+	c.begin(sub, c.srv.serveStream)
+	reply := []xmltree.Element{xmltree.Leaf("id", number(sub.id)).In(subscribedNS)}
+	if since := c.srv.replayFrom(); !t.start.IsZero() && t.start.Before(since) {
+		reply = append(reply, xmltree.Leaf("replay-start-time-revision", stamp(since)).In(subscribedNS))
+	}
+	return elementsBody(reply), nil
+}
+
+// elementsBody writes elements as the body of a reply.
+func elementsBody(elements []xmltree.Element) body {
+	return func(w io.Writer, _ string) error {
+		var b []byte
+		for i := range elements {
+			b = elements[i].Append(b, "")
+		}
+		_, err := w.Write(b)
+		return err
+	}
+}
+
+// refuse is an error of an operation on subscriptions, with the container of
+// error-info that the operation has for it (RFC 8639 2.4.6, RFC 8641 A.2).
+func (c *call) refuse(i *identity, message string, hints ...xmltree.Element) *Error {
+	e := i.error(message)
+	switch c.req.op.local {
+	case "establish-subscription", "modify-subscription":
+		return e.why(c.req.op.local+"-stream-error-info", subscribedNS, i, hints...)
+	}
+	return e.why("delete-subscription-error-info", subscribedNS, i)
+}
+
+// identityOf reads an identityref: its namespace and name.
+func (c *call) identityOf(p *param) (namespace, local string, err error) {
+	dec, err := c.req.enter(p)
+	if err != nil {
+		return "", "", err
+	}
+	prefix, local, qualified := strings.Cut(p.text, ":")
+	if !qualified {
+		prefix, local = "", p.text
+	}
+	namespace, ok := dec.LookupPrefix(prefix)
+	if !ok || local == "" || p.child != nil {
+		return "", "", protocolError(schema.InvalidValue, p.local+" must be an identity with its prefix").at(c.hereIn(p.name))
+	}
+	return namespace, local, nil
+}
