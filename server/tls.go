@@ -183,11 +183,16 @@ func (a ClientAuth) String() string {
 
 // TLSConfig returns the configuration of a TLS listener: TLS 1.2 or later
 // (gnmi.md 100), the certificate of source at each handshake, and client
-// certificates against clientCAs as auth says. clientCAs must be given
-// exactly when auth is not ClientCertNone, so that no certificate is
-// silently left unchecked.
-func TLSConfig(source *CertificateSource, auth ClientAuth, clientCAs *x509.CertPool) (*tls.Config, error) {
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: source.GetCertificate, ClientCAs: clientCAs}
+// certificates against trust as auth says. trust must be given exactly when
+// auth is not ClientCertNone, so that no certificate is silently left
+// unchecked.
+//
+// Where certificates are asked for, no session is resumed: each connection
+// shows its certificate and is mapped and checked anew, with the authorities
+// and lists of that moment (netconf.md 63). Early data (0-RTT) is never taken:
+// crypto/tls refuses it.
+func TLSConfig(source *CertificateSource, auth ClientAuth, trust *ClientTrust) (*tls.Config, error) {
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: source.GetCertificate}
 	switch auth {
 	case ClientCertNone:
 		cfg.ClientAuth = tls.NoClientCert
@@ -198,8 +203,20 @@ func TLSConfig(source *CertificateSource, auth ClientAuth, clientCAs *x509.CertP
 	default:
 		return nil, fmt.Errorf("unknown client certificate mode %v", auth)
 	}
-	if (auth == ClientCertNone) != (clientCAs == nil) {
+	if (auth == ClientCertNone) != (trust == nil) {
 		return nil, fmt.Errorf("client certificate mode %v does not fit: certificate authorities are needed for if-given and required, and only there", auth)
+	}
+	if trust == nil {
+		return cfg, nil
+	}
+	cfg.SessionTicketsDisabled = true
+	base := cfg.Clone()
+	cfg.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		now := trust.get()
+		c := base.Clone()
+		c.ClientCAs = now.authorities
+		c.VerifyConnection = func(s tls.ConnectionState) error { return now.check(s.VerifiedChains) }
+		return c, nil
 	}
 	return cfg, nil
 }

@@ -299,16 +299,15 @@ func TestNewCertificateSourceFails(t *testing.T) {
 func TestTLSConfig(t *testing.T) {
 	s, _ := newSource(t, t.TempDir())
 	roots := x509.NewCertPool()
-	roots.AddCert(s.current.Load().cert.Leaf)
+	roots.AddCert(s.current.Load().value.Leaf)
 	clientCert := clientCertificate(t)
-	clientCAs := x509.NewCertPool()
-	clientCAs.AddCert(clientCert.Leaf)
+	clientCAs := newTrust(t, "", clientCert.Leaf)
 	stranger := clientCertificate(t)
 
 	tests := []struct {
 		name   string
 		auth   ClientAuth
-		cas    *x509.CertPool
+		trust  *ClientTrust
 		client *tls.Config
 		peers  int // client certificates that the server sees
 		ok     bool
@@ -322,11 +321,13 @@ func TestTLSConfig(t *testing.T) {
 		{"if given: stranger", ClientCertIfGiven, clientCAs, withCertificate(stranger), 0, false},
 		{"required: absent", ClientCertRequired, clientCAs, &tls.Config{}, 0, false},
 		{"required: good", ClientCertRequired, clientCAs, &tls.Config{Certificates: []tls.Certificate{clientCert}}, 1, true},
+		{"required: good, tls 1.2", ClientCertRequired, clientCAs, &tls.Config{MaxVersion: tls.VersionTLS12, Certificates: []tls.Certificate{clientCert}}, 1, true},
+		{"required: tls 1.1", ClientCertRequired, clientCAs, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11, Certificates: []tls.Certificate{clientCert}}, 0, false},
 		{"required: stranger", ClientCertRequired, clientCAs, withCertificate(stranger), 0, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			cfg, err := TLSConfig(s, tt.auth, tt.cas)
+			cfg, err := TLSConfig(s, tt.auth, tt.trust)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -352,12 +353,12 @@ func TestTLSConfigRefuses(t *testing.T) {
 	tests := []struct {
 		name string
 		auth ClientAuth
-		cas  *x509.CertPool
+		cas  *ClientTrust
 		want string
 	}{
 		{"required without authorities", ClientCertRequired, nil, "required does not fit"},
 		{"if given without authorities", ClientCertIfGiven, nil, "if-given does not fit"},
-		{"authorities that nobody uses", ClientCertNone, x509.NewCertPool(), "none does not fit"},
+		{"authorities that nobody uses", ClientCertNone, new(ClientTrust), "none does not fit"},
 		{"unknown", ClientAuth(7), nil, "ClientAuth(7)"},
 	}
 	for _, tt := range tests {

@@ -42,9 +42,10 @@ type Users struct {
 
 // accounts is one immutable version of the file.
 type accounts struct {
-	entries []userEntry // in file order
-	byName  map[string]*account
-	maxCost int // highest bcrypt cost in use
+	file      userFile // as it was read
+	byName    map[string]*account
+	certRules []certRule // of cert-to-name, in the order of their search
+	maxCost   int        // highest bcrypt cost in use
 }
 
 // account is a user ready to be checked. A change of the file makes new
@@ -88,11 +89,14 @@ func (u *Users) Reload() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read users: %w", err)
 	}
-	entries, err := decodeUsers(data)
+	file, err := decodeUsers(data)
 	if err != nil {
 		return fmt.Errorf("read users %s: %w", u.path, err)
 	}
-	return u.publish(entries)
+	if err := u.publish(file); err != nil {
+		return fmt.Errorf("read users %s: %w", u.path, err)
+	}
+	return nil
 }
 
 // EnsureAdmin creates the user admin in the group admin when there is no user
@@ -102,7 +106,8 @@ func (u *Users) Reload() error {
 func (u *Users) EnsureAdmin(password string) (generated string, created bool, err error) {
 	u.writeMu.Lock()
 	defer u.writeMu.Unlock()
-	if len(u.accounts.Load().entries) > 0 {
+	file := u.accounts.Load().file
+	if len(file.Users) > 0 {
 		return "", false, nil
 	}
 	if password == "" {
@@ -116,33 +121,38 @@ func (u *Users) EnsureAdmin(password string) (generated string, created bool, er
 	if err != nil {
 		return "", false, fmt.Errorf("create user %s: %w", adminName, err)
 	}
-	entries := []userEntry{{Name: adminName, Hash: string(hash), Groups: []string{adminName}}}
-	if err := u.save(entries); err != nil {
+	file.Users = []userEntry{{Name: adminName, Hash: string(hash), Groups: []string{adminName}}}
+	if err := u.save(file); err != nil {
 		return "", false, fmt.Errorf("create user %s: %w", adminName, err)
 	}
 	return generated, true, nil
 }
 
-// save makes the entries durable, then visible. Under writeMu.
-func (u *Users) save(entries []userEntry) error {
-	data, err := encodeUsers(entries)
+// save makes the file durable, then visible. Under writeMu.
+func (u *Users) save(file userFile) error {
+	data, err := encodeUsers(file)
 	if err != nil {
 		return err
 	}
 	if err := writeAtomic(u.path, data, usersMode); err != nil {
 		return fmt.Errorf("write users %s: %w", u.path, err)
 	}
-	return u.publish(entries)
+	return u.publish(file)
 }
 
-// publish makes checked entries the ones that authentication sees.
-func (u *Users) publish(entries []userEntry) error {
-	next := &accounts{
-		entries: entries,
-		byName:  make(map[string]*account, len(entries)),
-		maxCost: u.cost,
+// publish makes a checked file the one that authentication sees.
+func (u *Users) publish(file userFile) error {
+	rules, err := certRules(file.CertToName)
+	if err != nil {
+		return err
 	}
-	for _, e := range entries {
+	next := &accounts{
+		file:      file,
+		byName:    make(map[string]*account, len(file.Users)),
+		certRules: rules,
+		maxCost:   u.cost,
+	}
+	for _, e := range file.Users {
 		a := &account{groups: e.Groups}
 		if e.Hash != "" {
 			a.hash = []byte(e.Hash)
@@ -167,7 +177,7 @@ func (u *Users) publish(entries []userEntry) error {
 
 // String names the file and the number of users, nothing else.
 func (u *Users) String() string {
-	return fmt.Sprintf("users(%s, %d)", u.path, len(u.accounts.Load().entries))
+	return fmt.Sprintf("users(%s, %d)", u.path, len(u.accounts.Load().file.Users))
 }
 
 // GoString keeps %#v from printing hashes and keys.

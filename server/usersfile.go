@@ -28,13 +28,19 @@ type userEntry struct {
 	Keys   []string `yaml:"authorized-keys,omitempty"`
 }
 
+// userFile is what the file says.
+type userFile struct {
+	Users      []userEntry `yaml:"users"`
+	CertToName []certEntry `yaml:"cert-to-name,omitempty"`
+}
+
 // word is the form of user and group names: what is safe in a log line, a
 // history entry and a NACM rule alike.
 var word = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._@-]{0,63}$`)
 
 // encodeUsers is the inverse of decodeUsers.
-func encodeUsers(users []userEntry) ([]byte, error) {
-	body, err := yaml.Marshal(map[string][]userEntry{"users": users})
+func encodeUsers(file userFile) ([]byte, error) {
+	body, err := yaml.Marshal(file)
 	if err != nil {
 		return nil, err
 	}
@@ -44,26 +50,37 @@ func encodeUsers(users []userEntry) ([]byte, error) {
 // decodeUsers reads the user file. It walks the nodes itself because every
 // refusal must name the line and none may quote a value: a value in the wrong
 // place may be a password.
-func decodeUsers(data []byte) ([]userEntry, error) {
+func decodeUsers(data []byte) (userFile, error) {
+	var file userFile
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
-		return nil, nil
+		return file, nil
 	} else if err != nil {
-		return nil, syntaxError(err)
+		return file, syntaxError(err)
 	}
 	var next yaml.Node
 	if err := dec.Decode(&next); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more than one YAML document")
+		return file, errors.New("more than one YAML document")
 	}
 	if len(doc.Content) == 0 || doc.Content[0].ShortTag() == "!!null" {
-		return nil, nil
+		return file, nil
 	}
-	fields, err := mapping(doc.Content[0], "users")
+	fields, err := mapping(doc.Content[0], "users", "cert-to-name")
 	if err != nil {
-		return nil, err
+		return file, err
 	}
-	list, err := sequence(fields["users"], "users")
+	if file.Users, err = decodeUserList(fields["users"]); err != nil {
+		return userFile{}, err
+	}
+	if file.CertToName, err = decodeCertToName(fields["cert-to-name"]); err != nil {
+		return userFile{}, err
+	}
+	return file, nil
+}
+
+func decodeUserList(n *yaml.Node) ([]userEntry, error) {
+	list, err := sequence(n, "users")
 	if err != nil {
 		return nil, err
 	}

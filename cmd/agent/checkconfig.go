@@ -25,7 +25,7 @@ func checkConfig(_ context.Context, p *program, args []string) error {
 	if err != nil {
 		return err
 	}
-	if cfg.GNMI != "" {
+	if cfg.gnmiTLS() || cfg.netconfTLS() {
 		if err := checkTLSFiles(&cfg); err != nil {
 			return err
 		}

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"mooring/server"
+	"mooring/server/netconf"
 )
 
 // Config is what the agent was told, checked. Nothing below cmd/agent sees a
@@ -14,7 +16,9 @@ import (
 type Config struct {
 	StateDir      string
 	GNMI          string // "": not started
-	NETCONF       string // "": not started
+	NETCONF       string // over SSH; "": not started
+	NETCONFTLS    string // over TLS; "": not started
+	NETCONFLimits netconf.Limits
 	Backend       string
 	FRRVty        string // directory of bgpd.vty
 	FRRNamespace  string // network namespace of bgpd, "" for the agent's own
@@ -22,8 +26,9 @@ type Config struct {
 	TLSCert       string // "": the agent's own pair
 	TLSKey        string
 	TLSClientCA   string
-	TLSClientAuth server.ClientAuth
-	Plaintext     bool // gNMI without TLS
+	TLSClientCRL  string
+	TLSClientAuth server.ClientAuth // of gNMI; NETCONF over TLS always requires one
+	Plaintext     bool              // gNMI without TLS
 	LogLevel      slog.Level
 	LogFormat     string
 
@@ -99,17 +104,21 @@ func (c choices) check() error {
 // together checks what no setting can check alone.
 func (c choices) together(cfg *Config) (errs []error) {
 	fail := func(key, format string, args ...any) { errs = append(errs, c.errorf(key, format, args...)) }
-	if cfg.GNMI == "" && cfg.NETCONF == "" {
-		fail("gnmi", "and netconf are both off, so nobody could reach the agent: give one of them an address")
+	if cfg.GNMI == "" && cfg.NETCONF == "" && cfg.NETCONFTLS == "" {
+		fail("gnmi", "and netconf are both off, and netconf-tls too, so nobody could reach the agent: give one of them an address")
 	}
-	if cfg.GNMI != "" && cfg.GNMI == cfg.NETCONF && !anyPort(cfg.GNMI) {
-		fail("netconf", "is the address of gnmi too: choose another")
+	taken := map[string]string{}
+	for _, l := range cfg.listeners() {
+		if other := taken[l.addr]; other != "" && !anyPort(l.addr) {
+			fail(l.key, "is the address of %s too: choose another", other)
+		}
+		taken[l.addr] = l.key
 	}
 	if cfg.Plaintext && cfg.GNMI != "" && !server.IsLoopback(cfg.GNMI) {
 		fail("insecure-plaintext", "would send passwords in the clear, because gnmi listens on %s: "+
 			"set gnmi to a loopback address or unix:PATH, or leave TLS on", cfg.GNMI)
 	}
-	if cfg.Plaintext && (cfg.TLSCert != "" || cfg.TLSKey != "" || cfg.TLSClientAuth != server.ClientCertNone) {
+	if cfg.Plaintext && !cfg.netconfTLS() && (cfg.TLSCert != "" || cfg.TLSKey != "" || cfg.TLSClientAuth != server.ClientCertNone) {
 		fail("insecure-plaintext", "contradicts the settings tls-...: remove one or the other")
 	}
 	switch {
@@ -121,11 +130,31 @@ func (c choices) together(cfg *Config) (errs []error) {
 	switch {
 	case cfg.TLSClientAuth != server.ClientCertNone && cfg.TLSClientCA == "":
 		fail("tls-client-auth", "needs certificate authorities: set tls-client-ca to a PEM file")
-	case cfg.TLSClientAuth == server.ClientCertNone && cfg.TLSClientCA != "":
-		fail("tls-client-ca", "has no effect while tls-client-auth is none: set that to if-given or required")
+	case cfg.netconfTLS() && cfg.TLSClientCA == "":
+		fail("netconf-tls", "needs the certificate authorities of its clients: set tls-client-ca to a PEM file")
+	case cfg.TLSClientAuth == server.ClientCertNone && !cfg.netconfTLS() && cfg.TLSClientCA != "":
+		fail("tls-client-ca", "has no effect while tls-client-auth is none and netconf-tls is off: set tls-client-auth to if-given or required")
+	}
+	if cfg.TLSClientCRL != "" && cfg.TLSClientCA == "" {
+		fail("tls-client-crl", "has no effect without certificate authorities: set tls-client-ca too")
 	}
 	return errs
 }
+
+// listener is an address to listen on, and the setting that names it.
+type listener struct{ key, addr string }
+
+// listeners returns what is not off.
+func (c *Config) listeners() []listener {
+	return slices.DeleteFunc([]listener{{"gnmi", c.GNMI}, {"netconf", c.NETCONF}, {"netconf-tls", c.NETCONFTLS}},
+		func(l listener) bool { return l.addr == "" })
+}
+
+// netconfSSH and netconfTLS say how NETCONF is served; gnmiTLS whether gNMI is
+// served under TLS.
+func (c *Config) netconfSSH() bool { return c.NETCONF != "" }
+func (c *Config) netconfTLS() bool { return c.NETCONFTLS != "" }
+func (c *Config) gnmiTLS() bool    { return c.GNMI != "" && !c.Plaintext }
 
 // anyPort says whether the kernel chooses the port, so that two listeners on
 // one address do not meet.

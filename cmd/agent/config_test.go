@@ -9,12 +9,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
 	"mooring/engine/datastore"
 	"mooring/server"
+	"mooring/server/netconf"
 )
 
 // Flag, environment, file, default: the first that says something wins.
@@ -47,6 +49,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		StateDir: "/var/lib/mooring", GNMI: "127.0.0.1:9339", NETCONF: "127.0.0.1:1830", Backend: "gobgp", FRRVty: "/run/frr", Drift: "repair",
 		TLSClientAuth: server.ClientCertNone, LogLevel: slog.LevelInfo, LogFormat: "text",
+		NETCONFLimits: netconf.Limits{Keepalive: netconf.Keepalive{Interval: time.Minute}},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("defaults (-want +got):\n%s", d)
@@ -94,6 +97,15 @@ func TestTogether(t *testing.T) {
 		{"key alone", map[string]string{"tls-key": "k"}, "has no certificate"},
 		{"client authorities without a mode", map[string]string{"tls-client-ca": "ca"}, "has no effect"},
 		{"client authorities", map[string]string{"tls-client-ca": "ca", "tls-client-auth": "if-given"}, ""},
+		{"revocation lists alone", map[string]string{"tls-client-crl": "crl"}, "has no effect without certificate authorities"},
+		{"netconf over tls", map[string]string{"netconf-tls": "127.0.0.1:6513", "tls-client-ca": "ca", "tls-client-crl": "crl"}, ""},
+		{"netconf over tls only", map[string]string{"gnmi": "off", "netconf": "off", "netconf-tls": ":6513", "tls-client-ca": "ca"}, ""},
+		{"netconf over tls beside gnmi in the clear", map[string]string{"insecure-plaintext": "true", "netconf-tls": ":6513", "tls-client-ca": "ca"}, ""},
+		{"netconf over tls without authorities", map[string]string{"netconf-tls": "127.0.0.1:6513"}, "netconf-tls \"127.0.0.1:6513\" needs the certificate authorities"},
+		{"one port for ssh and tls", map[string]string{"netconf-tls": "127.0.0.1:1830", "tls-client-ca": "ca"}, "is the address of netconf too"},
+		{"times", map[string]string{"netconf-keepalive": "off", "netconf-idle-timeout": "10m"}, ""},
+		{"a time without a unit", map[string]string{"netconf-idle-timeout": "10"}, "want a number with a unit"},
+		{"a time too short", map[string]string{"netconf-keepalive": "1ms"}, "from 1s to 24h"},
 		{"any port twice", map[string]string{"gnmi": "127.0.0.1:0", "netconf": "127.0.0.1:0"}, ""},
 		{"one port twice", map[string]string{"gnmi": "127.0.0.1:5", "netconf": "127.0.0.1:5"}, "is the address of gnmi too"},
 		{"both off", map[string]string{"gnmi": "off", "netconf": "off"}, "nobody could reach the agent"},

@@ -145,12 +145,11 @@ func play(ctx context.Context, out io.Writer, a *agent, o demoOptions, peerPort 
 
 // address is where a front end listens.
 func (a *agent) address(name string) string {
-	for _, f := range a.fronts {
-		if f.name == name {
-			return f.ln.Addr().String()
-		}
+	ln := a.listeners[name]
+	if ln == nil {
+		return ""
 	}
-	return ""
+	return ln.Addr().String()
 }
 
 func clock(t time.Time) string { return t.Local().Format("15:04:05.000") }

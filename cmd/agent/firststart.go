@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -64,7 +63,7 @@ func firstStart(cfg Config, log *slog.Logger) (*server.Users, identity, error) {
 	if err != nil {
 		return nil, id, err
 	}
-	if cfg.NETCONF != "" {
+	if cfg.netconfSSH() {
 		key, created, err := server.LoadOrCreateHostKey(cfg.StateDir)
 		if err != nil {
 			return nil, id, err
@@ -72,7 +71,7 @@ func firstStart(cfg Config, log *slog.Logger) (*server.Users, identity, error) {
 		id.hostKey = key
 		log.Info("ssh host key", "created", created, "fingerprint", server.HostKeyFingerprint(key))
 	}
-	if cfg.GNMI != "" && !cfg.Plaintext && cfg.TLSCert == "" {
+	if (cfg.gnmiTLS() || cfg.netconfTLS()) && cfg.TLSCert == "" {
 		cert, created, err := server.LoadOrCreateCertificate(cfg.StateDir)
 		if err != nil {
 			return nil, id, err
@@ -109,22 +108,48 @@ func printPassword(w io.Writer, id identity) {
 `, id.password, id.file)
 }
 
-// gnmiTLS returns the TLS configuration of gNMI, nil for plaintext.
-func gnmiTLS(cfg Config, log *slog.Logger) (*tls.Config, error) {
-	if cfg.Plaintext {
-		log.Warn("gNMI is served in the clear, passwords too: for tests on this machine only")
-		return nil, nil
+// tlsFiles are the agent's certificate, and whom it believes to be a client.
+// Both follow their files.
+type tlsFiles struct {
+	source *server.CertificateSource // nil where TLS is not served
+	trust  *server.ClientTrust       // nil where no client certificate is asked for
+}
+
+func openTLS(cfg Config, log *slog.Logger) (f tlsFiles, err error) {
+	if !cfg.gnmiTLS() && !cfg.netconfTLS() {
+		return f, nil
 	}
 	certPath, keyPath := certificateFiles(cfg)
-	source, err := server.NewCertificateSource(certPath, keyPath, log)
-	if err != nil {
-		return nil, fmt.Errorf("gnmi: %w", err)
+	if f.source, err = server.NewCertificateSource(certPath, keyPath, log); err != nil {
+		return f, fmt.Errorf("tls-cert: %w", err)
 	}
-	pool, err := clientCAs(cfg)
-	if err != nil {
-		return nil, err
+	if cfg.TLSClientCA == "" {
+		return f, nil
 	}
-	return server.TLSConfig(source, cfg.TLSClientAuth, pool)
+	if f.trust, err = server.NewClientTrust(cfg.TLSClientCA, cfg.TLSClientCRL, log); err != nil {
+		return f, fmt.Errorf("tls-client-ca: %w", err)
+	}
+	return f, nil
+}
+
+// gnmi returns the TLS configuration of gNMI, nil for plaintext.
+func (f tlsFiles) gnmi(cfg Config) (*tls.Config, error) {
+	switch {
+	case cfg.Plaintext:
+		return nil, nil
+	case cfg.TLSClientAuth == server.ClientCertNone:
+		return server.TLSConfig(f.source, cfg.TLSClientAuth, nil)
+	}
+	return server.TLSConfig(f.source, cfg.TLSClientAuth, f.trust)
+}
+
+// netconf returns the TLS configuration of NETCONF, nil where it is not served
+// over TLS.
+func (f tlsFiles) netconf(cfg Config) (*tls.Config, error) {
+	if !cfg.netconfTLS() {
+		return nil, nil
+	}
+	return server.TLSConfig(f.source, server.ClientCertRequired, f.trust)
 }
 
 func certificateFiles(cfg Config) (certPath, keyPath string) {
@@ -134,26 +159,19 @@ func certificateFiles(cfg Config) (certPath, keyPath string) {
 	return filepath.Join(cfg.StateDir, server.CertificateFile), filepath.Join(cfg.StateDir, server.KeyFile)
 }
 
-func clientCAs(cfg Config) (*x509.CertPool, error) {
-	if cfg.TLSClientCA == "" {
-		return nil, nil
-	}
-	pool, err := server.LoadCertPool(cfg.TLSClientCA)
-	if err != nil {
-		return nil, fmt.Errorf("tls-client-ca: %w", err)
-	}
-	return pool, nil
-}
-
-// checkTLSFiles reads the TLS files that the configuration names.
+// checkTLSFiles reads the TLS files that the configuration names. The agent's
+// own pair is made by its first start.
 func checkTLSFiles(cfg *Config) error {
-	if _, err := clientCAs(*cfg); err != nil {
-		return err
+	log := slog.New(slog.DiscardHandler)
+	if cfg.TLSClientCA != "" {
+		if _, err := server.NewClientTrust(cfg.TLSClientCA, cfg.TLSClientCRL, log); err != nil {
+			return fmt.Errorf("tls-client-ca: %w", err)
+		}
 	}
 	if cfg.TLSCert == "" {
 		return nil
 	}
-	if _, err := server.NewCertificateSource(cfg.TLSCert, cfg.TLSKey, slog.New(slog.DiscardHandler)); err != nil {
+	if _, err := server.NewCertificateSource(cfg.TLSCert, cfg.TLSKey, log); err != nil {
 		return fmt.Errorf("tls-cert: %w", err)
 	}
 	return nil

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -34,21 +36,15 @@ var errStuck = errors.New("parts of the agent did not end in time, ended without
 // agent is a configured agent with everything opened that can fail, so that
 // running it has no reason left to fail.
 type agent struct {
-	log     *slog.Logger
-	store   *datastore.Store
-	users   *server.Users
-	sources *srcaddr.Resolver
-	engine  *commit.Coordinator
-	fronts  []front
-	secrets identity
-	hup     chan os.Signal // SIGHUP; until somebody listens to it, it would end the process
-}
-
-// front is a front end with its listener.
-type front struct {
-	name  string
-	ln    net.Listener
-	serve func(context.Context, net.Listener) error
+	log       *slog.Logger
+	store     *datastore.Store
+	users     *server.Users
+	sources   *srcaddr.Resolver
+	engine    *commit.Coordinator
+	listeners map[string]net.Listener // by their setting
+	fronts    []func(context.Context) error
+	secrets   identity
+	hup       chan os.Signal // SIGHUP; until somebody listens to it, it would end the process
 }
 
 // run is agent serve: it returns when ctx has ended and all parts with it.
@@ -67,7 +63,7 @@ func run(ctx context.Context, cfg Config, log *slog.Logger, out io.Writer) error
 // to the stored configuration. It starts nothing that needs an owner; on an
 // error everything is closed again.
 func open(ctx context.Context, cfg Config, log *slog.Logger) (*agent, error) {
-	a := &agent{log: log, hup: make(chan os.Signal, 1)}
+	a := &agent{log: log, listeners: map[string]net.Listener{}, hup: make(chan os.Signal, 1)}
 	signal.Notify(a.hup, syscall.SIGHUP)
 	if err := a.open(ctx, cfg); err != nil {
 		return nil, errors.Join(err, a.close())
@@ -116,39 +112,49 @@ func (a *agent) open(ctx context.Context, cfg Config) (err error) {
 
 // listen opens the listeners of the front ends that are not off.
 func (a *agent) listen(ctx context.Context, cfg Config) error {
-	for _, f := range []struct{ name, addr string }{{"gnmi", cfg.GNMI}, {"netconf", cfg.NETCONF}} {
-		if f.addr == "" {
-			continue
-		}
-		ln, err := server.Listen(ctx, f.addr)
+	for _, l := range cfg.listeners() {
+		ln, err := server.Listen(ctx, l.addr)
 		if err != nil {
-			return fmt.Errorf("%s: %w", f.name, err)
+			return fmt.Errorf("%s: %w", l.key, err)
 		}
-		a.fronts = append(a.fronts, front{name: f.name, ln: ln})
+		a.listeners[l.key] = ln
 	}
 	return nil
 }
 
-// serveOn gives each listener its front end.
+// serveOn gives the listeners their front ends.
 func (a *agent) serveOn(cfg Config) error {
-	for i := range a.fronts {
-		f := &a.fronts[i]
-		log := a.log.With("part", f.name)
-		switch f.name {
-		case "gnmi":
-			tls, err := gnmiTLS(cfg, log)
-			if err != nil {
-				return err
-			}
-			f.serve = gnmi.New(gnmi.Config{Engine: a.engine, Users: a.users, TLS: tls, Log: log}).Serve
-		case "netconf":
-			s, err := netconf.New(netconf.Config{Engine: a.engine, Users: a.users, HostKey: a.secrets.hostKey, Log: log})
-			if err != nil {
-				return err
-			}
-			f.serve = s.Serve
-		}
+	files, err := openTLS(cfg, a.log.With("part", "tls"))
+	if err != nil {
+		return err
 	}
+	if ln := a.listeners["gnmi"]; ln != nil {
+		if cfg.Plaintext {
+			a.log.Warn("gNMI is served in the clear, passwords too: for tests on this machine only")
+		}
+		conf, err := files.gnmi(cfg)
+		if err != nil {
+			return fmt.Errorf("gnmi: %w", err)
+		}
+		s := gnmi.New(gnmi.Config{Engine: a.engine, Users: a.users, TLS: conf, Log: a.log.With("part", "gnmi")})
+		a.fronts = append(a.fronts, func(ctx context.Context) error { return s.Serve(ctx, ln) })
+	}
+	if !cfg.netconfSSH() && !cfg.netconfTLS() {
+		return nil
+	}
+	conf, err := files.netconf(cfg)
+	if err != nil {
+		return fmt.Errorf("netconf-tls: %w", err)
+	}
+	s, err := netconf.New(netconf.Config{
+		Engine: a.engine, Users: a.users, HostKey: a.secrets.hostKey, TLS: conf, Limits: cfg.NETCONFLimits, Log: a.log.With("part", "netconf"),
+	})
+	if err != nil {
+		return err
+	}
+	a.fronts = append(a.fronts, func(ctx context.Context) error {
+		return s.Serve(ctx, netconf.Listeners{SSH: a.listeners["netconf"], TLS: a.listeners["netconf-tls"]})
+	})
 	return nil
 }
 
@@ -189,9 +195,11 @@ func (a *agent) serve(ctx context.Context) error {
 			a.log.Error("listeners not closed", "err", err)
 		}
 	})
-	for _, f := range a.fronts {
-		a.log.Info("listening", "protocol", f.name, "address", f.ln.Addr().String())
-		fronts.Go(func() error { return f.serve(frontCtx, f.ln) })
+	for _, name := range slices.Sorted(maps.Keys(a.listeners)) {
+		a.log.Info("listening", "protocol", name, "address", a.listeners[name].Addr().String())
+	}
+	for _, serve := range a.fronts {
+		fronts.Go(func() error { return serve(frontCtx) })
 	}
 	fronts.Go(func() error { return a.reloadUsers(frontCtx) })
 	fronts.Go(func() error { return keepMemory(frontCtx) })
@@ -229,8 +237,8 @@ func (a *agent) close() error {
 
 func (a *agent) closeListeners() error {
 	var errs []error
-	for _, f := range a.fronts {
-		if err := f.ln.Close(); !errors.Is(err, net.ErrClosed) {
+	for _, ln := range a.listeners {
+		if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}

@@ -8,12 +8,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"mooring/server"
 )
 
 const (
-	off       = "off" // instead of an address: the front end is not started
+	off       = "off" // instead of an address or a time: not started, never
 	envPrefix = "MOORING_"
 )
 
@@ -50,6 +51,24 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.NETCONF, err = listenAddress(v); return err },
 	},
 	{
+		"netconf-tls", "ADDR", off,
+		"where NETCONF over TLS listens (port 6513 by its standard): host:port, unix:PATH, or off; needs tls-client-ca, and the list cert-to-name in users.yaml",
+		func(c *Config, v string) (err error) { c.NETCONFTLS, err = listenAddress(v); return err },
+	},
+	{
+		"netconf-keepalive", "TIME", "1m",
+		"how often a NETCONF client is asked for a sign of life; one that gives none three times is gone, and its locks are free; off",
+		func(c *Config, v string) (err error) {
+			c.NETCONFLimits.Keepalive.Interval, err = duration(v)
+			return err
+		},
+	},
+	{
+		"netconf-idle-timeout", "TIME", off,
+		"how long a NETCONF session without a subscription may ask nothing before it is ended; off: for ever",
+		func(c *Config, v string) (err error) { c.NETCONFLimits.IdleTimeout, err = duration(v); return err },
+	},
+	{
 		"backend", "NAME", backendGoBGP,
 		"the BGP speaker: " + strings.Join(backendNames, ", ") + " (gobgp is built in; frr is the bgpd of this machine; fake speaks with nobody, it is for trying things out)",
 		func(c *Config, v string) (err error) { c.Backend, err = oneOf(v, backendNames...); return err },
@@ -71,7 +90,7 @@ var settings = []setting{
 	},
 	{
 		"tls-cert", "FILE", "",
-		"certificate chain of gNMI, PEM; without it the agent makes its own, self-signed",
+		"certificate chain of gNMI and of NETCONF over TLS, PEM; without it the agent makes its own, self-signed",
 		func(c *Config, v string) error { c.TLSCert = v; return nil },
 	},
 	{
@@ -81,12 +100,17 @@ var settings = []setting{
 	},
 	{
 		"tls-client-ca", "FILE", "",
-		"certificate authorities of gNMI clients, PEM; needed by tls-client-auth",
+		"certificate authorities of TLS clients, PEM; needed by netconf-tls and tls-client-auth",
 		func(c *Config, v string) error { c.TLSClientCA = v; return nil },
 	},
 	{
+		"tls-client-crl", "FILE", "",
+		"revocation lists of tls-client-ca and of each authority between it and a client, PEM; without it no certificate is taken for revoked",
+		func(c *Config, v string) error { c.TLSClientCRL = v; return nil },
+	},
+	{
 		"tls-client-auth", "MODE", server.ClientCertNone.String(),
-		"certificate of gNMI clients: none (not asked for), if-given, required; a client without a password is the user that its certificate names",
+		"certificate of gNMI clients: none (not asked for), if-given, required; a client without a password is the user that its certificate names, by the list cert-to-name in users.yaml if there is one",
 		func(c *Config, v string) (err error) { c.TLSClientAuth, err = clientAuth(v); return err },
 	},
 	{
@@ -178,6 +202,18 @@ func clientAuth(v string) (server.ClientAuth, error) {
 		}
 	}
 	return 0, errors.New("is not known: want none, if-given or required")
+}
+
+// duration returns 0 for off.
+func duration(v string) (time.Duration, error) {
+	if v == off {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d < time.Second || d > 24*time.Hour {
+		return 0, errors.New("is no time: want a number with a unit from 1s to 24h, such as 30s or 5m, or off")
+	}
+	return d, nil
 }
 
 func boolean(v string) (bool, error) {

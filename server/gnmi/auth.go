@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"net/netip"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -99,16 +100,19 @@ func (s *Server) identify(ctx context.Context) (*server.Identity, error) {
 		id.Protocol = protocol
 		return id, nil
 	}
-	cert := certificateName(p)
+	id, err := s.certified(p, source)
 	switch {
-	case cert == "" && name == "":
+	case err != nil:
+		return nil, authError(err)
+	case id == nil && name == "":
 		return nil, status.Error(codes.Unauthenticated, "authentication failed: send the metadata username and password, or a client certificate")
-	case cert == "":
+	case id == nil:
 		return nil, status.Error(codes.Unauthenticated, "authentication failed: the metadata has a username but no password")
-	case name != "" && name != cert:
+	case name != "" && name != id.User:
 		return nil, status.Error(codes.Unauthenticated, "authentication failed: the username is not that of the client certificate, and there is no password")
 	}
-	return &server.Identity{User: cert, Source: source, Protocol: protocol}, nil
+	id.Protocol = protocol
+	return id, nil
 }
 
 func authError(err error) error {
@@ -141,17 +145,26 @@ func one(md metadata.MD, key string) string {
 	return ""
 }
 
-// certificateName returns whom a verified client certificate names: its
-// SPIFFE ID, else its common name; "" without one.
-func certificateName(p *peer.Peer) string {
+// certified returns whom a verified client certificate names, nil without one:
+// by the list cert-to-name, or where there is none its SPIFFE ID, else its
+// common name.
+func (s *Server) certified(p *peer.Peer, source netip.AddrPort) (*server.Identity, error) {
 	info, ok := p.AuthInfo.(credentials.TLSInfo)
 	if !ok || len(info.State.VerifiedChains) == 0 {
-		return ""
+		return nil, nil
 	}
+	id, err := s.cfg.Users.AuthenticateCertificate(info.State.VerifiedChains, source)
+	if !errors.Is(err, server.ErrNoCertToName) {
+		return id, err
+	}
+	name := info.State.PeerCertificates[0].Subject.CommonName
 	if info.SPIFFEID != nil {
-		return info.SPIFFEID.String()
+		name = info.SPIFFEID.String()
 	}
-	return info.State.PeerCertificates[0].Subject.CommonName
+	if name == "" {
+		return nil, nil
+	}
+	return s.cfg.Users.Identify(name, source), nil
 }
 
 // actor is the caller as the commit engine records it.

@@ -3,6 +3,7 @@ package gnmi
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,10 +50,16 @@ type Engine interface {
 	Subscribe() *commit.Subscription
 }
 
-// Authenticator checks a password; *server.Users is the real one. It may block
-// for the time of a password hash, and ends with ctx.
+// Authenticator says who a caller is; *server.Users is the real one.
 type Authenticator interface {
+	// Authenticate checks a password. It may block for the time of a password
+	// hash, and ends with ctx.
 	Authenticate(ctx context.Context, name, password string, source netip.AddrPort) (*server.Identity, error)
+	// AuthenticateCertificate maps a verified client certificate, with
+	// ErrNoCertToName where no mapping is configured.
+	AuthenticateCertificate(chains [][]*x509.Certificate, source netip.AddrPort) (*server.Identity, error)
+	// Identify returns a caller who was authenticated otherwise.
+	Identify(user string, source netip.AddrPort) *server.Identity
 }
 
 // Config is what a Server needs. Engine, Users and Log are required.

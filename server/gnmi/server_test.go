@@ -68,6 +68,14 @@ func (twoFaced) Authenticate(_ context.Context, name, word string, source netip.
 	return &server.Identity{User: name, Source: source}, nil
 }
 
+func (twoFaced) AuthenticateCertificate([][]*x509.Certificate, netip.AddrPort) (*server.Identity, error) {
+	return nil, server.ErrNoCertToName
+}
+
+func (twoFaced) Identify(user string, source netip.AddrPort) *server.Identity {
+	return &server.Identity{User: user, Source: source}
+}
+
 // gnmi.md 43, 101, 104: every RPC of every service wants to know who calls.
 func TestAuthentication(t *testing.T) {
 	basic := func(text string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(text)) }
@@ -143,6 +151,44 @@ func TestClientCertificate(t *testing.T) {
 	}
 	_, err := c.Capabilities(metadata.AppendToOutgoingContext(r.ctx(), "username", "bob", "password", "x"), &gpb.CapabilityRequest{})
 	wantStatus(t, err, codes.Unauthenticated) // a password that is given counts
+}
+
+// gnmi.md 101 and netconf.md 62: the list cert-to-name of the user file, where
+// there is one, says whom a certificate names.
+func TestClientCertificateIsMapped(t *testing.T) {
+	ca, caKey := certificate(t, "ca", nil, nil)
+	cas := x509.NewCertPool()
+	cas.AddCert(ca)
+	bob, bobKey := certificate(t, "bob", ca, caKey)
+	eve, eveKey := certificate(t, "eve", ca, caKey)
+	path := filepath.Join(t.TempDir(), "users.yaml")
+	print := "04:" + server.Fingerprint(bob)
+	if err := os.WriteFile(path, []byte("users: [{name: ops, groups: [admin]}]\ncert-to-name: [{id: 1, fingerprint: '"+print+"', map-type: specified, name: ops}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	users, err := server.OpenUsers(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, func(c *Config) {
+		conf := c.TLS.Clone()
+		conf.ClientAuth, conf.ClientCAs = tls.VerifyClientCertIfGiven, cas
+		c.TLS, c.Users = conf, users
+	})
+	dial := func(cert *x509.Certificate, key *ecdsa.PrivateKey) gpb.GNMIClient {
+		return gpb.NewGNMIClient(r.dial(grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
+			RootCAs: r.roots, Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}},
+		}))))
+	}
+	if _, err := dial(bob, bobKey).Set(r.ctx(), &gpb.SetRequest{Update: []*gpb.Update{update("/agent/history/config/size", jsonVal("50"))}}); err != nil {
+		t.Fatal(err)
+	}
+	history := r.engine.Store().History()
+	if got := history[len(history)-1].User; got != "ops" {
+		t.Errorf("the history says %q", got)
+	}
+	_, err = dial(eve, eveKey).Capabilities(r.ctx(), &gpb.CapabilityRequest{})
+	wantStatus(t, err, codes.Unauthenticated, "no entry of cert-to-name", server.Fingerprint(eve))
 }
 
 // certificate makes one, signed by ca or by itself.

@@ -85,7 +85,7 @@ func BenchmarkEmptyRPC(b *testing.B) {
 	b.Run("pipe", func(b *testing.B) {
 		r := newRig(b, Limits{})
 		near, far := net.Pipe()
-		se, err := r.srv.open(identity("admin"), far)
+		se, err := r.srv.open(identity("admin"), far, overSSH)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -164,7 +164,7 @@ func TestReplyIsStreamed(t *testing.T) {
 	c.ok(edit(vpn1 + benchPeers(20_000)))
 	var before, after runtime.MemStats
 	st := &script{}
-	se, err := r.srv.open(identity("admin"), st)
+	se, err := r.srv.open(identity("admin"), st, overSSH)
 	if err != nil {
 		t.Fatal(err)
 	}

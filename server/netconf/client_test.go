@@ -42,7 +42,7 @@ type client struct {
 func (r *rig) pipe(user string) *client {
 	r.Helper()
 	near, far := net.Pipe()
-	se, err := r.srv.open(&server.Identity{User: user}, far)
+	se, err := r.srv.open(&server.Identity{User: user}, far, overSSH)
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -2,6 +2,8 @@ package netconf
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -18,13 +20,15 @@ import (
 type Users interface {
 	Authenticate(ctx context.Context, name, password string, source netip.AddrPort) (*server.Identity, error)
 	AuthenticateKey(name string, key ssh.PublicKey, source netip.AddrPort) (*server.Identity, error)
+	AuthenticateCertificate(chains [][]*x509.Certificate, source netip.AddrPort) (*server.Identity, error)
 }
 
 // Config is what a Server needs.
 type Config struct {
 	Engine  rpc.Engine
 	Users   Users
-	HostKey ssh.Signer
+	HostKey ssh.Signer  // needed for SSH
+	TLS     *tls.Config // needed for TLS; must require and verify client certificates (server.TLSConfig)
 	Log     *slog.Logger
 	Limits  Limits
 }
@@ -40,7 +44,22 @@ type Limits struct {
 	WriteTimeout       time.Duration // a client that reads nothing of a reply for so long is dropped: 60 s
 	MaxMessage         int64         // bytes of a message: 64 MiB
 	MaxDepth           int           // nested elements of a message: 1000
+	IdleTimeout        time.Duration // a session without an rpc for so long, and without a subscription, is ended: never
+	Keepalive          Keepalive     // of accepted connections: none
 	StrictFraming      bool          // refuse what RFC 6242 does not allow but clients send, see frame.Options
+}
+
+// Keepalive finds clients that are gone without a word. SSH clients are asked
+// in the channel of the protocol, as OpenSSH does it; for TLS, whose heartbeat
+// (RFC 6520) no library of today has, TCP asks.
+type Keepalive struct {
+	Interval time.Duration // between two questions; 0: only the TCP keepalive of the system
+	Attempts int           // so many intervals without an answer end the connection; 0: 3
+}
+
+func (k Keepalive) withDefaults() Keepalive {
+	fallBack(&k.Attempts, 3)
+	return k
 }
 
 func (l Limits) withDefaults() Limits {
@@ -52,6 +71,7 @@ func (l Limits) withDefaults() Limits {
 	fallBack(&l.WriteTimeout, time.Minute)
 	fallBack(&l.MaxMessage, 64<<20)
 	fallBack(&l.MaxDepth, 1000)
+	l.Keepalive = l.Keepalive.withDefaults()
 	return l
 }
 
@@ -62,8 +82,13 @@ func fallBack[T int | int64 | time.Duration](field *T, to T) {
 }
 
 func (c *Config) check() error {
-	if c.Engine == nil || c.Users == nil || c.HostKey == nil || c.Log == nil {
-		return errors.New("netconf: Engine, Users, HostKey and Log are required")
+	switch {
+	case c.Engine == nil, c.Users == nil, c.Log == nil:
+		return errors.New("netconf: Engine, Users and Log are required")
+	case c.HostKey == nil && c.TLS == nil:
+		return errors.New("netconf: HostKey is required for SSH, and TLS for TLS: neither is given")
+	case c.TLS != nil && c.TLS.ClientAuth != tls.RequireAndVerifyClientCert:
+		return errors.New("netconf: TLS must require client certificates and verify them")
 	}
 	return nil
 }

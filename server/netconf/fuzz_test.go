@@ -58,7 +58,7 @@ func FuzzSession(f *testing.F) {
 			base, mode = base11, frame.Chunked
 		}
 		st := &script{in: io.MultiReader(strings.NewReader(hello(base)+"]]>]]>"), bytes.NewReader(in))}
-		se, err := r.srv.open(identity("fuzz"), st)
+		se, err := r.srv.open(identity("fuzz"), st, overSSH)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -202,11 +202,11 @@ func TestSessionLimits(t *testing.T) { // netconf.md 5
 	last := r.pipe("ann")
 	last.readHello()
 	id := identity("ann")
-	if _, err := r.srv.open(id, nil); err != errTooManyUser {
+	if _, err := r.srv.open(id, nil, overSSH); err != errTooManyUser {
 		t.Errorf("third of a user: %v", err)
 	}
 	r.pipe("bob").readHello()
-	if _, err := r.srv.open(identity("eve"), nil); err != errTooMany {
+	if _, err := r.srv.open(identity("eve"), nil, overSSH); err != errTooMany {
 		t.Errorf("fourth in all: %v", err)
 	}
 	_ = last.conn.Close()

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"mooring/server/netconf/rpc"
 )
@@ -39,29 +42,57 @@ func New(cfg Config) (*Server, error) {
 	}, nil
 }
 
-// Serve accepts connections on ln until ctx ends, then ends all sessions and
-// returns nil within about two seconds, with no goroutine left. It closes ln.
-// Any other return is an error of ln.
-func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// Listeners are where sessions come in. A nil one is not served.
+type Listeners struct {
+	SSH net.Listener // needs Config.HostKey
+	TLS net.Listener // needs Config.TLS
+}
+
+// Serve accepts connections until ctx ends, then ends all sessions and returns
+// nil within about two seconds, with no goroutine left. It closes the
+// listeners. Any other return is an error of a listener.
+func (s *Server) Serve(ctx context.Context, in Listeners) error {
 	// Connections outlive ctx by what stop takes.
 	connCtx, closeAll := context.WithCancel(context.WithoutCancel(ctx))
 	defer closeAll()
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		<-ctx.Done()
-		_ = ln.Close() // ends Accept; there is nobody to tell
-	})
 	changes := s.cfg.Engine.Subscribe()
 	defer changes.Close()
 	wg.Go(func() { s.rpc.Follow(connCtx, changes) })
-	err := s.accept(ctx, ln, func(conn net.Conn) { wg.Go(func() { s.serveConn(connCtx, conn) }) })
-	cancel()
+	ways, ctx := errgroup.WithContext(ctx)
+	listen := func(ln net.Listener, serve func(context.Context, net.Conn, terms) error) {
+		if ln == nil {
+			return
+		}
+		ways.Go(func() error {
+			<-ctx.Done()
+			_ = ln.Close() // ends Accept; there is nobody to tell
+			return nil
+		})
+		ways.Go(func() error {
+			return s.accept(ctx, ln, func(conn net.Conn) {
+				wg.Go(func() { _ = serve(connCtx, conn, s.accepted()) }) // it has logged why
+			})
+		})
+	}
+	listen(in.SSH, s.serveSSH)
+	listen(in.TLS, s.serveTLS)
+	err := ways.Wait()
 	s.registry.stop()
 	closeAll()
 	wg.Wait()
 	return err
+}
+
+// terms are those of one connection.
+type terms struct {
+	keepalive Keepalive
+	idle      time.Duration // Limits.IdleTimeout
+}
+
+// accepted are the terms of connections that clients have opened.
+func (s *Server) accepted() terms {
+	return terms{keepalive: s.limits.Keepalive, idle: s.limits.IdleTimeout}
 }
 
 // acceptRetry is how long to wait where a connection cannot be accepted, as
@@ -93,7 +124,12 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, serve func(net.Con
 
 // admit counts a connection that has not logged in. Without room for it, it
 // says why.
-func (s *Server) admit() error {
+func (s *Server) admit(source net.Addr) (err error) {
+	defer func() {
+		if err != nil {
+			s.log.Warn("netconf connection refused", "source", source.String(), "reason", err.Error())
+		}
+	}()
 	if n := s.connections.Add(1); n > int64(s.limits.MaxSessions+s.limits.MaxPreAuth) {
 		s.connections.Add(-1)
 		return errors.New("too many connections")
@@ -115,8 +151,8 @@ const (
 
 // refuse closes a connection so that the client reads an end of file and not
 // a reset, which a close with its bytes unread would be (RFC 1122 4.2.2.13).
-func (s *Server) refuse(ctx context.Context, conn net.Conn, why error) {
-	s.log.Warn("netconf connection refused", "source", conn.RemoteAddr().String(), "reason", why.Error())
+// Only SSH has room for words before the protocol begins.
+func (s *Server) refuse(ctx context.Context, conn net.Conn, words string) {
 	defer conn.Close()
 	defer s.refusing.Add(-1)
 	if s.refusing.Add(1) > maxRefusing {
@@ -128,8 +164,15 @@ func (s *Server) refuse(ctx context.Context, conn net.Conn, why error) {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	// Lines before the version are allowed and shown by clients (RFC 4253 4.2).
-	if _, err := fmt.Fprintf(conn, "%s, try again later\r\n", why); err == nil && half.CloseWrite() == nil {
+	if _, err := io.WriteString(conn, words); err == nil && half.CloseWrite() == nil {
 		drain(conn)
+	}
+}
+
+// setKeepalive lets TCP ask for the peer. An error is that of the connection,
+// whose end everybody sees.
+func setKeepalive(conn net.Conn, k Keepalive) {
+	if tcp, ok := conn.(*net.TCPConn); ok && k.Interval > 0 {
+		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: k.Interval, Interval: k.Interval, Count: k.Attempts})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mooring/server"
@@ -28,6 +29,7 @@ var (
 	errBadHello = errors.New("bad hello")
 	errKilled   = errors.New("killed")
 	errStalled  = errors.New("the client does not read")
+	errIdle     = errors.New("idle for too long")
 	errShutdown = errors.New("server shutdown")
 	errNoReply  = errors.New("malformed message on a base:1.0 session")
 	errLost     = errors.New("connection lost")
@@ -41,9 +43,12 @@ type session struct {
 	peer   rpc.Session
 	stream stream
 	in     *frame.Reader
-	done   chan struct{}  // closed when nothing of the session is left
-	outbox outbox         // out, for replies and notifications
-	work   sync.WaitGroup // what Background started; the goroutine of run adds to it and waits for it
+	done   chan struct{}             // closed when nothing of the session is left
+	outbox outbox                    // out, for replies and notifications
+	work   sync.WaitGroup            // what Background started; the goroutine of run adds to it and waits for it
+	busy   atomic.Int32              // how many of work run
+	idle   time.Duration             // how long the client may ask nothing, 0 for ever; set before run
+	asked  atomic.Pointer[time.Time] // when it was last answered; used where idle is set
 
 	mu     sync.Mutex              // guards what follows
 	cancel context.CancelCauseFunc // ends the running operation; nil before run
@@ -55,11 +60,11 @@ type session struct {
 
 // open gives a session its place among the others, which run gives back. The
 // error is for the client.
-func (s *Server) open(id *server.Identity, st stream) (*session, error) {
+func (s *Server) open(id *server.Identity, st stream, transport string) (*session, error) {
 	own := *id
 	own.Protocol = "netconf"
 	se := &session{
-		srv: s, peer: rpc.Session{Identity: &own, Login: time.Now()}, stream: st, done: make(chan struct{}),
+		srv: s, peer: rpc.Session{Identity: &own, Transport: transport, Login: time.Now()}, stream: st, done: make(chan struct{}),
 		in: frame.NewReader(st, frame.Options{MaxMessage: s.limits.MaxMessage, Strict: s.limits.StrictFraming}),
 	}
 	se.outbox.w = frame.NewWriter(&guard{to: st, limit: s.limits.WriteTimeout, expired: func() { se.abort(errStalled) }})
@@ -83,7 +88,9 @@ func (s *session) run(ctx context.Context) (why error) {
 	s.cancel = cancel
 	s.mu.Unlock()
 	s.peer.Background = func(do func(context.Context, rpc.Output) error) {
+		s.busy.Add(1)
 		s.work.Go(func() {
+			defer s.busy.Add(-1)
 			defer s.recovered(log)
 			if err := do(ctx, &s.outbox); err != nil && ctx.Err() == nil {
 				s.abort(err)
@@ -110,6 +117,10 @@ func (s *session) run(ctx context.Context) (why error) {
 	if err := s.hello(); err != nil {
 		return err
 	}
+	s.touch()
+	if s.idle > 0 {
+		s.work.Go(func() { s.endWhenIdle(ctx) })
+	}
 	for {
 		msg, err := s.in.Next()
 		if err != nil {
@@ -120,6 +131,7 @@ func (s *session) run(ctx context.Context) (why error) {
 		}
 		outcome, err := s.srv.rpc.Handle(ctx, &s.peer, msg, &s.outbox)
 		ended := s.finish()
+		s.touch()
 		switch {
 		case err != nil:
 			return fmt.Errorf("%w: %w", errLost, err)
@@ -161,6 +173,38 @@ func (s *session) hello() error {
 	return nil
 }
 
+// endWhenIdle ends the session when its client has asked nothing for too long,
+// unless it waits for an answer or for notifications. It returns with ctx.
+func (s *session) endWhenIdle(ctx context.Context) {
+	next := time.NewTimer(s.idle)
+	defer next.Stop()
+	for {
+		select {
+		case <-next.C:
+		case <-ctx.Done():
+			return
+		}
+		quiet := time.Since(*s.asked.Load())
+		switch {
+		case s.busy.Load() > 0 || s.running() != nil:
+			next.Reset(s.idle)
+		case quiet < s.idle:
+			next.Reset(s.idle - quiet)
+		default:
+			s.abort(errIdle)
+			return
+		}
+	}
+}
+
+// touch notes that the client does something.
+func (s *session) touch() {
+	if s.idle > 0 {
+		now := time.Now()
+		s.asked.Store(&now)
+	}
+}
+
 // recovered ends the session, and not every BGP session of the agent, where
 // work in the background panics.
 func (s *session) recovered(log *slog.Logger) {
@@ -185,7 +229,7 @@ func reasonOf(why error) string {
 		return "closed"
 	case errors.Is(why, errKilled):
 		return "killed"
-	case errors.Is(why, errHello), errors.Is(why, errStalled):
+	case errors.Is(why, errHello), errors.Is(why, errStalled), errors.Is(why, errIdle):
 		return "timeout"
 	case errors.Is(why, errBadHello):
 		return "bad-hello"

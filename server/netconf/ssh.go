@@ -13,6 +13,12 @@ import (
 	"mooring/server"
 )
 
+// The transports as RFC 6022 4.1 names them.
+const (
+	overSSH = "netconf-ssh"
+	overTLS = "netconf-tls"
+)
+
 const (
 	// subsystem is the only one served (RFC 6242 3).
 	subsystem = "netconf"
@@ -32,6 +38,8 @@ type sshConn struct {
 	srv      *Server
 	conn     ssh.Conn
 	identity *server.Identity
+	terms    terms
+	done     chan struct{}  // closed when the connection has ended
 	wg       sync.WaitGroup // of its channels
 
 	mu       sync.Mutex // guards what follows
@@ -39,34 +47,67 @@ type sshConn struct {
 	idle     *time.Timer // closes a connection without channels
 }
 
-// serveConn serves one connection to its end. When ctx ends, it ends at once.
-func (s *Server) serveConn(ctx context.Context, raw net.Conn) {
-	if err := s.admit(); err != nil {
-		s.refuse(ctx, raw, err)
-		return
+// serveSSH serves one connection to its end, and returns an error when nobody
+// has logged in. When ctx ends, it ends at once.
+func (s *Server) serveSSH(ctx context.Context, raw net.Conn, t terms) error {
+	if err := s.admit(raw.RemoteAddr()); err != nil {
+		// Lines before the version are allowed and shown by clients (RFC 4253 4.2).
+		s.refuse(ctx, raw, err.Error()+", try again later\r\n")
+		return err
 	}
 	defer s.connections.Add(-1)
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	defer stop()
 	defer raw.Close()
+	setKeepalive(raw, t.keepalive)
 	conn, chans, reqs, err := s.login(ctx, raw)
 	s.preAuth.Add(-1)
 	if err != nil {
 		s.log.Info("netconf login failed", "source", raw.RemoteAddr().String(), "err", err)
-		return
+		return err
 	}
 	id, ok := conn.Permissions.ExtraData[identityKey{}].(*server.Identity)
 	if !ok {
 		panic("netconf: login without an identity")
 	}
-	c := &sshConn{srv: s, conn: conn, identity: id}
+	c := &sshConn{srv: s, conn: conn, identity: id, terms: t, done: make(chan struct{})}
 	c.idle = time.AfterFunc(s.limits.HelloTimeout, func() { _ = conn.Close() })
 	defer c.idle.Stop()
 	c.wg.Go(func() { answerGlobal(reqs) })
+	if t.keepalive.Interval > 0 {
+		c.wg.Go(c.keepAlive)
+	}
 	for nc := range chans {
 		c.channel(ctx, nc)
 	}
+	close(c.done)
 	c.wg.Wait()
+	return nil
+}
+
+// keepAlive asks the client for a sign of life again and again, and closes the
+// connection of one that gives none. A refusal is a sign of life too.
+func (c *sshConn) keepAlive() {
+	k := c.terms.keepalive
+	next := time.NewTimer(k.Interval)
+	defer next.Stop()
+	for {
+		select {
+		case <-next.C:
+		case <-c.done:
+			return
+		}
+		gone := time.AfterFunc(k.Interval*time.Duration(k.Attempts), func() {
+			c.srv.log.Info("netconf client gives no sign of life", "source", c.identity.Source.String())
+			_ = c.conn.Close()
+		})
+		_, _, err := c.conn.SendRequest(keepalive, true, nil)
+		gone.Stop()
+		if err != nil {
+			return // the connection has ended
+		}
+		next.Reset(k.Interval)
+	}
 }
 
 // login does the SSH handshake and authentication, in AuthTimeout at most.
@@ -178,7 +219,7 @@ func (c *sshConn) serveChannel(ctx context.Context, ch ssh.Channel, reqs <-chan 
 		switch {
 		case req.Type == "subsystem" && se == nil && subsystemName(req.Payload) == subsystem:
 			var err error
-			if se, err = c.srv.open(c.identity, st); err != nil {
+			if se, err = c.srv.open(c.identity, st, overSSH); err != nil {
 				tell(ch, err.Error())
 				answer(req, false)
 				continue
@@ -202,6 +243,7 @@ func (c *sshConn) serveChannel(ctx context.Context, ch ssh.Channel, reqs <-chan 
 
 // runSession runs a session and says goodbye.
 func (c *sshConn) runSession(ctx context.Context, se *session, st *sshStream) {
+	se.idle = c.terms.idle
 	why := se.run(ctx)
 	if errors.Is(why, errClosed) || errors.Is(why, errEOF) {
 		st.goodbye()

@@ -23,6 +23,7 @@ import (
 type listening struct {
 	*rig
 	addr string
+	tls  string       // where TLS is served, "" for nowhere
 	stop func() error // ends the server and returns what Serve did
 }
 
@@ -32,18 +33,26 @@ func (r *rig) listen() *listening {
 	if err != nil {
 		r.Fatal(err)
 	}
+	in := Listeners{SSH: ln}
+	l := &listening{rig: r, addr: ln.Addr().String()}
+	if r.srv.cfg.TLS != nil {
+		if in.TLS, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			r.Fatal(err)
+		}
+		l.tls = in.TLS.Addr().String()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	var result error
 	go func() {
 		defer close(done)
-		result = r.srv.Serve(ctx, ln)
+		result = r.srv.Serve(ctx, in)
 	}()
-	l := &listening{rig: r, addr: ln.Addr().String(), stop: func() error {
+	l.stop = func() error {
 		cancel()
 		<-done
 		return result
-	}}
+	}
 	r.Cleanup(func() {
 		if err := l.stop(); err != nil {
 			r.Errorf("Serve: %v", err)
@@ -407,7 +416,7 @@ func TestServeReportsItsListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = ln.Close()
-	if err := r.srv.Serve(t.Context(), ln); !errors.Is(err, net.ErrClosed) {
+	if err := r.srv.Serve(t.Context(), Listeners{SSH: ln}); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve: %v", err)
 	}
 }

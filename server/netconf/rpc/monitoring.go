@@ -64,7 +64,7 @@ func (s *Server) stateOfSessions() xmltree.Element {
 	e := xmltree.New("sessions")
 	for _, sess := range s.sessions.All() {
 		one := xmltree.New("session",
-			xmltree.Key("session-id", number(sess.ID)), xmltree.Leaf("transport", "netconf-ssh"), xmltree.Leaf("username", sess.Identity.User))
+			xmltree.Key("session-id", number(sess.ID)), xmltree.Leaf("transport", sess.Transport), xmltree.Leaf("username", sess.Identity.User))
 		if host := sess.actor().Source; host != "" {
 			one.Children = append(one.Children, xmltree.Leaf("source-host", host))
 		}

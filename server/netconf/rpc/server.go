@@ -78,9 +78,11 @@ type Output interface {
 type Session struct {
 	ID       uint32
 	Identity *server.Identity
-	Base11   bool // base:1.1 was agreed on: a malformed message can be answered
-	Login    time.Time
-	Counters Counters
+	// Transport is a word of RFC 6022 4.1: netconf-ssh or netconf-tls.
+	Transport string
+	Base11    bool // base:1.1 was agreed on: a malformed message can be answered
+	Login     time.Time
+	Counters  Counters
 	// Background starts work of the session that ends with it at the latest. Its
 	// out may be used between replies. An error that it returns ends the session.
 	Background func(func(ctx context.Context, out Output) error)
