@@ -62,7 +62,7 @@ var hashes = map[byte]struct {
 func parseFingerprint(text string) ([]byte, error) {
 	raw, err := hex.DecodeString(strings.ReplaceAll(text, ":", ""))
 	if err != nil || len(raw) == 0 || len(text) != 3*len(raw)-1 {
-		return nil, errors.New("want hexadecimal octets with colons between, such as 04:9F:...")
+		return nil, errors.New("want hexadecimal octets with colons between, the first of which names the hash")
 	}
 	h, known := hashes[raw[0]]
 	if !known {
