@@ -17,6 +17,7 @@ import (
 	extpb "github.com/openconfig/gnmi/proto/gnmi_ext"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	gproto "google.golang.org/protobuf/proto"
 
 	"mooring/backend"
 	"mooring/backend/fake"
@@ -102,13 +103,31 @@ func (p *pipe) Recv() (*gpb.SubscribeRequest, error) {
 	}
 }
 
-func (p *pipe) Send(resp *gpb.SubscribeResponse) error {
+func (p *pipe) Send(resp *gpb.SubscribeResponse) error { return p.SendMsg(resp) }
+
+func (p *pipe) SendMsg(m any) error {
+	resp := responseOf(p, m)
 	select {
 	case p.out <- resp:
 		return nil
 	case <-p.ctx.Done():
 		return p.ctx.Err()
 	}
+}
+
+// responseOf is what a client makes of a message.
+func responseOf(t testing.TB, m any) *gpb.SubscribeResponse {
+	t.Helper()
+	data, err := newCodec().Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer data.Free()
+	resp := &gpb.SubscribeResponse{}
+	if err := gproto.Unmarshal(data.Materialize(), resp); err != nil {
+		t.Fatal(err)
+	}
+	return resp
 }
 
 // open starts a Subscribe with a list in text form, in which PEER stands for

@@ -28,6 +28,9 @@ type delta struct {
 	viewed sync.Once
 	view   []*delta // in the OpenConfig view
 
+	mu    sync.Mutex       // guards heard
+	heard map[string]*said // by the class of the group that is told
+
 	once   sync.Once
 	differ []leafDelta
 	atomic []leafDelta // all leaves of the atomic container as they are now, if one of them differs
@@ -37,7 +40,7 @@ type delta struct {
 type leafDelta struct {
 	node  *schema.Node
 	rel   schema.Path
-	value *gpb.TypedValue // nil: it is gone
+	value []byte // a TypedValue in wire form; nil: it is gone
 }
 
 func newDelta(c *commit.Change, enc gpb.Encoding) *delta {
@@ -84,7 +87,7 @@ func (d *delta) compute() {
 		if same && !atomic {
 			return
 		}
-		ld := leafDelta{node: l.Node, rel: slices.Clone(l.Rel), value: leafValue(d.encoding, l)}
+		ld := leafDelta{node: l.Node, rel: slices.Clone(l.Rel), value: appendValue(nil, d.encoding, l)}
 		if atomic {
 			d.atomic = append(d.atomic, ld)
 		}
@@ -102,6 +105,34 @@ func (d *delta) compute() {
 	if !moved {
 		d.atomic = nil
 	}
+}
+
+// said is what a group is told of a change.
+type said struct {
+	messages [][]byte // SubscribeResponses in wire form
+	gone     bool     // the record as such was deleted
+}
+
+// maxClasses is for how many different groups a delta keeps what they are told.
+const maxClasses = 4
+
+// said returns what a group is told. Subscribers that ask for the same in the
+// same form are told the same octets.
+func (d *delta) said(o *sender, g *group) *said {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s, ok := d.heard[g.class]; ok {
+		return s
+	}
+	t := o.change(g, d)
+	s := &said{t.messages(), t.gone}
+	if len(d.heard) < maxClasses {
+		if d.heard == nil {
+			d.heard = make(map[string]*said, 1)
+		}
+		d.heard[g.class] = s
+	}
+	return s
 }
 
 // change is what a group is told of a change.
@@ -122,7 +153,8 @@ func (o *sender) change(g *group, d *delta) *told {
 	if all && d.gone {
 		if pol.part != counterLeaves { // else its other half says it
 			t.gone = true
-			t.plain = &gpb.Notification{Timestamp: d.time, Prefix: o.prefix(g, nil), Delete: []*gpb.Path{{Elem: elemsOut(d.record)}}}
+			t.begin(&t.plain, o.heading(g, nil, d.time))
+			t.plain.delete(appendElems(nil, d.record))
 		}
 		return t
 	}
@@ -142,8 +174,7 @@ func (o *sender) change(g *group, d *delta) *told {
 		case isAtomic(l.node):
 			moved = true
 		case l.value == nil:
-			m, p := t.at(l.node, l.rel)
-			m.Delete = append(m.Delete, p)
+			t.at(l.node).delete(relPath(l.node, l.rel))
 		case updates:
 			t.update(l.node, l.rel, l.value, duplicates)
 		}
@@ -170,7 +201,7 @@ func (t *told) whole(atomic []leafDelta, wanted func(*leafDelta) bool, updates b
 	}
 	if !left {
 		t.container()
-		t.atomic.Delete = []*gpb.Path{{}}
+		t.atomic.delete(nil)
 	}
 }
 

@@ -15,7 +15,8 @@
 //
 //	subscribe.go ─► watch.go ─► stream.go ─┬─► dump.go   everything there is
 //	an RPC          what is     timers and └─► delta.go  what a change differs in
-//	                asked for   the feed
+//	                asked for   the feed           │
+//	                                       wire.go ▼ octets ─► codec.go ─► gRPC
 //
 // Paths, values and edits are those of a tree (tree.go): this agent's model,
 // or its OpenConfig view (package ocview). Refused until they are built, never

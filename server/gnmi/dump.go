@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	gpb "github.com/openconfig/gnmi/proto/gnmi"
-
 	"mooring/engine/schema"
 )
 
@@ -23,6 +21,7 @@ type dump struct {
 	earlier []reach // what earlier patterns name of the record at hand
 	sent    bool    // which is all of it
 	told    told
+	value   []byte // scratch
 }
 
 func (o *sender) dump(ctx context.Context, groups []group) error {
@@ -56,7 +55,8 @@ func (d *dump) run(ctx context.Context, view schema.View) error {
 			slices.ContainsFunc(d.earlier, func(r reach) bool { return r.takes(l.Rel) }) {
 			return true
 		}
-		d.told.update(l.Node, l.Rel, leafValue(d.encoding, l), 0)
+		d.value = appendValue(d.value[:0], d.encoding, l)
+		d.told.update(l.Node, l.Rel, d.value, 0)
 		return true
 	})
 	if err != nil {
@@ -74,16 +74,22 @@ func (d *dump) begin(l *schema.LeafValue) {
 			d.sent = d.sent || r.whole()
 		}
 	}
-	d.told = told{sender: d.sender, group: d.group, record: l.Record, time: d.time}
+	d.told = told{sender: d.sender, group: d.group, record: l.Record, time: d.time, recycle: true, path: d.told.path}
 }
 
+// flush sends what is to be said of the record at hand. gRPC gives the memory
+// back when it is on the wire.
 func (d *dump) flush() error {
-	for _, n := range d.told.messages() {
-		if err := d.notify(n); err != nil {
+	for _, n := range []*notice{&d.told.plain, &d.told.atomic} {
+		if !n.says {
+			continue
+		}
+		sent := *n // the memory is no longer the notice's
+		*n = notice{}
+		if err := d.send(once(&sent)); err != nil {
 			return err
 		}
 	}
-	d.told = told{}
 	return nil
 }
 
@@ -95,7 +101,9 @@ type told struct {
 	time   int64
 	gone   bool // the record as such was deleted
 
-	plain, atomic *gpb.Notification
+	plain, atomic notice
+	recycle       bool   // the memory of the notices comes from the pool
+	path          []byte // scratch
 }
 
 // atomicNode is the container whose leaves are only ever told together, so
@@ -128,78 +136,53 @@ func isAtomic(n *schema.Node) bool { return n.Parent == atomicNode }
 // atomicRel leads from the record to the atomic container.
 var atomicRel = schema.Path{{Node: atomicNode.Parent}, {Node: atomicNode}}
 
-// at returns the message for a leaf and its path there.
-func (t *told) at(n *schema.Node, rel schema.Path) (*gpb.Notification, *gpb.Path) {
+// at returns the message for a leaf.
+func (t *told) at(n *schema.Node) *notice {
 	if isAtomic(n) {
 		t.container()
-		return t.atomic, atomicPaths[n]
+		return &t.atomic
 	}
-	if t.plain == nil {
-		t.plain = &gpb.Notification{Timestamp: t.time, Prefix: t.prefix(t.group, t.record)}
+	if !t.plain.begun() {
+		t.begin(&t.plain, t.heading(t.group, t.record, t.time))
 	}
-	return t.plain, relOut(rel)
+	return &t.plain
 }
 
 // container starts the message of the atomic container.
 func (t *told) container() {
-	if t.atomic == nil {
-		at := append(slices.Clip(t.record), atomicRel...)
-		t.atomic = &gpb.Notification{Timestamp: t.time, Prefix: t.prefix(t.group, at), Atomic: true}
+	if !t.atomic.begun() {
+		h := t.heading(t.group, append(slices.Clip(t.record), atomicRel...), t.time)
+		h.atomic = true
+		t.begin(&t.atomic, h)
 	}
 }
 
-func (t *told) update(n *schema.Node, rel schema.Path, v *gpb.TypedValue, duplicates uint32) {
-	m, p := t.at(n, rel)
-	m.Update = append(m.Update, &gpb.Update{Path: p, Val: v, Duplicates: duplicates})
+func (t *told) begin(n *notice, h heading) {
+	var buf []byte
+	if t.recycle {
+		buf = *recycled.Get(0)
+	}
+	n.begin(buf, h)
+}
+
+// update tells the value of a leaf, a TypedValue in wire form.
+func (t *told) update(n *schema.Node, rel schema.Path, value []byte, duplicates uint32) {
+	m := t.at(n)
+	p, ok := knownPath(n)
+	if !ok {
+		t.path = appendElems(t.path[:0], rel)
+		p = t.path
+	}
+	m.update(p, value, duplicates)
 }
 
 // messages returns what is to be sent, the plain message first.
-func (t *told) messages() []*gpb.Notification {
-	var out []*gpb.Notification
-	for _, n := range []*gpb.Notification{t.plain, t.atomic} {
-		if n != nil && len(n.Update)+len(n.Delete) > 0 {
-			out = append(out, n)
+func (t *told) messages() [][]byte {
+	var out [][]byte
+	for _, n := range []*notice{&t.plain, &t.atomic} {
+		if n.says {
+			out = append(out, n.bytes())
 		}
 	}
 	return out
-}
-
-// atomicPaths are the paths of the leaves in the atomic container.
-var atomicPaths = func() map[*schema.Node]*gpb.Path {
-	m := map[*schema.Node]*gpb.Path{}
-	for _, c := range atomicNode.Children {
-		m[c] = &gpb.Path{Elem: elemsOut(schema.Path{{Node: c}})}
-	}
-	return m
-}()
-
-// relPaths are the paths from a record to its leaves that no list is on: most
-// leaves, and always the same message.
-var relPaths = func() map[*schema.Node]*gpb.Path {
-	m := map[*schema.Node]*gpb.Path{}
-	var grow func(n *schema.Node, p schema.Path)
-	grow = func(n *schema.Node, p schema.Path) {
-		for _, c := range n.Children {
-			rel := p.Append(c)
-			switch {
-			case c.IsRecord():
-				grow(c, nil)
-			case c.IsLeaf():
-				m[c] = &gpb.Path{Elem: elemsOut(rel)}
-			case c.Kind == schema.Container:
-				grow(c, rel)
-			}
-		}
-	}
-	grow(schema.Root(), nil)
-	return m
-}()
-
-// relOut is a path below a record as gNMI writes it. It may be shared: nobody
-// changes it.
-func relOut(rel schema.Path) *gpb.Path {
-	if p := relPaths[rel.Node()]; p != nil {
-		return p
-	}
-	return &gpb.Path{Elem: elemsOut(rel)}
 }

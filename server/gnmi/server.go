@@ -177,6 +177,7 @@ func local(addr net.Addr) bool {
 
 func (s *Server) grpcServer() (*grpc.Server, *health.Server) {
 	opts := []grpc.ServerOption{
+		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(s.cfg.MaxMessage),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(maxHeaders),

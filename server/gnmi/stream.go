@@ -59,20 +59,17 @@ func (o *sender) ended(ctx context.Context, err error) error {
 	return statusOf(err)
 }
 
-func (o *sender) send(resp *gpb.SubscribeResponse) error {
+// send sends a SubscribeResponse, as a message or as a frame.
+func (o *sender) send(resp any) error {
 	o.stall.Reset(stallTime)
 	defer o.stall.Stop()
-	return o.stream.Send(resp)
+	return o.stream.SendMsg(resp)
 }
 
-func (o *sender) notify(n *gpb.Notification) error {
-	return o.send(&gpb.SubscribeResponse{Response: &gpb.SubscribeResponse_Update{Update: n}})
-}
-
-// prefix is that of a message about what stands at a path: target and origin
+// heading is that of a message about what stands at a path: target and origin
 // are as the client gave them.
-func (o *sender) prefix(g *group, at schema.Path) *gpb.Path {
-	return &gpb.Path{Origin: g.origin, Target: o.scope.prefix.GetTarget(), Elem: elemsOut(at)}
+func (o *sender) heading(g *group, at schema.Path, time int64) heading {
+	return heading{time: time, origin: g.origin, target: o.scope.prefix.GetTarget(), at: at}
 }
 
 // follow sends the initial values, then what STREAM asks for (gnmi.md 69 to
@@ -248,12 +245,12 @@ func (o *sender) tell(c *channel, changes []commit.Change) error {
 				deltas = d.openConfig(o.server.cfg.Engine)
 			}
 			for _, d := range deltas {
-				told := o.change(g, d)
-				if told.gone {
+				said := d.said(o, g)
+				if said.gone {
 					c.gone[j] = d.change.Key
 				}
-				for _, n := range told.messages() {
-					if err := o.notify(n); err != nil {
+				for _, m := range said.messages {
+					if err := o.send(shared(m)); err != nil {
 						return err
 					}
 				}

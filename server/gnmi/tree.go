@@ -82,7 +82,7 @@ func (d *delta) openConfig(engine Engine) []*delta {
 			e := &delta{change: d.change, encoding: d.encoding, record: c.Entry, time: d.time, gone: c.Gone}
 			for i := range c.Updates {
 				u := &c.Updates[i]
-				e.differ = append(e.differ, leafDelta{node: u.Node, rel: u.Rel, value: leafValue(d.encoding, u)})
+				e.differ = append(e.differ, leafDelta{node: u.Node, rel: u.Rel, value: appendValue(nil, d.encoding, u)})
 			}
 			for _, rel := range c.Deletes {
 				e.differ = append(e.differ, leafDelta{node: rel.Node(), rel: slices.Clip(rel)})

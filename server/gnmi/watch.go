@@ -1,7 +1,9 @@
 package gnmi
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -65,6 +67,7 @@ type group struct {
 	tree     *tree
 	policy   policy
 	patterns []schema.Path
+	class    string // groups of one class are told the same
 }
 
 // policy says when the leaves of a group are told in mode STREAM.
@@ -162,10 +165,26 @@ func newWatch(req *gpb.SubscribeRequest) (*watch, error) {
 	}
 	for _, groups := range [][]group{w.all, w.groups} {
 		for i := range groups {
-			groups[i].patterns = w.distinct(groups[i].patterns)
+			g := &groups[i]
+			g.patterns = w.distinct(g.patterns)
+			g.class = w.class(g)
 		}
 	}
 	return w, nil
+}
+
+// class names everything that decides what a group is told of a change.
+func (w *watch) class(g *group) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d %t %q %q %t %+v", w.depth, w.configOnly, w.scope.prefix.GetTarget(), g.origin, g.tree == nativeTree, g.policy)
+	for _, m := range slices.Sorted(maps.Keys(w.modules)) {
+		fmt.Fprintf(h, " %q", m)
+	}
+	fmt.Fprintf(h, " %t", w.modules == nil)
+	for _, p := range g.patterns {
+		fmt.Fprintf(h, "\n%s", p)
+	}
+	return string(h.Sum(nil))
 }
 
 // add adds one Subscription.
