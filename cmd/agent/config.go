@@ -19,6 +19,8 @@ type Config struct {
 	NETCONF       string // over SSH; "": not started
 	NETCONFTLS    string // over TLS; "": not started
 	NETCONFLimits netconf.Limits
+	Startup       bool   // a start begins with the startup datastore
+	URLDir        string // of NETCONF's files; "": none
 	Backend       string
 	FRRVty        string // directory of bgpd.vty
 	FRRNamespace  string // network namespace of bgpd, "" for the agent's own
@@ -113,6 +115,9 @@ func (c choices) together(cfg *Config) (errs []error) {
 			fail(l.key, "is the address of %s too: choose another", other)
 		}
 		taken[l.addr] = l.key
+	}
+	if cfg.Startup && !cfg.netconfSSH() && !cfg.netconfTLS() {
+		fail("netconf-startup", "needs netconf or netconf-tls, by which alone startup can be written: give one of them an address")
 	}
 	if cfg.Plaintext && cfg.GNMI != "" && !server.IsLoopback(cfg.GNMI) {
 		fail("insecure-plaintext", "would send passwords in the clear, because gnmi listens on %s: "+

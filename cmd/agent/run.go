@@ -95,7 +95,7 @@ func (a *agent) open(ctx context.Context, cfg Config) (err error) {
 	a.sources = srcaddr.New(log.With("part", "srcaddr"), srcaddr.Options{})
 	a.engine = commit.New(commit.Config{
 		Store: a.store, Backend: speaker, Sources: a.sources,
-		RouterID: routerID, Version: versionText(), Log: log.With("part", "engine"),
+		RouterID: routerID, Startup: cfg.Startup, Version: versionText(), Log: log.With("part", "engine"),
 	})
 	if err := a.serveOn(cfg); err != nil {
 		return err
@@ -148,6 +148,7 @@ func (a *agent) serveOn(cfg Config) error {
 	}
 	s, err := netconf.New(netconf.Config{
 		Engine: a.engine, Users: a.users, HostKey: a.secrets.hostKey, TLS: conf, Limits: cfg.NETCONFLimits, Log: a.log.With("part", "netconf"),
+		Startup: cfg.Startup, URLDir: cfg.URLDir,
 	})
 	if err != nil {
 		return err

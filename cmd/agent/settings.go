@@ -69,6 +69,16 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.NETCONFLimits.IdleTimeout, err = duration(v); return err },
 	},
 	{
+		"netconf-startup", "", "false",
+		"serve NETCONF's startup datastore: a start begins with what was last copied there, and not with running",
+		func(c *Config, v string) (err error) { c.Startup, err = boolean(v); return err },
+	},
+	{
+		"netconf-url-dir", "DIR", "",
+		"directory of the files that NETCONF clients may read and write by file:///NAME; without it there are no URLs",
+		func(c *Config, v string) error { c.URLDir = v; return nil },
+	},
+	{
 		"backend", "NAME", backendGoBGP,
 		"the BGP speaker: " + strings.Join(backendNames, ", ") + " (gobgp is built in; frr is the bgpd of this machine; fake speaks with nobody, it is for trying things out)",
 		func(c *Config, v string) (err error) { c.Backend, err = oneOf(v, backendNames...); return err },

@@ -48,6 +48,9 @@ type Config struct {
 	Sources Sources
 	// RouterID is the BGP identifier of instances that configure none.
 	RouterID netip.Addr
+	// Startup makes Boot begin with the startup datastore and not with running
+	// (RFC 6241 8.7), and has that served.
+	Startup bool
 	// Version is the agent's, for its state.
 	Version string
 	Log     *slog.Logger
@@ -75,6 +78,8 @@ type Options struct {
 	// ConfirmID is the identifier of the pending commit that the change
 	// belongs to (RFC 6241: persist-id).
 	ConfirmID string
+	// KeepPending keeps a commit of a candidate from confirming.
+	KeepPending bool
 }
 
 // Result is what a change did.
@@ -215,7 +220,7 @@ func (c *Coordinator) Commit(ctx context.Context, actor Actor, cand *datastore.C
 		return res, err
 	}
 	cand.Committed(txn)
-	if opt.Confirm == nil && c.Pending() != nil {
+	if opt.Confirm == nil && !opt.KeepPending && c.Pending() != nil {
 		err = c.confirm(actor) // it was the confirming commit
 	}
 	return res, err

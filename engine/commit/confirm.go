@@ -353,16 +353,10 @@ func (c *Coordinator) resume() error {
 		return err
 	}
 	defer txn.Discard()
-	if dirty := txn.Dirty(); len(dirty) > 0 {
-		ch := &change{
-			actor: Actor{User: p.User, Protocol: "boot"}, opt: Options{Comment: "confirmed commit not confirmed before the restart"}, dirty: dirty,
-			res: &Result{CommitID: commitID(c.cfg.Store.Running().Revision() + 1), Time: c.cfg.Now()},
-		}
-		next, err := c.cfg.Store.Persist(txn, ch.meta())
-		if err != nil {
+	if len(txn.Dirty()) > 0 {
+		if err := c.bootCommit(txn, p.User, "confirmed commit not confirmed before the restart"); err != nil {
 			return err
 		}
-		c.cfg.Store.Publish(next)
 		c.log.Warn("rolled back a commit that was not confirmed before the restart", "id", p.ID)
 	}
 	return c.setPending(nil)

@@ -25,6 +25,9 @@ func (c *Coordinator) Boot(ctx context.Context) error {
 	defer c.mu.Unlock()
 	c.setOnline(true)
 	c.cfg.Store.SetHistory(int(historySize(c.cfg.Store.Running())))
+	if err := c.startUp(); err != nil {
+		return err
+	}
 	if err := c.resume(); err != nil {
 		return err
 	}

@@ -36,6 +36,13 @@
 // Where a write fails, Persist says so and running stays; the next commit goes
 // by a checkpoint, which leaves no doubt of what the failed one has left.
 //
+// # Startup
+//
+// Startup (RFC 6241 8.7) is a third tree, which shares its records with running
+// wherever they are equal. It is served once OpenStartup was called, and stands
+// in a bucket of its own. Whether a start begins with it is the business of
+// package commit.
+//
 // # The version of a record
 //
 // A record is replaced, never changed, once it is published. So a record is

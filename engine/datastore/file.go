@@ -26,6 +26,7 @@ import (
 //	meta     format     decimal number
 //	         key-check  keyCheck, sealed with the key of the key file
 //	records  schema.Key RFC 7951 JSON of the record, secrets sealed
+//	startup  as records, there once startup was saved
 //	history  revision, big endian, 8 octets   JSON of the Commit
 //
 // The revision of the file is the last one in the history, 0 where that is

@@ -65,18 +65,11 @@ func (f *file) loadRecords() (tree, error) {
 	t := newTree()
 	var entries []string
 	decode := func(path string, key, value []byte) (schema.Key, ygot.GoStruct, error) {
-		k := schema.Key(key)
-		if k.Kind() == nil {
-			return k, nil, fmt.Errorf("%s: record %q is of no known kind", path, k)
+		k, rec, err := f.decode(path, key, value)
+		if err == nil {
+			entries = schema.IndexEntries(k, rec, entries)
 		}
-		rec, err := schema.DecodeRecord(k.Kind(), value, func(sealed []byte) ([]byte, error) {
-			return f.open(sealed, key)
-		})
-		if err != nil {
-			return k, nil, fmt.Errorf("%s: record %s: %w", path, k, err)
-		}
-		entries = schema.IndexEntries(k, rec, entries)
-		return k, rec, nil
+		return k, rec, err
 	}
 	err := f.view(func(tx *bbolt.Tx) error {
 		return tx.Bucket(recordBucket).ForEach(func(key, value []byte) error {
@@ -104,9 +97,29 @@ func (f *file) loadRecords() (tree, error) {
 		}
 		t.records.Set(k, rec)
 	}
+	t.loadIndex(entries)
+	return t, nil
+}
+
+// decode reads a record as it stands on disk, in the file of that path.
+func (f *file) decode(path string, key, value []byte) (schema.Key, ygot.GoStruct, error) {
+	k := schema.Key(key)
+	if k.Kind() == nil {
+		return k, nil, fmt.Errorf("%s: record %q is of no known kind", path, k)
+	}
+	rec, err := schema.DecodeRecord(k.Kind(), value, func(sealed []byte) ([]byte, error) {
+		return f.open(sealed, key)
+	})
+	if err != nil {
+		return k, nil, fmt.Errorf("%s: record %s: %w", path, k, err)
+	}
+	return k, rec, nil
+}
+
+// loadIndex fills an empty index.
+func (t tree) loadIndex(entries []string) {
 	slices.Sort(entries)
 	for _, e := range entries {
 		t.index.Load(e)
 	}
-	return t, nil
 }

@@ -97,7 +97,12 @@ func (t *lockTable) holds(ds Datastore, h Holder) bool {
 // while it is modified: the LockedError then has a zero Holder (RFC 6241
 // 8.3.5.2).
 func (s *Store) Lock(ds Datastore, h Holder) error {
-	if ds != DatastoreCandidate {
+	switch ds {
+	case DatastoreRunning:
+		return s.locks.lock(ds, h, false)
+	case DatastoreStartup:
+		s.writing.Lock() // SaveStartup has looked for a lock
+		defer s.writing.Unlock()
 		return s.locks.lock(ds, h, false)
 	}
 	s.shared.mu.Lock()
@@ -137,7 +142,7 @@ func (s *Store) ReleaseAll(h Holder) {
 // CheckWrite says whether h may change ds now: it may unless another one holds
 // the lock. The answer stays true while the caller keeps locks from being
 // granted: inside Candidate.Edit for the shared candidate, under the
-// coordinator's own mutex for running.
+// coordinator's own mutex for running, within SaveStartup for startup.
 func (s *Store) CheckWrite(ds Datastore, h Holder) error { return s.locks.check(ds, h) }
 
 // Locks returns the locks that are held, in the order of the datastores.

@@ -48,6 +48,7 @@ type Commit struct {
 // Store holds the datastores. All methods are safe for concurrent use.
 type Store struct {
 	running atomic.Pointer[Snapshot]
+	startup atomic.Pointer[Snapshot] // nil: not served; written with writing held
 	shared  *Candidate
 	locks   lockTable
 

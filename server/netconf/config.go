@@ -31,6 +31,13 @@ type Config struct {
 	TLS     *tls.Config // needed for TLS; must require and verify client certificates (server.TLSConfig)
 	Log     *slog.Logger
 	Limits  Limits
+
+	// Startup serves the startup datastore (RFC 6241 8.7). The engine must begin
+	// with it.
+	Startup bool
+	// URLDir is the directory of the files that clients may name by URL (RFC
+	// 6241 8.8); it is made where it is missing. Empty: URLs are not served.
+	URLDir string
 }
 
 // Limits bound what clients can make the server hold. Zero fields get the

@@ -87,6 +87,9 @@ func TestConfirmedCommit(t *testing.T) {
 			time.Sleep(1200 * time.Millisecond)
 			a.ok("<commit/>")
 		}, "300"},
+		{"the candidate is copied to running, then canceled", "", func(a, _ *client) { // netconf.md 59: a copy confirms nothing
+			a.ok(editDraft(peer("", peer2, "<as>400</as>")), copyConfig("running", "<candidate/>"), cancelCommit)
+		}, "200"},
 		{"running is edited meanwhile, then canceled", "", func(a, _ *client) {
 			a.ok(edit(peer("", peer2, "<as>500</as>")), cancelCommit)
 		}, "200"},
@@ -101,8 +104,10 @@ func TestConfirmedCommit(t *testing.T) {
 			if got := c.asOf(); got != tt.want {
 				t.Errorf("as is %s, want %s", got, tt.want)
 			}
-			if p := r.engine.Pending(); p != nil {
-				t.Errorf("%+v still waits", p)
+			for end := time.Now().Add(patience); r.engine.Pending() != nil; time.Sleep(time.Millisecond) {
+				if time.Now().After(end) { // it is over a moment after running is what it was
+					t.Fatalf("%+v still waits", r.engine.Pending())
+				}
 			}
 			c.fails(cancelCommit, "protocol operation-failed") // netconf.md 58
 			c.ok(edit(peer("", peer2, "<as>900</as>")))

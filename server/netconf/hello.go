@@ -24,21 +24,21 @@ var (
 	errHelloLayout = errors.New("hello with something else than capabilities")
 )
 
-// capabilities are the same in each hello.
-var capabilities = func() []byte {
-	b := []byte("<capabilities>")
-	for _, c := range rpc.Capabilities() {
+// appendCapabilities appends those of a hello.
+func appendCapabilities(b []byte, capabilities []string) []byte {
+	b = append(b, "<capabilities>"...)
+	for _, c := range capabilities {
 		b = append(b, "<capability>"...)
 		b = xmltok.AppendEscaped(b, c)
 		b = append(b, "</capability>"...)
 	}
 	return append(b, "</capabilities>"...)
-}()
+}
 
 // appendHello appends the server's hello.
-func appendHello(b []byte, session uint32) []byte {
+func (s *Server) appendHello(b []byte, session uint32) []byte {
 	b = append(b, `<?xml version="1.0" encoding="UTF-8"?><hello xmlns="`+rpc.BaseNamespace+`">`...)
-	b = append(b, capabilities...)
+	b = append(b, s.capabilities...)
 	b = append(b, "<session-id>"...)
 	b = strconv.AppendUint(b, uint64(session), 10)
 	return append(b, "</session-id></hello>"...)

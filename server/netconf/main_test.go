@@ -50,6 +50,7 @@ type rig struct {
 	engine  *commit.Coordinator
 	srv     *Server
 	log     *slog.Logger
+	setup   setup
 }
 
 func newRig(tb testing.TB, l Limits) *rig {
@@ -80,13 +81,35 @@ func newRigWith(tb testing.TB, network commit.Sources, l Limits) *rig {
 
 func newRigIn(tb testing.TB, dir string, network commit.Sources, l Limits) *rig {
 	tb.Helper()
+	return setup{dir: dir, network: network, limits: l}.rig(tb)
+}
+
+// setup is what a rig may have.
+type setup struct {
+	dir     string // of its state
+	network commit.Sources
+	limits  Limits
+	startup bool
+	urlDir  string
+}
+
+func (o setup) rig(tb testing.TB) *rig {
+	tb.Helper()
+	if o.dir == "" {
+		o.dir = tb.TempDir()
+	}
+	if o.network == nil {
+		o.network = make(unbound)
+	}
+	dir := o.dir
 	store, err := datastore.Open(datastore.Options{Dir: dir, Log: quiet})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	r := &rig{TB: tb, speaker: fake.New(fake.Options{}), log: quiet}
+	r := &rig{TB: tb, speaker: fake.New(fake.Options{}), log: quiet, setup: o}
 	r.engine = commit.New(commit.Config{
-		Store: store, Backend: r.speaker, Sources: network, RouterID: netip.MustParseAddr("192.0.2.1"), Version: "test", Log: quiet,
+		Store: store, Backend: r.speaker, Sources: o.network, RouterID: netip.MustParseAddr("192.0.2.1"), Version: "test", Log: quiet,
+		Startup: o.startup,
 	})
 	if err := r.engine.Boot(tb.Context()); err != nil {
 		tb.Fatal(err)
@@ -103,7 +126,7 @@ func newRigIn(tb testing.TB, dir string, network commit.Sources, l Limits) *rig 
 			tb.Errorf("Close: %v", err)
 		}
 	})
-	r.srv = r.newServer(l)
+	r.srv = r.newServer(o.limits)
 	return r
 }
 
@@ -111,7 +134,7 @@ const password = "correct horse"
 
 func (r *rig) newServer(l Limits) *Server {
 	r.Helper()
-	srv, err := New(Config{Engine: r.engine, Users: r.users(), HostKey: hostKey(r), Log: r.log, Limits: l})
+	srv, err := New(Config{Engine: r.engine, Users: r.users(), HostKey: hostKey(r), Log: r.log, Limits: l, Startup: r.setup.startup, URLDir: r.setup.urlDir})
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"mooring/server/netconf/files"
 	"mooring/server/netconf/rpc"
 )
 
@@ -23,6 +24,8 @@ type Server struct {
 	log      *slog.Logger
 	registry *registry
 	rpc      *rpc.Server
+
+	capabilities []byte // the element of that name in each hello
 
 	connections atomic.Int64 // open, logged in or not
 	preAuth     atomic.Int64 // of them, not logged in
@@ -35,11 +38,17 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	limits := cfg.Limits.withDefaults()
+	o := rpc.Options{MaxDepth: limits.MaxDepth, Startup: cfg.Startup}
+	if cfg.URLDir != "" {
+		var err error
+		if o.Files, err = files.Open(cfg.URLDir, limits.MaxMessage); err != nil {
+			return nil, fmt.Errorf("netconf: directory for URLs: %w", err)
+		}
+	}
 	r := newRegistry(limits)
-	return &Server{
-		cfg: cfg, limits: limits, log: cfg.Log, registry: r,
-		rpc: rpc.New(cfg.Engine, r, cfg.Log, limits.MaxDepth),
-	}, nil
+	s := &Server{cfg: cfg, limits: limits, log: cfg.Log, registry: r, rpc: rpc.New(cfg.Engine, r, cfg.Log, o)}
+	s.capabilities = appendCapabilities(nil, s.rpc.Capabilities())
+	return s, nil
 }
 
 // Listeners are where sessions come in. A nil one is not served.

@@ -151,7 +151,7 @@ func (s *session) hello() error {
 	late := time.AfterFunc(s.srv.limits.HelloTimeout, func() { s.abort(errHello) })
 	defer late.Stop()
 	s.outbox.Begin()
-	if _, err := s.outbox.Write(appendHello(nil, s.peer.ID)); err != nil {
+	if _, err := s.outbox.Write(s.srv.appendHello(nil, s.peer.ID)); err != nil {
 		return fmt.Errorf("%w: %w", errLost, err)
 	}
 	if err := s.outbox.End(); err != nil {

@@ -31,14 +31,15 @@ var places = map[string]place{
 	"server/gnmi/preview": {},
 	"server/gnmi/ocview":  {may: []string{"bgp", "engine/schema"}},
 	"server/netconf": {
-		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "internal/xmltok", "server", "server/netconf/frame", "server/netconf/rpc", "server/netconf/xmltree"},
+		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "internal/xmltok", "server", "server/netconf/files", "server/netconf/frame", "server/netconf/rpc", "server/netconf/xmltree"},
 		tests: fixture,
 	},
+	"server/netconf/files":   {},
 	"server/netconf/frame":   {},
 	"server/netconf/notify":  {may: []string{"server/netconf/xmltree"}, tests: []string{"internal/xmltok"}},
 	"server/netconf/xmltree": {may: []string{"internal/xmltok"}},
 	"server/netconf/rpc": {
-		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "gen", "internal/xmltok", "server", "server/netconf/notify", "server/netconf/xmltree", "yang"},
+		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "gen", "internal/xmltok", "server", "server/netconf/files", "server/netconf/notify", "server/netconf/xmltree", "yang"},
 		tests: fixture,
 	},
 

@@ -2,48 +2,80 @@ package rpc
 
 import (
 	"mooring/engine/commit"
+	"mooring/engine/datastore"
 	"mooring/engine/schema"
 )
 
-// copy-config is RFC 6241 7.3. A copy of the candidate to running is a commit,
-// one of running to the candidate makes it follow running again.
+// copy-config is RFC 6241 7.3, from anywhere to anywhere. A copy of the
+// candidate to running is a commit that confirms nothing, one of running to the
+// candidate makes it follow running again.
 var copyConfigOperation = operation{
 	params: []spec{{name: "target", mandatory: true}, {name: "source", mandatory: true}, withDefaultsParam},
 	run: func(c *call) (body, error) {
-		to, err := c.place("target", running, candidate)
+		to, err := c.place("target", running, candidate, startup, url)
 		if err != nil {
 			return nil, err
 		}
-		from, err := c.place("source", running, candidate, inline)
+		from, err := c.place("source", running, candidate, startup, url, inline)
 		if err != nil {
 			return nil, err
 		}
-		if _, err := c.withDefaults(); err != nil {
+		mode, err := c.withDefaults()
+		if err != nil {
 			return nil, err
+		}
+		if from.same(to) {
+			return nil, protocolError(schema.InvalidValue, "source and target are the same").at(from.at)
 		}
 		engine, actor, shared := c.srv.engine, c.sess.actor(), c.store().Shared()
 		switch {
-		case from == to:
-			e := protocolError(schema.InvalidValue, "source and target are the same datastore")
-			return nil, e.at(requestPath(c.req.op.local, "source", string(from)))
-		case from == candidate:
-			_, err = engine.Commit(c.ctx, actor, shared, commit.Options{})
-		case from == running:
+		case to.place == url, to.place == startup:
+			err = c.copyOut(from, to, mode)
+		case from.place == candidate:
+			_, err = engine.Commit(c.ctx, actor, shared, commit.Options{KeepPending: true})
+		case to.place == running:
+			_, err = engine.Edit(c.ctx, actor, commit.Options{}, c.replaceWith(from))
+		case from.place == running:
 			err = c.discard()
-		case to == candidate:
-			err = engine.EditCandidate(c.ctx, actor, shared, c.replaceAll)
 		default:
-			_, err = engine.Edit(c.ctx, actor, commit.Options{}, c.replaceAll)
+			err = engine.EditCandidate(c.ctx, actor, shared, c.replaceWith(from))
 		}
 		return nil, err
 	},
 }
 
-// replaceAll makes the content of <source><config> the whole configuration.
-func (c *call) replaceAll(tx schema.Tx) error {
-	dec, err := c.req.enterChild(c.req.find("source"))
+// copyOut copies to where nothing but a copy is kept. Startup takes only what
+// running could be: a start could do nothing with anything else.
+func (c *call) copyOut(from, to source, mode schema.DefaultsMode) error {
+	var cand *datastore.Candidate // that holds the source, where it is not known to be valid
+	snap := c.view(from.place)
+	switch from.place {
+	case candidate:
+		cand = c.store().Shared()
+	case inline, url:
+		var err error
+		if cand, err = c.scratch(from); err != nil {
+			return err
+		}
+		snap = cand.View()
+	}
+	if to.place == url {
+		return c.writeFile(to, snap, mode)
+	}
+	if cand != nil {
+		if err := c.srv.engine.Validate(c.ctx, cand); err != nil {
+			return err
+		}
+	}
+	return c.saveStartup(snap)
+}
+
+// saveStartup makes a snapshot the startup datastore, and tells it.
+func (c *call) saveStartup(snap *datastore.Snapshot) error {
+	changed, err := c.store().SaveStartup(c.sess.holder(), snap)
 	if err != nil {
 		return err
 	}
-	return decode(dec, schema.OpReplace, func(base schema.Path, e *schema.Edit) error { return schema.Apply(tx, base, e) })
+	c.srv.startupSaved(c.sess, changed)
+	return nil
 }

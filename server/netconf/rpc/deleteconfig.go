@@ -1,17 +1,30 @@
 package rpc
 
-import "mooring/engine/schema"
+import (
+	"mooring/engine/datastore"
+	"mooring/engine/schema"
+)
 
-// delete-config is RFC 6241 7.4. Running cannot be deleted, and there is no
-// other datastore yet that could be.
+// delete-config is RFC 6241 7.4, of startup and of files. After that of startup
+// a start begins with nothing but what always exists. Running cannot be
+// deleted.
 var deleteConfigOperation = operation{
 	params: []spec{{name: "target", mandatory: true}},
 	run: func(c *call) (body, error) {
-		at, err := c.place("target", running)
+		at, err := c.place("target", running, startup, url)
 		if err != nil {
 			return nil, err
 		}
+		switch at.place {
+		case startup:
+			return nil, c.saveStartup(datastore.Blank())
+		case url:
+			if err := c.srv.files.Remove(at.file); err != nil {
+				return nil, c.fileError(at, err)
+			}
+			return nil, nil
+		}
 		e := protocolError(schema.OperationNotSupported, "running cannot be deleted; to empty it use edit-config with default-operation replace")
-		return nil, e.at(requestPath(c.req.op.local, "target", string(at)))
+		return nil, e.at(at.at)
 	},
 }

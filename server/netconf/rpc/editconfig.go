@@ -40,7 +40,7 @@ var editConfigOperation = operation{
 			return nil, err
 		}
 		carryOut := e.running
-		if target == candidate {
+		if target.place == candidate {
 			carryOut = e.candidate
 		}
 		err = carryOut()
@@ -54,12 +54,12 @@ var editConfigOperation = operation{
 // edit is an edit-config being carried out.
 type edit struct {
 	*call
-	config *param
-	op     schema.Op
-	test   string       // empty where not given
-	goOn   bool         // continue-on-error
-	skip   map[int]bool // with goOn: the records that failed, by their place in the content
-	faults faults       // of those
+	content source // config or url
+	op      schema.Op
+	test    string       // empty where not given
+	goOn    bool         // continue-on-error
+	skip    map[int]bool // with goOn: the records that failed, by their place in the content
+	faults  faults       // of those
 }
 
 // errAgain undoes an edit in which a record failed that continue-on-error is
@@ -83,18 +83,27 @@ func (c *call) newEdit() (*edit, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &edit{call: c, config: c.req.find("config"), test: test, goOn: onError == continueOnError, skip: map[int]bool{}}
+	e := &edit{call: c, test: test, goOn: onError == continueOnError, skip: map[int]bool{}}
 	e.op = map[string]schema.Op{"merge": schema.OpMerge, "replace": schema.OpReplace, "none": schema.OpNone}[op]
-	here := requestPath(c.req.op.local)
-	switch url := c.req.find("url"); {
-	case url != nil && e.config != nil:
-		return nil, protocolError(schema.BadElement, "config and url exclude each other").element("url").at(here)
-	case url != nil:
-		return nil, protocolError(schema.OperationNotSupported, "no URL is supported").at(here)
-	case e.config == nil:
-		return nil, protocolError(schema.MissingElement, "parameter config is missing").element("config").at(here)
+	e.content, err = c.editContent()
+	return e, err
+}
+
+// editContent is where the edit stands.
+func (c *call) editContent() (source, error) {
+	here, config, file := c.here(), c.req.find("config"), c.req.find("url")
+	switch {
+	case file != nil && config != nil:
+		return source{}, protocolError(schema.BadElement, "config and url exclude each other").element("url").at(here)
+	case file != nil && c.srv.files == nil:
+		return source{}, protocolError(schema.OperationNotSupported, "no URL is supported").at(here)
+	case file != nil:
+		s := source{place: url, param: file, at: c.here("url")}
+		return s, c.readURL(&s, file.text)
+	case config == nil:
+		return source{}, protocolError(schema.MissingElement, "parameter config is missing").element("config").at(here)
 	}
-	return e, nil
+	return source{place: inline, param: config}, nil
 }
 
 // running edits running in one commit; test-only stops where the backend has
@@ -131,12 +140,8 @@ func (e *edit) candidate() error {
 
 // apply streams the content into the transaction, one record at a time.
 func (e *edit) apply(tx schema.Tx) error {
-	dec, err := e.req.enter(e.config)
-	if err != nil {
-		return err
-	}
 	place, failed := 0, len(e.skip)
-	err = decode(dec, e.op, func(base schema.Path, edit *schema.Edit) error {
+	err := e.read(func(base schema.Path, edit *schema.Edit) error {
 		place++
 		if e.skip[place] {
 			return nil
@@ -153,6 +158,18 @@ func (e *edit) apply(tx schema.Tx) error {
 		return errAgain
 	}
 	return err
+}
+
+// read decodes the content.
+func (e *edit) read(emit func(schema.Path, *schema.Edit) error) error {
+	if e.content.place == url {
+		return e.decodeFrom(e.content, e.op, emit)
+	}
+	dec, err := e.req.enter(e.content.param)
+	if err != nil {
+		return err
+	}
+	return decode(dec, e.op, emit)
 }
 
 // answer joins the error that ended the edit, if one did, to those before it.
@@ -176,7 +193,7 @@ func decode(dec *xmltok.Decoder, op schema.Op, emit func(schema.Path, *schema.Ed
 func validateEdit(tx schema.Tx) error {
 	txn, ok := tx.(*datastore.Txn)
 	if !ok {
-		return errors.New("validate the edit: not a transaction of the datastore")
+		return errNoTxn
 	}
 	if errs := schema.Validate(txn, txn.Dirty()); len(errs) > 0 {
 		return errs

@@ -133,6 +133,21 @@ func editsOf(changes []*commit.Change) []xmltree.Element {
 	return out
 }
 
+// startupSaved tells that a session has changed the startup datastore.
+func (s *Server) startupSaved(sess *Session, dirty []schema.Dirty) {
+	if len(dirty) == 0 {
+		return
+	}
+	changes := make([]*commit.Change, len(dirty))
+	for i, d := range dirty {
+		changes[i] = &commit.Change{Key: d.Key, Old: commit.Entry{Config: d.Old}, New: commit.Entry{Config: d.New}}
+	}
+	by := xmltree.New("changed-by", sessionLeaves(sess.Identity.User, sess.ID, sess.actor().Source)...)
+	e := xmltree.New("netconf-config-change", by, xmltree.Leaf("datastore", "startup")).In(baseEventsNS)
+	e.Children = append(e.Children, editsOf(changes)...)
+	s.stream.Publish(notify.Event{Time: time.Now(), Content: e})
+}
+
 // tops are the top-level nodes that changes are in, in the order of the model.
 func tops(changes []*commit.Change) []*schema.Node {
 	in := map[*schema.Node]bool{}

@@ -6,7 +6,7 @@ import "mooring/engine/schema"
 var getConfigOperation = operation{
 	params: []spec{{name: "source", mandatory: true}, {name: "filter"}, withDefaultsParam},
 	run: func(c *call) (body, error) {
-		from, err := c.place("source", running, candidate)
+		from, err := c.place("source", running, candidate, startup)
 		if err != nil {
 			return nil, err
 		}
@@ -18,11 +18,7 @@ var getConfigOperation = operation{
 		if err != nil {
 			return nil, err
 		}
-		var r schema.Reader = c.store().Running()
-		if from == candidate {
-			r = c.store().Shared().View()
-		}
 		o := schema.XMLOptions{Content: schema.ConfigOnly, Defaults: mode}
-		return dataBody(c.srv.engine.ConfigView(r), f, o, nil), nil
+		return dataBody(c.srv.engine.ConfigView(c.view(from.place)), f, o, nil), nil
 	},
 }

@@ -11,7 +11,7 @@ var datastoresPrefix = []xmltree.Prefix{{Name: "ds", Namespace: datastoresNS}}
 const complete = "complete"
 
 // yangLibrary is /yang-library (RFC 8525 4).
-func yangLibrary(*Server) xmltree.Element {
+func yangLibrary(s *Server) xmltree.Element {
 	set := xmltree.New("module-set", xmltree.Key("name", complete))
 	var imported []xmltree.Element
 	for _, m := range modules {
@@ -21,7 +21,7 @@ func yangLibrary(*Server) xmltree.Element {
 			continue
 		}
 		e := xmltree.New("module", xmltree.Key("name", m.Name), xmltree.Leaf("revision", m.Revision), ns)
-		for _, f := range features[m.Name] {
+		for _, f := range s.featuresOf(m.Name) {
 			e.Children = append(e.Children, xmltree.Leaf("feature", f))
 		}
 		for _, d := range deviations[m.Name] {
@@ -31,21 +31,21 @@ func yangLibrary(*Server) xmltree.Element {
 	}
 	set.Children = append(set.Children, imported...)
 	library := xmltree.New("yang-library", set, xmltree.New("schema", xmltree.Key("name", complete), xmltree.Leaf("module-set", complete)))
-	for _, name := range []string{"running", "candidate"} {
-		key := xmltree.Key("name", "ds:"+name)
+	for _, ds := range s.datastores() {
+		key := xmltree.Key("name", "ds:"+ds.String())
 		key.Prefixes = datastoresPrefix
 		library.Children = append(library.Children, xmltree.New("datastore", key, xmltree.Leaf("schema", complete)))
 	}
-	library.Children = append(library.Children, xmltree.Leaf("content-id", contentID))
+	library.Children = append(library.Children, xmltree.Leaf("content-id", s.contentID))
 	return library
 }
 
 // modulesState is /modules-state, which RFC 8525 keeps for clients of RFC 7895.
-func modulesState(*Server) xmltree.Element {
-	state := xmltree.New("modules-state", xmltree.Leaf("module-set-id", contentID))
+func modulesState(s *Server) xmltree.Element {
+	state := xmltree.New("modules-state", xmltree.Leaf("module-set-id", s.contentID))
 	for _, m := range modules {
 		e := xmltree.New("module", xmltree.Key("name", m.Name), xmltree.Key("revision", m.Revision), xmltree.Leaf("namespace", m.Namespace))
-		for _, f := range features[m.Name] {
+		for _, f := range s.featuresOf(m.Name) {
 			e.Children = append(e.Children, xmltree.Leaf("feature", f))
 		}
 		for _, d := range deviations[m.Name] {

@@ -12,7 +12,7 @@ import (
 var lockOperation = operation{
 	params: []spec{{name: "target", mandatory: true}},
 	run: func(c *call) (body, error) {
-		at, err := c.place("target", running, candidate)
+		at, err := c.place("target", running, candidate, startup)
 		if err != nil {
 			return nil, err
 		}

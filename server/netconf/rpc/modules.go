@@ -42,27 +42,43 @@ var deviations = map[string][]string{
 	"ietf-subscribed-notifications": {"mooring-deviations"},
 }
 
-// contentID changes exactly when something that the library tells changes, and
-// when the text of a module does (RFC 8525 3).
-var contentID = func() string {
+// featuresOf are the features of a module with those that are settings.
+func (s *Server) featuresOf(module string) []string {
+	f := slices.Clone(features[module])
+	if module != "ietf-netconf" {
+		return f
+	}
+	if s.startup {
+		f = append(f, "startup")
+	}
+	if s.files != nil {
+		f = append(f, "url")
+	}
+	slices.Sort(f)
+	return f
+}
+
+// hashModules makes the content-id, which changes exactly when something that
+// the library tells changes, and when the text of a module does (RFC 8525 3).
+func (s *Server) hashModules() string {
 	h := sha256.New()
 	for _, m := range modules {
 		text, err := moduleText(m)
 		if err != nil {
 			panic(err) // it is compiled in
 		}
-		fmt.Fprintf(h, "%s %s %s %v %v %v %d\n", m.Name, m.Revision, m.Namespace, m.Implemented, features[m.Name], deviations[m.Name], len(text))
+		fmt.Fprintf(h, "%s %s %s %v %v %v %d\n", m.Name, m.Revision, m.Namespace, m.Implemented, s.featuresOf(m.Name), deviations[m.Name], len(text))
 		h.Write(text)
 	}
 	return hex.EncodeToString(h.Sum(nil))[:16]
-}()
+}
 
 // moduleText is a module as it stands in the repository, byte for byte.
 func moduleText(m gen.Module) ([]byte, error) { return yang.FS.ReadFile(m.File) }
 
 // Capabilities are what hello announces: what works, nothing more. They are the
 // same as long as the server runs.
-func Capabilities() []string {
+func (s *Server) Capabilities() []string {
 	caps := []string{
 		"urn:ietf:params:netconf:base:1.0",
 		"urn:ietf:params:netconf:base:1.1",
@@ -75,11 +91,17 @@ func Capabilities() []string {
 		"urn:ietf:params:netconf:capability:with-defaults:1.0?basic-mode=explicit&also-supported=report-all,report-all-tagged,trim",
 		"urn:ietf:params:netconf:capability:notification:1.0",
 		"urn:ietf:params:netconf:capability:interleave:1.0",
-		"urn:ietf:params:netconf:capability:yang-library:1.1?revision=2019-01-04&content-id=" + contentID,
+		"urn:ietf:params:netconf:capability:yang-library:1.1?revision=2019-01-04&content-id=" + s.contentID,
+	}
+	if s.startup {
+		caps = append(caps, "urn:ietf:params:netconf:capability:startup:1.0")
+	}
+	if s.files != nil {
+		caps = append(caps, "urn:ietf:params:netconf:capability:url:1.0?scheme=file")
 	}
 	for _, m := range modules {
 		uri := m.Namespace + "?module=" + m.Name + "&revision=" + m.Revision
-		if f := features[m.Name]; len(f) > 0 {
+		if f := s.featuresOf(m.Name); len(f) > 0 {
 			uri += "&features=" + strings.Join(f, ",")
 		}
 		if d := deviations[m.Name]; len(d) > 0 {

@@ -22,12 +22,12 @@ type Statistics struct {
 
 // netconfState is /netconf-state (RFC 6022 2.1).
 func netconfState(s *Server) xmltree.Element {
-	return xmltree.New("netconf-state", stateOfCapabilities(), s.stateOfDatastores(), stateOfSchemas(), s.stateOfSessions(), s.stateOfStatistics())
+	return xmltree.New("netconf-state", s.stateOfCapabilities(), s.stateOfDatastores(), stateOfSchemas(), s.stateOfSessions(), s.stateOfStatistics())
 }
 
-func stateOfCapabilities() xmltree.Element {
+func (s *Server) stateOfCapabilities() xmltree.Element {
 	e := xmltree.New("capabilities")
-	for _, c := range Capabilities() {
+	for _, c := range s.Capabilities() {
 		e.Children = append(e.Children, xmltree.Leaf("capability", c))
 	}
 	return e
@@ -36,7 +36,7 @@ func stateOfCapabilities() xmltree.Element {
 func (s *Server) stateOfDatastores() xmltree.Element {
 	e := xmltree.New("datastores")
 	locks := s.engine.Store().Locks()
-	for _, ds := range []datastore.Datastore{datastore.DatastoreRunning, datastore.DatastoreCandidate} {
+	for _, ds := range s.datastores() {
 		d := xmltree.New("datastore", xmltree.Key("name", ds.String()))
 		for _, l := range locks {
 			if l.Datastore != ds {
@@ -48,6 +48,15 @@ func (s *Server) stateOfDatastores() xmltree.Element {
 		e.Children = append(e.Children, d)
 	}
 	return e
+}
+
+// datastores are those that are served.
+func (s *Server) datastores() []datastore.Datastore {
+	out := []datastore.Datastore{datastore.DatastoreRunning, datastore.DatastoreCandidate}
+	if s.startup {
+		out = append(out, datastore.DatastoreStartup)
+	}
+	return out
 }
 
 func stateOfSchemas() xmltree.Element {

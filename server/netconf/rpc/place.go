@@ -11,7 +11,7 @@ import (
 // place is what a source or target names.
 type place string
 
-// The places (RFC 6241 7). startup and url are not served.
+// The places (RFC 6241 7). Whether startup and url are served is a setting.
 const (
 	running   place = "running"
 	candidate place = "candidate"
@@ -22,33 +22,42 @@ const (
 
 // place reads the parameter source or target, which must name one of those
 // allowed.
-func (c *call) place(param string, allowed ...place) (place, error) {
+func (c *call) place(param string, allowed ...place) (source, error) {
 	p := c.req.find(param)
 	at := requestPath(c.req.op.local, param)
 	switch {
 	case p.child == nil:
-		return "", protocolError(schema.MissingElement, param+" names no datastore").element(param).at(at)
+		return source{}, protocolError(schema.MissingElement, param+" names no datastore").element(param).at(at)
 	case p.more != nil:
-		return "", protocolError(schema.BadElement, param+" names more than one datastore").element(p.more.local).at(at)
+		return source{}, protocolError(schema.BadElement, param+" names more than one datastore").element(p.more.local).at(at)
 	case !knownNamespace(p.child.namespace):
-		return "", protocolError(schema.UnknownNamespace, "unknown namespace").element(p.child.local).namespace(p.child.namespace).at(at)
+		return source{}, protocolError(schema.UnknownNamespace, "unknown namespace").element(p.child.local).namespace(p.child.namespace).at(at)
 	}
-	at = requestPath(c.req.op.local, param, p.child.local)
-	got := place(p.child.local)
+	s := source{place: place(p.child.local), param: p, at: requestPath(c.req.op.local, param, p.child.local)}
 	switch {
 	case p.child.namespace != BaseNamespace:
-	case slices.Contains(allowed, got):
-		return got, nil
-	case got == url:
-		return "", protocolError(schema.OperationNotSupported, "no URL is supported").at(at)
+	case s.place == url && (c.srv.files == nil || !slices.Contains(allowed, url)):
+		return s, protocolError(schema.OperationNotSupported, "no URL is supported").at(s.at)
+	case s.place == url:
+		text, err := c.req.childText(p)
+		if err != nil {
+			return s, err
+		}
+		return s, c.readURL(&s, text)
+	case s.place == startup && !c.srv.startup:
+	case slices.Contains(allowed, s.place):
+		return s, nil
 	}
-	return "", protocolError(schema.UnknownElement, param+" of "+c.req.op.local+" cannot be "+p.child.local).element(p.child.local).at(at)
+	return s, protocolError(schema.UnknownElement, param+" of "+c.req.op.local+" cannot be "+p.child.local).element(p.child.local).at(s.at)
 }
 
 // datastore is the place as the lock table knows it.
 func (p place) datastore() datastore.Datastore {
-	if p == candidate {
+	switch p {
+	case candidate:
 		return datastore.DatastoreCandidate
+	case startup:
+		return datastore.DatastoreStartup
 	}
 	return datastore.DatastoreRunning
 }

@@ -208,6 +208,17 @@ func (r *request) enterChild(p *param) (*xmltok.Decoder, error) {
 	}
 }
 
+// childText is the text of the first element in a parameter, without white
+// space around it.
+func (r *request) childText(p *param) (string, error) {
+	if _, err := r.enterChild(p); err != nil {
+		return "", err
+	}
+	var child param
+	err := r.param(&child)
+	return child.text, err
+}
+
 // messageID says whether rpc carries one. Unqualified is the rule; a client
 // that qualifies it knows its own reply again.
 func (r *request) messageID() bool {

@@ -17,6 +17,7 @@ import (
 	"mooring/engine/schema"
 	"mooring/internal/xmltok"
 	"mooring/server"
+	"mooring/server/netconf/files"
 	"mooring/server/netconf/notify"
 )
 
@@ -128,15 +129,31 @@ type Server struct {
 	// subscriptions are those of RFC 8639.
 	subscriptions subscriptions
 	decoders      sync.Pool // of *xmltok.Decoder, so that idle sessions have none
+
+	maxDepth  int
+	startup   bool       // the startup datastore is served
+	files     *files.Dir // nil: URLs are not served
+	contentID string     // of the library
 }
 
-// New returns a Server. maxDepth is how deep the elements of a message may be
-// nested, 0 is xmltok's own limit.
-func New(e Engine, sessions Sessions, log *slog.Logger, maxDepth int) *Server {
-	return &Server{
+// Options are the settings of a Server.
+type Options struct {
+	MaxDepth int // how deep the elements of a message may be nested, 0 is xmltok's own limit
+	// Startup serves the startup datastore, which the engine must have opened
+	// before the first session.
+	Startup bool
+	Files   *files.Dir // what URLs name; nil: URLs are not served
+}
+
+// New returns a Server.
+func New(e Engine, sessions Sessions, log *slog.Logger, o Options) *Server {
+	s := &Server{
 		engine: e, sessions: sessions, log: log, stream: notify.NewStream(notify.Limits{}),
-		decoders: sync.Pool{New: func() any { return xmltok.NewDecoder(nil, xmltok.Options{MaxDepth: maxDepth}) }},
+		decoders: sync.Pool{New: func() any { return xmltok.NewDecoder(nil, xmltok.Options{MaxDepth: o.MaxDepth}) }},
+		maxDepth: o.MaxDepth, startup: o.Startup, files: o.Files,
 	}
+	s.contentID = s.hashModules()
+	return s
 }
 
 // Release gives up what a session holds: to be called at its end, whatever

@@ -5,14 +5,13 @@ package rpc
 var validateOperation = operation{
 	params: []spec{{name: "source", mandatory: true}},
 	run: func(c *call) (body, error) {
-		from, err := c.place("source", running, candidate, inline)
-		if err != nil || from == running {
+		from, err := c.place("source", running, candidate, startup, url, inline)
+		if err != nil || from.place == running {
 			return nil, err
 		}
 		what := c.store().Shared()
-		if from == inline {
-			what = c.store().NewCandidate()
-			if err := c.srv.engine.EditCandidate(c.ctx, c.sess.actor(), what, c.replaceAll); err != nil {
+		if from.place != candidate {
+			if what, err = c.scratch(from); err != nil {
 				return nil, err
 			}
 		}
