@@ -75,11 +75,15 @@ type Options struct {
 	DryRun  bool // stop after planning: nothing happens
 	// Confirm makes it a confirmed commit, or extends the one that waits.
 	Confirm *Confirm
+	// Guard makes the commit roll itself back where its peers do not come back.
+	Guard *Guard
 	// ConfirmID is the identifier of the pending commit that the change
 	// belongs to (RFC 6241: persist-id).
 	ConfirmID string
 	// KeepPending keeps a commit of a candidate from confirming.
 	KeepPending bool
+
+	restores *uint64 // of a rollback: the revision that it leads back to
 }
 
 // Result is what a change did.
@@ -89,6 +93,7 @@ type Result struct {
 	Time     time.Time
 	Changed  bool // something changed or was reset, and the history has it
 	Plan     plan.Plan
+	Guarded  *Guarded // what its guard waits for, nil for nothing
 }
 
 // Coordinator carries changes out. Create it with New, call Boot once, then
@@ -104,7 +109,8 @@ type Coordinator struct {
 	drift   drift
 	online  atomic.Bool // the backend answers
 	pending atomic.Pointer[Pending]
-	alarm   chan struct{} // the deadline of pending is another one; room for one
+	guarded atomic.Pointer[Guarded]
+	alarm   chan struct{} // what waits is to be looked at; room for one
 
 	watchers pendingWatchers
 
@@ -226,10 +232,13 @@ func (c *Coordinator) Commit(ctx context.Context, actor Actor, cand *datastore.C
 	return res, err
 }
 
-// mayWrite checks locks and the pending commit.
+// mayWrite checks locks, the guarded and the pending commit.
 func (c *Coordinator) mayWrite(actor Actor, opt Options) error {
 	if err := c.cfg.Store.CheckWrite(datastore.DatastoreRunning, actor.holder()); err != nil {
 		return err
+	}
+	if g := c.Guarded(); g != nil {
+		return &GuardError{*g}
 	}
 	return c.checkPending(actor, opt)
 }

@@ -149,10 +149,7 @@ func (c *Coordinator) setPending(p *Pending) error {
 		return fmt.Errorf("keep the confirmed commit: %w", err)
 	}
 	c.pending.Store(p)
-	select {
-	case c.alarm <- struct{}{}:
-	default:
-	}
+	c.wakeUp()
 	return nil
 }
 
@@ -221,7 +218,7 @@ func (c *Coordinator) Cancel(ctx context.Context, actor Actor, id string) error 
 	if _, err := c.named(actor, id); err != nil {
 		return err
 	}
-	return c.rollBackPending(ctx, actor, PendingCanceled)
+	return c.rollBackPending(ctx, actor, PendingCanceled, PendingCanceled.String())
 }
 
 // SessionEnded rolls back the pending commit of a NETCONF session that ends
@@ -237,7 +234,7 @@ func (c *Coordinator) SessionEnded(ctx context.Context, actor Actor) {
 	if p == nil || p.ID != "" || !p.by(actor) {
 		return
 	}
-	if err := c.rollBackPending(ctx, actor, PendingSessionEnded); err != nil {
+	if err := c.rollBackPending(ctx, actor, PendingSessionEnded, PendingSessionEnded.String()); err != nil {
 		c.log.Error("rollback failed, will be tried again", "err", err)
 		c.orphan(p)
 	}
@@ -266,26 +263,26 @@ func (c *Coordinator) expire(ctx context.Context) time.Duration {
 		return left
 	}
 	actor := Actor{User: p.User, Protocol: "confirmed-commit"}
-	if err := c.rollBackPending(ctx, actor, PendingTimedOut); err != nil {
+	if err := c.rollBackPending(ctx, actor, PendingTimedOut, PendingTimedOut.String()); err != nil {
 		c.log.Error("rollback failed, will be tried again", "err", err)
 		return repairInterval
 	}
 	return 0
 }
 
-// rollBackPending is an ordinary commit of the old records. The caller holds
-// c.mu.
-func (c *Coordinator) rollBackPending(ctx context.Context, actor Actor, why PendingKind) error {
+// rollBackPending is an ordinary commit of the old records, which takes a guard
+// with it. The caller holds c.mu.
+func (c *Coordinator) rollBackPending(ctx context.Context, actor Actor, kind PendingKind, why string) error {
 	p := c.Pending()
-	opt := Options{Comment: why.String(), ConfirmID: p.ID}
+	opt := Options{Comment: why, ConfirmID: p.ID}
 	if _, err := c.rollBack(context.WithoutCancel(ctx), actor, opt, p.Base); err != nil {
 		return err
 	}
-	c.log.Warn("rolled back", "why", why.String())
-	if err := c.setPending(nil); err != nil {
+	c.log.Warn("rolled back", "why", why)
+	if err := errors.Join(c.setPending(nil), c.unguard()); err != nil {
 		return err
 	}
-	c.tellPending(why, actor)
+	c.tellPending(kind, actor)
 	return nil
 }
 
@@ -312,6 +309,7 @@ func (c *Coordinator) rollBack(ctx context.Context, actor Actor, opt Options, re
 		return nil, err
 	}
 	defer txn.Discard()
+	opt.restores = &revision
 	return c.commit(ctx, actor, opt, txn)
 }
 
@@ -348,16 +346,26 @@ func (c *Coordinator) resume() error {
 		c.log.Warn("a confirmed commit waits for its confirmation", "id", p.ID, "until", p.Deadline)
 		return nil
 	}
-	txn, err := c.undone(p.Base)
+	actor := Actor{User: p.User, Protocol: "boot"}
+	if err := c.undoAtBoot(p.Base, actor, "confirmed commit not confirmed before the restart"); err != nil {
+		return err
+	}
+	return c.setPending(nil)
+}
+
+// undoAtBoot rolls back to a revision before the backend is asked anything.
+func (c *Coordinator) undoAtBoot(revision uint64, actor Actor, why string) error {
+	txn, err := c.undone(revision)
 	if err != nil {
 		return err
 	}
 	defer txn.Discard()
-	if len(txn.Dirty()) > 0 {
-		if err := c.bootCommit(txn, p.User, "confirmed commit not confirmed before the restart"); err != nil {
-			return err
-		}
-		c.log.Warn("rolled back a commit that was not confirmed before the restart", "id", p.ID)
+	if len(txn.Dirty()) == 0 {
+		return nil
 	}
-	return c.setPending(nil)
+	if err := c.bootCommit(txn, actor, Options{Comment: why, restores: &revision}); err != nil {
+		return err
+	}
+	c.log.Warn("rolled back", "why", why, "user", actor.User)
+	return nil
 }

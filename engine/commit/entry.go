@@ -39,11 +39,13 @@ type facts struct {
 	online  bool             // of the agent, as what follows
 	drift   driftSum
 	history []datastore.Commit // oldest first, shared
+	guarded *Guarded
+	results []string // of the history, where it is to be shown
 }
 
 // facts returns those of the agent now.
 func (c *Coordinator) facts() *facts {
-	return &facts{online: c.online.Load(), drift: c.drift.total(), history: c.cfg.Store.History()}
+	return &facts{online: c.online.Load(), drift: c.drift.total(), history: c.cfg.Store.History(), guarded: c.Guarded()}
 }
 
 // factsOf returns those of a VPN instance now.
@@ -94,32 +96,12 @@ func States(ch *Change) (old, new ygot.GoStruct) {
 	if ch.Key != agentKey() {
 		return ch.Old.State(), ch.New.State()
 	}
-	gone, came := apart(ch.Old.facts.history, ch.New.facts.history)
+	gone, came := ch.New.c.differing(ch.Old.facts, ch.New.facts)
 	return ch.Old.agentWith(gone), ch.New.agentWith(came)
 }
 
 // agentWith renders the agent with some commits only and without what never
 // changes.
-func (e Entry) agentWith(commits []datastore.Commit) ygot.GoStruct {
-	return e.c.renderer(e.snap).agentNow(&facts{online: e.facts.online, drift: e.facts.drift, history: commits})
-}
-
-// apart returns the commits that only the older and only the newer history
-// has. Revisions grow, and what goes are the oldest.
-func apart(old, new []datastore.Commit) (gone, came []datastore.Commit) {
-	first, last := uint64(0), uint64(0)
-	if len(old) > 0 {
-		last = old[len(old)-1].Revision
-	}
-	if len(new) > 0 {
-		first = new[0].Revision
-	}
-	for len(old) > len(gone) && old[len(gone)].Revision < first {
-		gone = old[:len(gone)+1]
-	}
-	from := len(new)
-	for from > 0 && new[from-1].Revision > last {
-		from--
-	}
-	return gone, new[from:]
+func (e Entry) agentWith(h history) ygot.GoStruct {
+	return e.c.renderer(e.snap).agentNow(&facts{online: e.facts.online, drift: e.facts.drift, history: h.commits, results: h.results})
 }

@@ -33,16 +33,16 @@ func (c *Coordinator) Run(ctx context.Context) error {
 func (c *Coordinator) follow(ctx context.Context, up <-chan struct{}) {
 	tick := time.NewTicker(repairInterval)
 	defer tick.Stop()
-	deadline := time.NewTimer(0) // of the pending commit
+	deadline := time.NewTimer(0) // of the pending and the guarded commit
 	defer deadline.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-deadline.C:
-			wait(deadline, c.expire(ctx))
+			wait(deadline, c.due(ctx))
 		case <-c.alarm:
-			wait(deadline, c.expire(ctx))
+			wait(deadline, c.due(ctx))
 		case ch := <-c.cfg.Sources.Changes():
 			c.sourcesChanged(ctx, ch.NetNS)
 		case <-up:
@@ -51,6 +51,17 @@ func (c *Coordinator) follow(ctx context.Context, up <-chan struct{}) {
 			c.repairNow(ctx, false)
 		}
 	}
+}
+
+// due settles what waits and is due, and returns how long nothing is, 0 for
+// ever.
+func (c *Coordinator) due(ctx context.Context) time.Duration {
+	guard := c.guard(ctx) // first: it may take the confirmed commit with it
+	pending := c.expire(ctx)
+	if guard == 0 || pending > 0 && pending < guard {
+		return pending
+	}
+	return guard
 }
 
 // wait sets a timer, 0 for never.
@@ -112,6 +123,9 @@ func (c *Coordinator) observe(key bgp.PeerKey, at time.Time, fn func(*bgp.PeerSt
 	snap := c.cfg.Store.Running()
 	vpn := c.entry(snap, instanceRecordKey(key.InstanceKey()), time.Time{}, "")
 	c.oper.Set(key, operstate.Entry{State: &st, Applied: o.Applied})
+	if c.Guarded() != nil {
+		c.wakeUp()
+	}
 	if c.feed.Idle() {
 		return
 	}

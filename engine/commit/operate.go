@@ -46,7 +46,7 @@ func (c *Coordinator) Reset(ctx context.Context, actor Actor, key bgp.PeerKey, m
 	defer c.mu.Unlock()
 	k := peerRecordKey(key)
 	if c.cfg.Store.Running().Get(k) == nil {
-		return &schema.Error{Tag: schema.DataMissing, Path: k.Path(), Message: "no such peer"}
+		return noPeer(k)
 	}
 	if !c.established(key) {
 		return fmt.Errorf("%s: %w", k, ErrNotEstablished)
@@ -78,6 +78,37 @@ type PeerImpact struct {
 	Down     bgp.DownReason
 }
 
+// Peer tells what hangs on the session of a peer now. The error is a
+// *schema.Error for a peer that is not configured.
+func (c *Coordinator) Peer(key bgp.PeerKey) (PeerImpact, error) {
+	k := peerRecordKey(key)
+	if c.cfg.Store.Running().Get(k) == nil {
+		return PeerImpact{}, noPeer(k)
+	}
+	pi := PeerImpact{Peer: key}
+	c.session(&pi)
+	return pi, nil
+}
+
+func noPeer(k schema.Key) error {
+	return &schema.Error{Tag: schema.DataMissing, Path: k.Path(), Message: "no such peer"}
+}
+
+// session fills in what hangs on the session of a peer.
+func (c *Coordinator) session(pi *PeerImpact) {
+	st := c.oper.Get(pi.Peer).State
+	if st == nil {
+		return
+	}
+	pi.Session = st.Session
+	for _, f := range st.Families {
+		if f.Active && st.Session == bgp.StateEstablished {
+			pi.Families = append(pi.Families, f.Family)
+			pi.Received += f.Received
+		}
+	}
+}
+
 // Explain tells what a plan does to each peer, in the order of the plan.
 func (c *Coordinator) Explain(p plan.Plan) []PeerImpact {
 	var out []PeerImpact
@@ -90,15 +121,7 @@ func (c *Coordinator) Explain(p plan.Plan) []PeerImpact {
 		if s.New != nil {
 			pi.Source, pi.Down = s.New.Source, s.New.Down
 		}
-		if st := c.oper.Get(s.Peer).State; st != nil {
-			pi.Session = st.Session
-			for _, f := range st.Families {
-				if f.Active && st.Session == bgp.StateEstablished {
-					pi.Families = append(pi.Families, f.Family)
-					pi.Received += f.Received
-				}
-			}
-		}
+		c.session(&pi)
 		out = append(out, pi)
 	}
 	return out

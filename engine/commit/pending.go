@@ -13,7 +13,7 @@ import (
 // PendingKind is what can happen to a confirmed commit.
 type PendingKind uint8
 
-// The kinds. The last three roll the commit back.
+// The kinds. The last four roll the commit back.
 const (
 	PendingStarted      PendingKind = iota // it was made and waits
 	PendingExtended                        // it waits for longer
@@ -21,11 +21,13 @@ const (
 	PendingCanceled                        // somebody canceled it
 	PendingSessionEnded                    // its session ended
 	PendingTimedOut                        // nobody confirmed it in time
+	PendingGuardUnmet                      // its peers did not come back
 )
 
 var pendingKinds = [...]string{
 	"confirmed commit made", "confirmed commit extended", "confirmed commit confirmed",
 	"confirmed commit canceled", "the session of the confirmed commit ended", "confirmed commit timed out",
+	"the guard of the confirmed commit was not met",
 }
 
 // String is what the log and the history say.
@@ -96,6 +98,9 @@ func (c *Coordinator) Lock(ctx context.Context, actor Actor, ds datastore.Datast
 		return &datastore.LockedError{
 			Datastore: ds, Holder: datastore.Holder{Session: p.Session, Protocol: p.Protocol}, Reason: (&PendingError{*p}).Error(),
 		}
+	}
+	if g := c.Guarded(); g != nil {
+		return &datastore.LockedError{Datastore: ds, Holder: datastore.Holder{Protocol: g.Protocol}, Reason: (&GuardError{*g}).Error()}
 	}
 	return c.cfg.Store.Lock(ds, actor.holder())
 }

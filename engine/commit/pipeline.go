@@ -86,6 +86,20 @@ func (c *Coordinator) carryOut(ctx context.Context, ch *change) error {
 			s.Text = "commit " + res.CommitID + " by " + ch.actor.User
 		}
 	}
+	if err := c.watchOver(ch); err != nil {
+		return err
+	}
+	if err := c.makeSo(ctx, ch, running); err != nil {
+		return errors.Join(err, c.unguard())
+	}
+	c.log.Info("committed", "revision", res.Revision, "user", ch.actor.User, "protocol", ch.actor.Protocol,
+		"records", len(ch.dirty), "steps", len(ch.plan.Steps), "resets", len(ch.ends))
+	return nil
+}
+
+// makeSo is the part of carryOut that may fail and is undone then.
+func (c *Coordinator) makeSo(ctx context.Context, ch *change, running *datastore.Snapshot) error {
+	res := ch.res
 	ch.ends = c.ending(ch.plan.Steps)
 	c.resets.expect(ch.plan.Steps, res.Time, bgp.CauseCommit, res.CommitID)
 	if err := c.apply(ctx, ch.plan.Steps); err != nil {
@@ -97,8 +111,6 @@ func (c *Coordinator) carryOut(ctx context.Context, ch *change) error {
 	}
 	res.Revision = next.Revision()
 	c.accept(running, next, ch)
-	c.log.Info("committed", "revision", res.Revision, "user", ch.actor.User, "protocol", ch.actor.Protocol,
-		"records", len(ch.dirty), "steps", len(ch.plan.Steps), "resets", len(ch.ends))
 	return nil
 }
 
@@ -238,7 +250,7 @@ const maxHistoryLines = 200
 func (ch *change) meta() datastore.Meta {
 	m := datastore.Meta{
 		CommitID: ch.res.CommitID, User: ch.actor.User, Protocol: ch.actor.Protocol, SourceHost: ch.actor.Source,
-		Session: ch.actor.Session, Time: ch.res.Time, Comment: ch.opt.Comment,
+		Session: ch.actor.Session, Time: ch.res.Time, Comment: ch.opt.Comment, Restores: ch.opt.restores,
 	}
 	for i, d := range ch.dirty {
 		if len(m.Changes) >= maxHistoryLines {

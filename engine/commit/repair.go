@@ -28,7 +28,7 @@ func (c *Coordinator) Boot(ctx context.Context) error {
 	if err := c.startUp(); err != nil {
 		return err
 	}
-	if err := c.resume(); err != nil {
+	if err := errors.Join(c.resume(), c.resumeGuard()); err != nil {
 		return err
 	}
 	err := c.reconcile(ctx)

@@ -19,7 +19,7 @@ func (c *Coordinator) startUp() error {
 	defer txn.Discard()
 	txn.Become(store.Startup())
 	if n := len(txn.Dirty()); n > 0 {
-		if err := c.bootCommit(txn, "", "startup"); err != nil {
+		if err := c.bootCommit(txn, Actor{Protocol: "boot"}, Options{Comment: "startup"}); err != nil {
 			return err
 		}
 		c.log.Info("running is startup again", "records", n)
@@ -32,10 +32,10 @@ func (c *Coordinator) startUp() error {
 
 // bootCommit makes a transaction running before the backend is asked anything,
 // so that nothing has to be applied twice.
-func (c *Coordinator) bootCommit(txn *datastore.Txn, user, why string) error {
+func (c *Coordinator) bootCommit(txn *datastore.Txn, actor Actor, opt Options) error {
 	store := c.cfg.Store
 	ch := &change{
-		actor: Actor{User: user, Protocol: "boot"}, opt: Options{Comment: why}, dirty: txn.Dirty(),
+		actor: actor, opt: opt, dirty: txn.Dirty(),
 		res: &Result{CommitID: commitID(store.Running().Revision() + 1), Time: c.cfg.Now()},
 	}
 	next, err := store.Persist(txn, ch.meta())

@@ -85,7 +85,9 @@ func (r *renderer) vpn(k schema.Key) ygot.GoStruct {
 
 func (r *renderer) agent(f *facts) ygot.GoStruct {
 	c := r.c
-	out := r.agentNow(f)
+	whole := *f // f is shared
+	whole.results = c.results(f.history, f.guarded)
+	out := r.agentNow(&whole)
 	out.State.Version, out.State.StartTime = &c.cfg.Version, stamp(c.start)
 	c.describeBackend(out.Backend.State)
 	return out
@@ -103,7 +105,7 @@ func (r *renderer) agentNow(f *facts) *agentRec {
 		h := &f.history[i]
 		entry := &gen.MooringAgent_Agent_Commits_Commit{
 			Id: &h.CommitID, Revision: &h.Revision, Time: stamp(h.Time), User: &h.User, Protocol: &h.Protocol,
-			Result: ygot.String("ok"), Change: h.Changes, Reset: h.Resets,
+			Result: &f.results[i], Change: h.Changes, Reset: h.Resets,
 		}
 		if h.SourceHost != "" {
 			entry.SourceHost = &h.SourceHost

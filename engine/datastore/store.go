@@ -35,8 +35,9 @@ type Meta struct {
 	Session    uint32    `json:"session,omitempty"`
 	Time       time.Time `json:"time"`
 	Comment    string    `json:"comment,omitempty"`
-	Changes    []string  `json:"changes,omitempty"` // a line a leaf, without secrets
-	Resets     []string  `json:"resets,omitempty"`  // a line a peer
+	Changes    []string  `json:"changes,omitempty"`  // a line a leaf, without secrets
+	Resets     []string  `json:"resets,omitempty"`   // a line a peer
+	Restores   *uint64   `json:"restores,omitempty"` // of a rollback: the revision that it led back to
 }
 
 // Commit is an entry of the history.

@@ -217,9 +217,18 @@ func statusOf(err error) error {
 	if e, ok := errors.AsType[*commit.PendingError](err); ok { // gnmi.md 86
 		return fault{code: codes.FailedPrecondition, reason: e.Error(), tag: "commit-pending"}.err()
 	}
+	if e, ok := errors.AsType[*commit.GuardError](err); ok {
+		return fault{code: codes.FailedPrecondition, reason: e.Error(), tag: "commit-guarded"}.err()
+	}
 	switch {
 	case errors.Is(err, commit.ErrNotPending):
 		return fault{code: codes.FailedPrecondition, op: "extension", reason: err.Error(), tag: "nothing-pending"}.err()
+	case errors.Is(err, commit.ErrUnknownCommit):
+		return fault{code: codes.NotFound, op: "extension", reason: err.Error(), tag: "unknown-commit"}.err()
+	case errors.Is(err, datastore.ErrNoUndo):
+		return fault{code: codes.FailedPrecondition, op: "extension", reason: err.Error(), tag: "no-way-back"}.err()
+	case errors.Is(err, commit.ErrNotEstablished):
+		return fault{code: codes.FailedPrecondition, op: "extension", reason: err.Error(), tag: "not-established"}.err()
 	case errors.Is(err, context.DeadlineExceeded):
 		return fault{code: codes.DeadlineExceeded, reason: "the deadline passed before the commit: nothing has changed"}.err()
 	case errors.Is(err, context.Canceled):

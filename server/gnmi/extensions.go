@@ -118,6 +118,9 @@ func (x *extensions) readPreview(b []byte) (codes.Code, string) {
 	if err := proto.Unmarshal(b, p); err != nil {
 		return codes.InvalidArgument, "the registered extension 999 is no mooring.gnmi.Preview"
 	}
+	if reason := checkGuard(p.GetGuard()); reason != "" {
+		return codes.InvalidArgument, reason
+	}
 	x.preview = p
 	return codes.OK, ""
 }

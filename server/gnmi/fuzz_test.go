@@ -12,9 +12,11 @@ import (
 	"google.golang.org/grpc/status"
 	gproto "google.golang.org/protobuf/proto"
 
+	"mooring/bgp"
 	"mooring/engine/commit"
 	"mooring/engine/datastore"
 	"mooring/engine/schema"
+	"mooring/server/gnmi/preview"
 )
 
 // dryEngine edits and validates a real store and keeps nothing.
@@ -35,6 +37,14 @@ func (e dryEngine) Edit(_ context.Context, _ commit.Actor, _ commit.Options, fn 
 		return nil, errs
 	}
 	return &commit.Result{}, nil
+}
+
+func (dryEngine) Rollback(context.Context, commit.Actor, commit.Options, string) (*commit.Result, error) {
+	return nil, commit.ErrUnknownCommit
+}
+
+func (dryEngine) Reset(context.Context, commit.Actor, bgp.PeerKey, commit.ResetMode, string) error {
+	return commit.ErrNotEstablished
 }
 
 func (dryEngine) Explain(commit.Plan) []commit.PeerImpact { return nil }
@@ -115,6 +125,13 @@ func FuzzSet(f *testing.F) {
 	} {
 		m := textOf[gpb.SetRequest](f, text)
 		b, _ := gproto.Marshal(m)
+		f.Add(b)
+	}
+	for _, p := range []*preview.Preview{
+		{Reset_: []*preview.Reset{{Instance: "default", VpnInstance: "vpn1", Address: "10.1.1.2"}, {Address: "::1"}}},
+		{RollbackTo: "1", Guard: &preview.Guard{TimeoutSeconds: 1}},
+	} {
+		b, _ := gproto.Marshal(&gpb.SetRequest{Extension: previewExt(f, p)})
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

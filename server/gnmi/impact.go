@@ -19,12 +19,18 @@ const maxPreviewPeers = 5000
 // request asks for it.
 func (s *Server) edit(ctx context.Context, exts *extensions, fn func(schema.Tx) error) (*commit.Result, []*extpb.Extension, error) {
 	who, asked := actor(ctx), exts.preview
-	opt := commit.Options{Confirm: exts.confirm.begin()}
+	opt := commit.Options{Confirm: exts.confirm.begin(), Guard: guardOf(asked.GetGuard())}
+	change := func(opt commit.Options) (*commit.Result, error) {
+		if id := asked.GetRollbackTo(); id != "" {
+			return s.cfg.Engine.Rollback(ctx, who, opt, id)
+		}
+		return s.cfg.Engine.Edit(ctx, who, opt, fn)
+	}
 	if asked == nil {
-		res, err := s.cfg.Engine.Edit(ctx, who, opt, fn)
+		res, err := change(opt)
 		return res, nil, err
 	}
-	res, err := s.cfg.Engine.Edit(ctx, who, commit.Options{DryRun: true}, fn)
+	res, err := change(commit.Options{DryRun: true})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -37,10 +43,10 @@ func (s *Server) edit(ctx context.Context, exts *extensions, fn func(schema.Tx) 
 		for _, p := range impacts {
 			before[p.Peer] = p
 		}
-		if res, err = s.cfg.Engine.Edit(ctx, who, opt, fn); err != nil {
+		if res, err = change(opt); err != nil {
 			return nil, nil, err
 		}
-		answer.CommitId = res.CommitID
+		answer.CommitId, answer.Guard = res.CommitID, guardOut(res)
 		impacts = s.cfg.Engine.Explain(res.Plan)
 		for i := range impacts {
 			if b, ok := before[impacts[i].Peer]; ok {

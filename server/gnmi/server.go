@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
+	"mooring/bgp"
 	"mooring/engine/commit"
 	"mooring/engine/schema"
 	"mooring/server"
@@ -43,6 +44,16 @@ type Engine interface {
 	Confirm(actor commit.Actor, id string) error
 	Extend(actor commit.Actor, id string, timeout time.Duration) error
 	Cancel(ctx context.Context, actor commit.Actor, id string) error
+	// Rollback makes the configuration what it was after a commit of the
+	// history. It is a commit like that of Edit; the error may also wrap
+	// commit.ErrUnknownCommit or datastore.ErrNoUndo.
+	Rollback(ctx context.Context, actor commit.Actor, opt commit.Options, commitID string) (*commit.Result, error)
+	// Peer tells what hangs on a peer's session now. The error is a
+	// *schema.Error for a peer that is not configured.
+	Peer(key bgp.PeerKey) (commit.PeerImpact, error)
+	// Reset resets the session of a peer, which must be established: the error
+	// is that of Peer, or wraps commit.ErrNotEstablished.
+	Reset(ctx context.Context, actor commit.Actor, key bgp.PeerKey, mode commit.ResetMode, text string) error
 	// Explain tells what the plan of a Result does to each peer, with the
 	// sessions as they are now.
 	Explain(p commit.Plan) []commit.PeerImpact

@@ -64,6 +64,12 @@ func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse
 	if exts.confirm.settles() {
 		return s.settle(ctx, &exts, resp)
 	}
+	if err := checkOther(&exts, len(ops)); err != nil {
+		return nil, err
+	}
+	if len(exts.preview.GetReset_()) > 0 {
+		return s.reset(ctx, exts.preview, resp)
+	}
 	if len(ops) == 0 && exts.preview == nil && exts.confirm == nil { // gnmi.md 30
 		resp.Timestamp = time.Now().UnixNano()
 		return resp, nil

@@ -70,7 +70,7 @@ var places = map[string]place{
 	"tests/rules":  {},
 	"tests/netlab": {},
 	"tests/runner": {may: []string{"tests/netlab"}},
-	"tests/e2e":    {tests: []string{"tests/netlab", "tests/runner"}},
+	"tests/e2e":    {tests: []string{"server/gnmi/preview", "tests/netlab", "tests/runner"}}, // as a client has the message
 	"tests/crash":  {tests: []string{"tests/runner"}},
 	"tests/bench":  {tests: []string{"tests/netlab", "tests/runner"}},
 }

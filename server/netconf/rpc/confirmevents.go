@@ -18,6 +18,7 @@ var confirmEvents = map[commit.PendingKind]string{
 	commit.PendingCanceled:     "cancel",
 	commit.PendingSessionEnded: "cancel",
 	commit.PendingTimedOut:     "timeout",
+	commit.PendingGuardUnmet:   "cancel", // by the agent, for the one who made it
 }
 
 // confirmedCommit tells what happened to a confirmed commit, of whatever

@@ -62,6 +62,9 @@ func wireErrors(err error) []*Error {
 	if e, ok := errors.AsType[*commit.PendingError](err); ok {
 		return []*Error{protocolError(schema.InUse, e.Error())}
 	}
+	if e, ok := errors.AsType[*commit.GuardError](err); ok {
+		return []*Error{protocolError(schema.InUse, e.Error())}
+	}
 	if malformed(err) {
 		return []*Error{{Type: typeRPC, Tag: schema.MalformedMessage, Message: err.Error()}}
 	}

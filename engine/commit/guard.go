@@ -1,0 +1,295 @@
+package commit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"mooring/bgp"
+)
+
+// Guard is the health condition of a commit: the peers whose established
+// sessions it resets are established again in time, with enough of the prefixes
+// that they had. Where they are not, the commit is rolled back by itself, and
+// the history says why. While a guard waits nothing else can be committed.
+type Guard struct {
+	// Timeout is how long the peers may take; 0: as configured, in
+	// /agent/reset-control/config/guard-timeout.
+	Timeout time.Duration
+	// Percent is how many of the prefixes that a peer sent before it must send
+	// again; nil: as configured, in guard-prefix-percent.
+	Percent *uint8
+}
+
+// Guarded is a commit whose guard waits. It survives a restart of the agent.
+type Guarded struct {
+	User     string        `json:"user"`
+	Protocol string        `json:"protocol"`
+	Base     uint64        `json:"base"` // revision that is restored; the commit made the next one
+	Deadline time.Time     `json:"deadline"`
+	Percent  uint8         `json:"percent,omitempty"`
+	Peers    []GuardedPeer `json:"peers"` // at least one
+}
+
+// GuardedPeer is a peer and what its session was before the commit.
+type GuardedPeer struct {
+	Peer        bgp.PeerKey `json:"peer"`
+	Transitions uint64      `json:"transitions,omitempty"` // how often it had been established
+	Prefixes    uint64      `json:"prefixes,omitempty"`
+}
+
+// GuardError refuses a change because a guarded commit waits for its peers.
+type GuardError struct{ Guarded }
+
+// Error names who made the commit and until when it waits.
+func (e *GuardError) Error() string {
+	return fmt.Sprintf("a guarded commit by %s over %s waits for %d peers until %s: try again when they are back or it is rolled back",
+		e.User, e.Protocol, len(e.Peers), e.Deadline.UTC().Format(time.RFC3339))
+}
+
+// guardNote is the name under which the store keeps the guarded commit, and
+// guardProtocol is what the history says of its rollback.
+const (
+	guardNote     = "guarded-commit"
+	guardProtocol = "guard"
+)
+
+// verdict is what a guard makes of the peers.
+type verdict uint8
+
+const (
+	guardWaits verdict = iota
+	guardMet
+	guardUnmet
+)
+
+// maxMissing is how many peers a text names that are not as they were.
+const maxMissing = 5
+
+// judge decides whether the peers are as they were. It is pure: state is what
+// is known of a peer's session, nil for nothing. The texts say what is missing.
+//
+// A session counts only if it is another one than before: that the old one is
+// still up means that its end has not been told yet.
+func (g *Guarded) judge(now time.Time, state func(bgp.PeerKey) *bgp.PeerState) (v verdict, missing []string) {
+	bad := 0
+	for _, p := range g.Peers {
+		reason := p.missing(state(p.Peer), g.Percent)
+		if reason == "" {
+			continue
+		}
+		if bad++; bad <= maxMissing {
+			missing = append(missing, p.Peer.String()+" "+reason)
+		}
+	}
+	if bad > maxMissing {
+		missing = append(missing, fmt.Sprintf("and %d more", bad-maxMissing))
+	}
+	switch {
+	case bad == 0:
+		return guardMet, nil
+	case now.Before(g.Deadline):
+		return guardWaits, missing
+	}
+	return guardUnmet, missing
+}
+
+// missing says what a session lacks, "" for nothing.
+func (p *GuardedPeer) missing(st *bgp.PeerState, percent uint8) string {
+	switch {
+	case st == nil:
+		return "is unknown"
+	case st.Session != bgp.StateEstablished:
+		return "is " + st.Session.String()
+	case st.Transitions <= p.Transitions:
+		return "has not been reset yet"
+	}
+	if have := received(st); have*100 < p.Prefixes*uint64(percent) {
+		return fmt.Sprintf("has %d of %d prefixes", have, p.Prefixes)
+	}
+	return ""
+}
+
+// received is how many prefixes an established session has brought.
+func received(st *bgp.PeerState) (n uint64) {
+	for _, f := range st.Families {
+		if f.Active {
+			n += f.Received
+		}
+	}
+	return n
+}
+
+// Guarded returns the commit whose guard waits, nil for none.
+func (c *Coordinator) Guarded() *Guarded { return c.guarded.Load() }
+
+// watchOver makes the guard of a change durable before the change is carried
+// out. A peer that the change deletes or disables is not meant to come back,
+// and one that was not established has nothing to lose. Without a peer there
+// is nothing to guard. The caller holds c.mu.
+func (c *Coordinator) watchOver(ch *change) error {
+	if ch.opt.Guard == nil {
+		return nil
+	}
+	g := &Guarded{User: ch.actor.User, Protocol: ch.actor.Protocol, Base: c.cfg.Store.Running().Revision()}
+	for i := range ch.plan.Steps {
+		s := &ch.plan.Steps[i]
+		if !s.EndsSession() || !c.established(s.Peer) || s.New == nil || s.New.Down == bgp.DownDisabled {
+			continue
+		}
+		st := c.oper.Get(s.Peer).State
+		g.Peers = append(g.Peers, GuardedPeer{Peer: s.Peer, Transitions: st.Transitions, Prefixes: received(st)})
+	}
+	if len(g.Peers) == 0 {
+		return nil
+	}
+	timeout, percent := c.guardDefaults()
+	if ch.opt.Guard.Timeout > 0 {
+		timeout = ch.opt.Guard.Timeout
+	}
+	if ch.opt.Guard.Percent != nil {
+		percent = *ch.opt.Guard.Percent
+	}
+	g.Deadline, g.Percent = c.cfg.Now().Add(timeout), percent
+	ch.res.Guarded = g
+	return c.setGuarded(g)
+}
+
+// The model's default of /agent/reset-control/config/guard-timeout.
+const defaultGuardTimeout = 120 * time.Second
+
+func (c *Coordinator) guardDefaults() (time.Duration, uint8) {
+	rec, _ := c.cfg.Store.Running().Get(agentKey()).(*agentRec)
+	timeout, percent := defaultGuardTimeout, uint8(0)
+	if cfg := rec.GetResetControl().GetConfig(); cfg != nil {
+		if cfg.GuardTimeout != nil {
+			timeout = time.Duration(*cfg.GuardTimeout) * time.Second
+		}
+		if cfg.GuardPrefixPercent != nil {
+			percent = *cfg.GuardPrefixPercent
+		}
+	}
+	return timeout, percent
+}
+
+// setGuarded makes g the guarded commit, nil for none.
+func (c *Coordinator) setGuarded(g *Guarded) error {
+	var text []byte
+	if g != nil {
+		var err error
+		if text, err = json.Marshal(g); err != nil {
+			return err
+		}
+	}
+	if err := c.cfg.Store.SetNote(guardNote, text); err != nil {
+		return fmt.Errorf("keep the guarded commit: %w", err)
+	}
+	c.tell.Lock()
+	before := c.entry(c.cfg.Store.Running(), agentKey(), time.Time{}, "") // whose history says what is waited for
+	c.guarded.Store(g)
+	if !c.feed.Idle() {
+		c.note(before)
+	}
+	c.tell.Unlock()
+	c.wakeUp()
+	return nil
+}
+
+// unguard drops the guard of a commit that is not there any more.
+func (c *Coordinator) unguard() error {
+	if c.Guarded() == nil {
+		return nil
+	}
+	return c.setGuarded(nil)
+}
+
+// wakeUp makes follow look at what waits.
+func (c *Coordinator) wakeUp() {
+	select {
+	case c.alarm <- struct{}{}:
+	default:
+	}
+}
+
+// guard decides on the guarded commit, and returns how long to wait before it
+// is asked again whatever the peers do, 0 for ever.
+func (c *Coordinator) guard(ctx context.Context) time.Duration {
+	g := c.Guarded()
+	if g == nil {
+		return 0
+	}
+	state := func(key bgp.PeerKey) *bgp.PeerState { return c.oper.Get(key).State }
+	if v, _ := g.judge(c.cfg.Now(), state); v == guardWaits { // nobody waits for this
+		return g.Deadline.Sub(c.cfg.Now())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.Guarded() != g {
+		return 0 // rolled back meanwhile
+	}
+	switch v, missing := g.judge(c.cfg.Now(), state); v {
+	case guardMet:
+		if err := c.setGuarded(nil); err != nil {
+			c.log.Error("the met guard is kept, will be tried again", "err", err)
+			return repairInterval
+		}
+		c.log.Info("guard met", "user", g.User, "peers", len(g.Peers))
+	case guardUnmet:
+		if err := c.rollBackGuarded(ctx, g, guardComment(g, missing)); err != nil {
+			c.log.Error("rollback failed, will be tried again", "err", err)
+			return repairInterval
+		}
+	case guardWaits:
+		return g.Deadline.Sub(c.cfg.Now())
+	}
+	return 0
+}
+
+// guardComment is why a commit was rolled back, for the history.
+func guardComment(g *Guarded, missing []string) string {
+	return fmt.Sprintf("guard of %d peers unmet: %s", len(g.Peers), strings.Join(missing, ", "))
+}
+
+// rollBackGuarded takes back the guarded commit, and the confirmed commit that
+// it is part of. The caller holds c.mu.
+func (c *Coordinator) rollBackGuarded(ctx context.Context, g *Guarded, why string) error {
+	actor := Actor{User: g.User, Protocol: guardProtocol}
+	if c.Pending() != nil {
+		return c.rollBackPending(ctx, actor, PendingGuardUnmet, why)
+	}
+	if _, err := c.rollBack(context.WithoutCancel(ctx), actor, Options{Comment: why}, g.Base); err != nil {
+		return err
+	}
+	c.log.Warn("rolled back", "why", why)
+	return c.setGuarded(nil)
+}
+
+// resumeGuard takes up the guarded commit of the last run. The agent counts
+// sessions from 0 again, and what it restarts comes up anew.
+func (c *Coordinator) resumeGuard() error {
+	text, err := c.cfg.Store.Note(guardNote)
+	if err != nil || text == nil {
+		return err
+	}
+	var g Guarded
+	if err := json.Unmarshal(text, &g); err != nil {
+		return fmt.Errorf("the kept guarded commit: %w", err)
+	}
+	if c.cfg.Store.Running().Revision() != g.Base+1 {
+		return c.cfg.Store.SetNote(guardNote, nil) // it was never made, or is rolled back already
+	}
+	if !c.cfg.Now().Before(g.Deadline) {
+		actor := Actor{User: g.User, Protocol: guardProtocol}
+		if err := c.undoAtBoot(g.Base, actor, "the time of the guard passed before the restart"); err != nil {
+			return err
+		}
+		return c.cfg.Store.SetNote(guardNote, nil)
+	}
+	for i := range g.Peers {
+		g.Peers[i].Transitions = 0
+	}
+	c.log.Warn("a guarded commit waits for its peers", "peers", len(g.Peers), "until", g.Deadline)
+	return c.setGuarded(&g)
+}
