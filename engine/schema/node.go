@@ -66,6 +66,7 @@ type plan struct {
 	isKey  bool          // a key leaf of its parent
 	twin   *Node         // of a key leaf: config/<key>; and the reverse
 	mirror bool          // a state leaf that repeats a config leaf
+	state  bool          // there is state at n or below, in its record
 
 	defaultValues []Value // of Default
 

@@ -45,6 +45,7 @@ var compiled = sync.OnceValue(func() *tree {
 		n.setRecord()
 		n.setTwin()
 		n.setMirror()
+		n.setState()
 		n.setNested()
 		n.setDefaults()
 	}
@@ -165,6 +166,18 @@ func (n *Node) setMirror() {
 	}
 	config := n.Parent.Parent.Child("config")
 	n.mirror = config != nil && config.Child(n.Name) != nil
+}
+
+// setState marks what leads to a state leaf, up to the record.
+func (n *Node) setState() {
+	if !n.IsLeaf() || n.Config {
+		return
+	}
+	for ; !n.state; n = n.Parent {
+		if n.state = true; n.kind != nil {
+			return
+		}
+	}
 }
 
 // setNested lists n with its parent. What is only above records holds no data

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/openconfig/goyang/pkg/yang"
+
+	"mooring/internal/xsdre"
 )
 
 // bases and goKinds say how a built-in type appears in the table and in Go.
@@ -172,7 +174,7 @@ func addRestrictions(typ *Type, s *yang.Type) error {
 		typ.LengthMessage = fold(s.Length.ErrorMessage.Name)
 	}
 	for _, p := range slices.Backward(s.Pattern) {
-		re, err := translatePattern(p.Name)
+		re, err := xsdre.Translate(p.Name)
 		if err != nil {
 			return err
 		}

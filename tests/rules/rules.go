@@ -51,6 +51,7 @@ var places = map[string]place{
 	"engine/operstate": {may: []string{"bgp"}},
 	"engine/plan":      {may: []string{"bgp"}, tests: []string{"backend/fake"}},
 	"engine/schema":    {may: []string{"bgp", "gen", "internal/xmltok"}, tests: []string{"yang"}},
+	"engine/xpath":     {may: []string{"engine/schema", "internal/xsdre"}},
 
 	"backend":             {may: []string{"bgp", "engine/plan"}},
 	"backend/backendtest": {may: []string{"backend", "bgp", "engine/plan"}},
@@ -65,7 +66,8 @@ var places = map[string]place{
 	"gen":              {},
 	"yang":             {},
 	"internal/xmltok":  {},
-	"internal/yanggen": {may: []string{"yang"}, tests: []string{"gen"}},
+	"internal/xsdre":   {},
+	"internal/yanggen": {may: []string{"internal/xsdre", "yang"}, tests: []string{"gen"}},
 
 	"tests/rules":  {},
 	"tests/netlab": {},

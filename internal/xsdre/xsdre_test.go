@@ -1,4 +1,4 @@
-package main
+package xsdre
 
 import (
 	"regexp"
@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestTranslatePattern(t *testing.T) {
+func TestTranslate(t *testing.T) {
 	tests := []struct {
 		name, xsd string
 		match     []string
@@ -26,7 +26,7 @@ func TestTranslatePattern(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			out, err := translatePattern(tt.xsd)
+			out, err := Translate(tt.xsd)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -48,7 +48,7 @@ func TestTranslatePattern(t *testing.T) {
 	}
 }
 
-func TestTranslatePatternRefuses(t *testing.T) {
+func TestTranslateRefuses(t *testing.T) {
 	tests := []struct{ name, xsd, want string }{
 		{"subtraction", `[a-z-[aeiou]]`, "class subtraction"},
 		{"name characters", `\i\c*`, `escape \i`},
@@ -59,7 +59,7 @@ func TestTranslatePatternRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			out, err := translatePattern(tt.xsd)
+			out, err := Translate(tt.xsd)
 			if err == nil {
 				t.Fatalf("accepted as %s", out)
 			}

@@ -1,4 +1,7 @@
-package main
+// Package xsdre reads the regular expressions of XML Schema, which are those of
+// YANG. It owns their translation into Go's and must never guess: what Go has
+// no counterpart for is an error.
+package xsdre
 
 import (
 	"fmt"
@@ -6,10 +9,10 @@ import (
 	"strings"
 )
 
-// translatePattern turns an XML Schema regular expression (RFC 7950 9.4.5)
-// into an anchored Go one. What has no counterpart, or means something else in
+// Translate turns an XML Schema regular expression (RFC 7950 9.4.5) into an
+// anchored Go one. What has no counterpart, or means something else in
 // Go, is an error rather than a wrong match.
-func translatePattern(xsd string) (string, error) {
+func Translate(xsd string) (string, error) {
 	var out strings.Builder
 	out.WriteString("^(?:")
 	inClass := false
