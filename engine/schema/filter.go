@@ -8,9 +8,9 @@ import (
 	"mooring/internal/xmltok"
 )
 
-// Filter is a subtree filter (RFC 6241 6), resolved against the model. What
-// the model does not know selects nothing. A Filter is not changed once it is
-// made and may be used by several goroutines.
+// Filter is a subtree filter (RFC 6241 6), or what some paths select as one,
+// resolved against the model. What the model does not know selects nothing. A
+// Filter is not changed once it is made and may be used by several goroutines.
 type Filter struct{ root *filterNode }
 
 // filterNode is a containment or selection node (RFC 6241 6.2.3, 6.2.4) with
@@ -19,7 +19,8 @@ type filterNode struct {
 	n       *Node
 	selects bool            // everything at and below n, once the matches hold
 	never   bool            // an attribute match, or a content match that nothing can meet
-	matches []contentMatch  // all must hold
+	matches []contentMatch  // all must hold; of a leaf-list in a path, one of its nodes
+	chosen  bool            // the matches tell which entry, and ask for nothing
 	sub     [][]*filterNode // the other children, by the index of their node in n.Children
 }
 

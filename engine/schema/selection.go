@@ -28,7 +28,7 @@ func (s selection) child(c *Node) selection {
 		if f.sub == nil || len(f.sub[c.index]) == 0 {
 			continue
 		}
-		if c.IsLeaf() {
+		if c.IsLeaf() && len(f.sub[c.index][0].matches) == 0 {
 			return selection{all: true}
 		}
 		if out.nodes == nil {
@@ -70,7 +70,7 @@ func (s selection) takesKey(n *Node) bool {
 	return s.all || slices.ContainsFunc(s.nodes, func(f *filterNode) bool {
 		return f.selects || slices.ContainsFunc(n.Keys, func(key *Node) bool {
 			return f.sub != nil && f.sub[key.index] != nil ||
-				slices.ContainsFunc(f.matches, func(m contentMatch) bool { return m.leaf == key })
+				!f.chosen && slices.ContainsFunc(f.matches, func(m contentMatch) bool { return m.leaf == key })
 		})
 	})
 }

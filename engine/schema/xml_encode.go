@@ -23,6 +23,9 @@ const (
 
 var defaultsModes = [...]string{"explicit", "report-all", "trim", "report-all-tagged"}
 
+// ReportsAll says whether defaults in use are reported.
+func (m DefaultsMode) ReportsAll() bool { return m == ReportAll || m == ReportAllTagged }
+
 // String returns the name of RFC 6243 3.
 func (m DefaultsMode) String() string { return defaultsModes[m] }
 
@@ -93,9 +96,7 @@ func (e *xmlEncoder) at() int { return e.flushed + len(e.buf) }
 // rewind takes back everything from pos on.
 func (e *xmlEncoder) rewind(pos int) { e.buf = e.buf[:pos-e.flushed] }
 
-func (e *xmlEncoder) reportAll() bool {
-	return e.defaults == ReportAll || e.defaults == ReportAllTagged
-}
+func (e *xmlEncoder) reportAll() bool { return e.defaults.ReportsAll() }
 
 // members writes the children of n that are selected. Keys are written by
 // entry.

@@ -128,6 +128,15 @@ func BenchmarkPeers(b *testing.B) {
 					e.exchange(msg)
 				}
 			})
+			// Target at 100,000: at most 1 ms.
+			for name, path := range map[string]string{"xpath": peersPath, "xpath-no-keys-above": "/b:bgp/b:instances/b:instance/b:vpn-instances/b:vpn-instance/b:peers/b:peer", "xpath-anywhere": "//b:peer"} {
+				b.Run(name, func(b *testing.B) {
+					msg := c.frame(`<rpc xmlns="` + ncNS + `" message-id="1"><get>` + xpath(path+"[b:address='10.1.1.2']") + "</get></rpc>")
+					for b.Loop() {
+						e.exchange(msg)
+					}
+				})
+			}
 			b.Run("edit-one", func(b *testing.B) {
 				i := 0
 				for b.Loop() {

@@ -70,7 +70,6 @@ func TestReadErrors(t *testing.T) {
 	_, c := ready(t)
 	const getConfig = "/nc:rpc/nc:get-config"
 	tests := []struct{ name, op, want string }{
-		{"type xpath", `<get><filter type="xpath" select="/x"/></get>`, "protocol bad-attribute path=/nc:rpc/nc:get/nc:filter attribute=type element=filter"}, // netconf.md 43
 		{
 			"unknown source", "<get-config><source><intended/></source></get-config>",
 			"protocol unknown-element path=" + getConfig + "/nc:source/nc:intended element=intended",

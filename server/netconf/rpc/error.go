@@ -22,7 +22,7 @@ type Error struct {
 	Type    string
 	Tag     schema.Tag
 	AppTag  string
-	Path    xpath
+	Path    errorPath
 	Message string
 
 	// What error-info holds, in this order, empty for not there. The session
@@ -32,7 +32,7 @@ type Error struct {
 	hasNamespace             bool // bad-namespace may be empty
 	session                  uint32
 	holder                   bool
-	nonUnique                []xpath
+	nonUnique                []errorPath
 	info                     []xmltree.Element // defined by the module of the operation
 }
 
@@ -58,7 +58,7 @@ func (e *Error) namespace(ns string) *Error {
 	return e
 }
 
-func (e *Error) at(p xpath) *Error {
+func (e *Error) at(p errorPath) *Error {
 	e.Path = p
 	return e
 }

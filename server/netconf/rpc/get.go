@@ -19,27 +19,28 @@ var getOperation = operation{
 		if err != nil {
 			return nil, err
 		}
-		own, err := c.treeFilter()
+		v := c.srv.engine.View()
+		o := schema.XMLOptions{Content: schema.All, Defaults: mode}
+		sel, err := f.selects(c.ctx, v, o, c.srv)
 		if err != nil {
 			return nil, err
 		}
-		o := schema.XMLOptions{Content: schema.All, Defaults: mode}
-		return dataBody(c.srv.engine.View(), f, o, c.srv.appendTrees(nil, own)), nil
+		return dataBody(v, sel, o), nil
 	},
 }
 
-// dataBody streams <data>: what is selected of the records, and more.
-func dataBody(v schema.View, f *schema.Filter, o schema.XMLOptions, more []byte) body {
+// dataBody streams <data>: what is selected of the records, then of the trees.
+func dataBody(v schema.View, sel selection, o schema.XMLOptions) body {
 	return func(w io.Writer, prefix string) error {
 		x := writer{prefix: prefix}
 		x.open("data")
 		if _, err := w.Write(x.b); err != nil {
 			return err
 		}
-		if err := schema.EncodeXML(w, v, f, o); err != nil {
+		if err := schema.EncodeXML(w, v, sel.records, o); err != nil {
 			return err
 		}
-		x.b = append(x.b[:0], more...)
+		x.b = append(x.b[:0], sel.trees...)
 		x.close("data")
 		_, err := w.Write(x.b)
 		return err

@@ -19,6 +19,11 @@ var getConfigOperation = operation{
 			return nil, err
 		}
 		o := schema.XMLOptions{Content: schema.ConfigOnly, Defaults: mode}
-		return dataBody(c.srv.engine.ConfigView(c.view(from.place)), f, o, nil), nil
+		v := c.srv.engine.ConfigView(c.view(from.place))
+		sel, err := f.selects(c.ctx, v, o, nil)
+		if err != nil {
+			return nil, err
+		}
+		return dataBody(v, sel, o), nil
 	},
 }

@@ -32,7 +32,7 @@ var modules = func() []gen.Module {
 // features are those that are supported, by module. The others' modules have
 // none.
 var features = map[string][]string{
-	"ietf-netconf":                  {"candidate", "confirmed-commit", "rollback-on-error", "validate", "writable-running"},
+	"ietf-netconf":                  {"candidate", "confirmed-commit", "rollback-on-error", "validate", "writable-running", "xpath"},
 	"ietf-subscribed-notifications": {"encode-xml", "replay", "subtree"},
 }
 
@@ -91,6 +91,7 @@ func (s *Server) Capabilities() []string {
 		"urn:ietf:params:netconf:capability:with-defaults:1.0?basic-mode=explicit&also-supported=report-all,report-all-tagged,trim",
 		"urn:ietf:params:netconf:capability:notification:1.0",
 		"urn:ietf:params:netconf:capability:interleave:1.0",
+		"urn:ietf:params:netconf:capability:xpath:1.0",
 		"urn:ietf:params:netconf:capability:yang-library:1.1?revision=2019-01-04&content-id=" + s.contentID,
 	}
 	if s.startup {

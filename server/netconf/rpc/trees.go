@@ -1,7 +1,9 @@
 package rpc
 
 import (
-	"mooring/engine/schema"
+	"slices"
+
+	"mooring/engine/xpath"
 	"mooring/server/netconf/xmltree"
 )
 
@@ -22,32 +24,14 @@ var trees = []tree{
 	{subscribedNS, "subscriptions", subscriptionsTree},
 }
 
-// treeFilter reads the filter a second time, for what stands in no record. It
-// is nil where there is none: everything.
-func (c *call) treeFilter() (*xmltree.Filter, error) {
-	p := c.req.find("filter")
-	if p == nil {
-		return nil, nil
-	}
-	dec, err := c.req.enter(p)
-	if err != nil {
-		return nil, err
-	}
-	f, err := xmltree.ParseFilter(dec, func(namespace, name string) bool {
-		for _, t := range trees {
-			if t.name == name && (namespace == "" || namespace == t.namespace) {
-				return true
-			}
-		}
-		return false
+// isTree says whether a top-level element is one of the trees.
+func isTree(namespace, name string) bool {
+	return slices.ContainsFunc(trees, func(t tree) bool {
+		return t.name == name && (namespace == "" || namespace == t.namespace)
 	})
-	if err != nil {
-		return nil, &schema.Error{Tag: schema.BadElement, BadElement: "filter", Message: err.Error()}
-	}
-	return f, nil
 }
 
-// appendTrees appends what a filter selects of the trees.
+// appendTrees appends what a filter selects of the trees, nil for everything.
 func (s *Server) appendTrees(b []byte, f *xmltree.Filter) []byte {
 	for _, t := range trees {
 		if f != nil && !f.Selects(t.namespace, t.name) {
@@ -59,6 +43,48 @@ func (s *Server) appendTrees(b []byte, f *xmltree.Filter) []byte {
 		}
 		if ok {
 			b = e.Append(b, "")
+		}
+	}
+	return b
+}
+
+// treeSource has the trees for one evaluation of an XPath expression: each is
+// made when the expression comes to it.
+type treeSource struct {
+	server *Server
+	built  map[string]*xmltree.Element // by name
+}
+
+func (s *treeSource) Top(test xpath.Name, fn func(xpath.Node) bool) bool {
+	for _, t := range trees {
+		if !test.Matches(xpath.Name{Namespace: t.namespace, Local: t.name}) {
+			continue
+		}
+		e := s.built[t.name]
+		if e == nil {
+			made := t.build(s.server).In(t.namespace)
+			e = &made
+			s.built[t.name] = e
+		}
+		if !fn(xmltree.AsNode(e)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *treeSource) Owns(n xpath.Node) bool {
+	_, ok := n.(*xmltree.Node)
+	return ok
+}
+
+// appendPicked appends what of the trees an expression has selected.
+func (s *treeSource) appendPicked(b []byte, nodes []xpath.Node) []byte {
+	for _, t := range trees {
+		if e := s.built[t.name]; e != nil {
+			if picked, ok := e.Pick(nodes); ok {
+				b = picked.Append(b, "")
+			}
 		}
 	}
 	return b

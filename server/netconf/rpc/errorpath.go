@@ -10,8 +10,8 @@ import (
 // basePrefix is what paths into the request itself use.
 const basePrefix = "nc"
 
-// xpath is the text of an error-path, with the prefixes that it uses.
-type xpath struct {
+// errorPath is the text of an error-path, with the prefixes that it uses.
+type errorPath struct {
 	text     string
 	prefixes []prefixOf // in the order of first use
 }
@@ -29,8 +29,8 @@ var modulePrefixes = func() map[string]prefixOf {
 
 // dataPath is the absolute path of a data node: every step with its prefix,
 // every list with its keys (RFC 6241 4.3, RFC 7950 9.13).
-func dataPath(p schema.Path) xpath {
-	var x xpath
+func dataPath(p schema.Path) errorPath {
+	var x errorPath
 	var b strings.Builder
 	for _, step := range p {
 		prefix := x.use(modulePrefixes[step.Node.Module])
@@ -47,17 +47,17 @@ func dataPath(p schema.Path) xpath {
 }
 
 // requestPath is the path of a parameter of an operation of NETCONF itself.
-func requestPath(steps ...string) xpath {
+func requestPath(steps ...string) errorPath {
 	return pathIn(prefixOf{basePrefix, BaseNamespace}, steps...)
 }
 
 // here is the path of the operation, or of a parameter of it.
-func (c *call) here(param ...string) xpath {
+func (c *call) here(param ...string) errorPath {
 	return pathIn(prefixOfNamespace(c.req.op.namespace), append([]string{c.req.op.local}, param...)...)
 }
 
-func pathIn(p prefixOf, steps ...string) xpath {
-	x := xpath{text: "/" + basePrefix + ":rpc"}
+func pathIn(p prefixOf, steps ...string) errorPath {
+	x := errorPath{text: "/" + basePrefix + ":rpc"}
 	x.use(prefixOf{basePrefix, BaseNamespace})
 	for _, s := range steps {
 		x.text += "/" + x.use(p) + ":" + s
@@ -76,7 +76,7 @@ func prefixOfNamespace(ns string) prefixOf {
 }
 
 // use declares a prefix and returns it.
-func (x *xpath) use(p prefixOf) string {
+func (x *errorPath) use(p prefixOf) string {
 	for _, have := range x.prefixes {
 		if have == p {
 			return p.prefix
@@ -86,7 +86,7 @@ func (x *xpath) use(p prefixOf) string {
 	return p.prefix
 }
 
-func (x *xpath) appendDeclarations(b []byte) []byte {
+func (x *errorPath) appendDeclarations(b []byte) []byte {
 	for _, p := range x.prefixes {
 		b = append(b, ` xmlns:`+p.prefix+`="`...)
 		b = xmltok.AppendEscapedAttr(b, p.namespace)
