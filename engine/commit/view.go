@@ -39,6 +39,11 @@ func (c *Coordinator) View() schema.View {
 // ConfigView returns the configuration that r reads, without state.
 func (c *Coordinator) ConfigView(r schema.Reader) schema.View { return view{Reader: r} }
 
+// ScanEntries does what the Reader can do better than Scan.
+func (v view) ScanEntries(prefix schema.Key, fn func(schema.Key, ygot.GoStruct) bool) {
+	schema.ScanEntries(v.Reader, prefix, fn)
+}
+
 // State renders the config-false part of a record, nil for none.
 func (v view) State(k schema.Key) ygot.GoStruct {
 	if v.r == nil {

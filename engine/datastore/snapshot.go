@@ -42,6 +42,24 @@ func (t tree) scan(prefix schema.Key, fn func(schema.Key, ygot.GoStruct) bool) {
 	})
 }
 
+// entries is scan of the records that are no deeper than the prefix. What is
+// below one of them is passed over at once.
+func (t tree) entries(prefix schema.Key, fn func(schema.Key, ygot.GoStruct) bool) {
+	for from, more := prefix, true; more; {
+		more = false
+		t.records.Ascend(from, func(k schema.Key, rec ygot.GoStruct) bool {
+			switch {
+			case !strings.HasPrefix(string(k), string(prefix)):
+				return false
+			case strings.IndexByte(string(k[len(prefix):]), 0) >= 0: // below the one before
+				from, more = k[:len(prefix)+strings.IndexByte(string(k[len(prefix):]), 0)]+"\x01", true
+				return false
+			}
+			return fn(k, rec)
+		})
+	}
+}
+
 // holders calls fn for the key of each index entry "entry\x01key", in order.
 func (t tree) holders(entry string, fn func(schema.Key) bool) {
 	prefix := entry + "\x01"
@@ -99,6 +117,12 @@ func (s *Snapshot) Get(k schema.Key) ygot.GoStruct { return s.get(k) }
 // until fn returns false.
 func (s *Snapshot) Scan(prefix schema.Key, fn func(schema.Key, ygot.GoStruct) bool) {
 	s.scan(prefix, fn)
+}
+
+// ScanEntries is Scan of the records that are no deeper than prefix, at a cost
+// that what is below them does not add to.
+func (s *Snapshot) ScanEntries(prefix schema.Key, fn func(schema.Key, ygot.GoStruct) bool) {
+	s.entries(prefix, fn)
 }
 
 // Referrers calls fn for each record that names k in a leafref, in key order,

@@ -235,10 +235,23 @@ func TestScanStopsAndKeepsToThePrefix(t *testing.T) {
 	if got := len(keysOf(snap, "")); got != snap.Len() || got != 10 {
 		t.Errorf("a scan of everything finds %d, Len says %d, want 10", got, snap.Len())
 	}
+	for prefix, want := range map[schema.Key]int{"\x00i": 1, instance + "\x00v": 1, public + "\x00p": 5, public + "\x00g": 1, "\x00V": 1, "\x00x": 0} {
+		n := 0
+		snap.ScanEntries(prefix, func(k schema.Key, rec ygot.GoStruct) bool {
+			if n++; rec == nil || strings.Count(string(k), "\x00") != strings.Count(string(prefix), "\x00") {
+				t.Errorf("entries of %q: %q", prefix, k)
+			}
+			return true
+		})
+		if n != want {
+			t.Errorf("%d entries of %q, want %d", n, prefix, want)
+		}
+	}
 	n := 0
-	snap.Scan(public+"\x00p", func(schema.Key, ygot.GoStruct) bool { n++; return n < 2 })
-	if n != 2 {
-		t.Errorf("a scan that is told to stop after 2 calls %d times", n)
+	snap.ScanEntries(public+"\x00p", func(schema.Key, ygot.GoStruct) bool { n++; return n < 2 })
+	snap.Scan(public+"\x00p", func(schema.Key, ygot.GoStruct) bool { n++; return n < 4 })
+	if n != 4 {
+		t.Errorf("two scans that are told to stop after 2 call %d times", n)
 	}
 }
 

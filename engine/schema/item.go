@@ -133,10 +133,8 @@ func (i *Item) entry(c *Node, key Value, at place) *Item {
 
 func (i *Item) eachRecord(c *Node, fn func(*Item) bool) bool {
 	prefix, more := i.key.childPrefix(c.kind), true
-	i.tree.View.Scan(prefix, func(k Key, rec ygot.GoStruct) bool {
-		if k.direct(prefix) {
-			more = fn(&Item{tree: i.tree, parent: i, n: c, key: k, cfg: structOf(rec)})
-		}
+	ScanEntries(i.tree.View, prefix, func(k Key, rec ygot.GoStruct) bool {
+		more = fn(&Item{tree: i.tree, parent: i, n: c, key: k, cfg: structOf(rec)})
 		return more
 	})
 	return more

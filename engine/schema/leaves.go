@@ -129,14 +129,12 @@ func (w *walker) records(s Step, rest Path, at place, depth int) {
 		w.enterRecord(s, rest, recordAt(w.view, MakeKey(at.key, n.kind), w.o.Content), depth)
 	case s.wild():
 		prefix := at.key.childPrefix(n.kind)
-		w.view.Scan(prefix, func(k Key, rec ygot.GoStruct) bool {
-			if k.direct(prefix) {
-				at := place{key: k}
-				if !passing {
-					at = recordOf(w.view, k, rec, w.o.Content)
-				}
-				w.enterRecord(Step{n, []string{k.Name()}}, rest, at, depth)
+		ScanEntries(w.view, prefix, func(k Key, rec ygot.GoStruct) bool {
+			at := place{key: k}
+			if !passing {
+				at = recordOf(w.view, k, rec, w.o.Content)
 			}
+			w.enterRecord(Step{n, []string{k.Name()}}, rest, at, depth)
 			return !w.stopped
 		})
 	default:

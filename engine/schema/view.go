@@ -15,6 +15,26 @@ type View interface {
 	Scan(prefix Key, fn func(Key, ygot.GoStruct) bool)
 }
 
+// EntryScanner is a View that finds the entries of a list without looking at
+// the records below each of them.
+type EntryScanner interface {
+	// ScanEntries is Scan of the records that are no deeper than the prefix.
+	ScanEntries(prefix Key, fn func(Key, ygot.GoStruct) bool)
+}
+
+// ScanEntries calls fn for the records directly below a prefix, the entries of
+// one list, in order, until fn returns false.
+func ScanEntries(v interface {
+	Scan(prefix Key, fn func(Key, ygot.GoStruct) bool)
+}, prefix Key, fn func(Key, ygot.GoStruct) bool,
+) {
+	if s, ok := v.(EntryScanner); ok {
+		s.ScanEntries(prefix, fn)
+		return
+	}
+	v.Scan(prefix, func(k Key, rec ygot.GoStruct) bool { return !k.direct(prefix) || fn(k, rec) })
+}
+
 // Reader is a configuration to read and to validate.
 type Reader interface {
 	Get(k Key) ygot.GoStruct

@@ -175,11 +175,9 @@ func (e *xmlEncoder) records(n *Node, parent Key, sel selection) {
 		}
 		return
 	}
-	e.view.Scan(prefix, func(k Key, rec ygot.GoStruct) bool {
-		if k.direct(prefix) {
-			e.entry(n, recordOf(e.view, k, rec, e.content), sel)
-			e.recordDone()
-		}
+	ScanEntries(e.view, prefix, func(k Key, rec ygot.GoStruct) bool {
+		e.entry(n, recordOf(e.view, k, rec, e.content), sel)
+		e.recordDone()
 		return e.err == nil
 	})
 }

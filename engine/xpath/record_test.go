@@ -54,6 +54,17 @@ func (c *counted) Scan(p schema.Key, fn func(schema.Key, ygot.GoStruct) bool) {
 	})
 }
 
+// ScanEntries passes over what is below an entry.
+func (c *counted) ScanEntries(p schema.Key, fn func(schema.Key, ygot.GoStruct) bool) {
+	c.memory.Scan(p, func(k schema.Key, rec ygot.GoStruct) bool {
+		if strings.Contains(string(k[len(p):]), "\x00") {
+			return true
+		}
+		c.scanned++
+		return fn(k, rec)
+	})
+}
+
 func paths(set []Node) string {
 	out := make([]string, len(set))
 	for i, n := range set {
@@ -207,6 +218,8 @@ func TestIndex(t *testing.T) {
 		peers + "[config/as > 1 and address='10.0.1.1']/config/as",
 		peers + "[config/as][address='10.0.1.1']/config/as",
 		peers + "[address=current()" + peers + "[address='10.0.1.1']/address]/config/as",
+		"/bgp/instances/instance/vpn-instances/vpn-instance/peers/peer[address='10.0.1.1']/config/as",
+		"//peer[address='10.0.1.1']/config/as",
 	} {
 		x, err := Compile(expr, bgpScope)
 		if err != nil {
