@@ -121,7 +121,7 @@ func (c *call) instant(p *param) (time.Time, error) {
 }
 
 // hereIn is the path of a parameter that has a namespace of its own.
-func (c *call) hereIn(n name) xpath {
+func (c *call) hereIn(n name) errorPath {
 	x := c.here()
 	x.text += "/" + x.use(prefixOfNamespace(n.namespace)) + ":" + n.local
 	return x
