@@ -179,18 +179,15 @@ func (i item) Deref(fn func(Node) bool) bool {
 		return true
 	}
 	var down []*schema.Node
-	up := i.Item
 	for target := i.Node().Type.Leafref; ; target = target.Parent {
-		for up = i.Item; up != nil && up.Node() != target; {
-			up = up.Parent()
+		for up := i.Item; up != nil; up = up.Parent() {
+			if up.Node() == target {
+				slices.Reverse(down)
+				return descend(up, down, i.Value().String(), fn)
+			}
 		}
-		if up != nil {
-			break
-		}
-		down = append(down, target)
+		down = append(down, target) // the root is above both
 	}
-	slices.Reverse(down)
-	return descend(up, down, i.Value().String(), fn)
 }
 
 // descend calls fn for the leaves with a value at the end of a way down.

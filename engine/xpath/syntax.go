@@ -102,11 +102,6 @@ var axes = map[string]axis{
 	"self": axisSelf, "descendant-or-self": axisDescendantOrSelf, "ancestor-or-self": axisAncestorOrSelf,
 }
 
-// reverse says whether positions on the axis count backwards (XPath 1.0 2.4).
-func (a axis) reverse() bool {
-	return a == axisAncestor || a == axisAncestorOrSelf || a == axisPreceding || a == axisPrecedingSibling
-}
-
 // testKind is what kind of node a test is for (XPath 1.0 2.3).
 type testKind uint8
 
