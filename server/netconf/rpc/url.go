@@ -12,8 +12,8 @@ import (
 type source struct {
 	place
 	param *param
-	at    xpath  // of the place in the request
-	file  string // that a URL names
+	at    errorPath // of the place in the request
+	file  string    // that a URL names
 }
 
 // same says whether both name the same configuration.
