@@ -83,6 +83,9 @@ type Options struct {
 	// KeepPending keeps a commit of a candidate from confirming.
 	KeepPending bool
 
+	// undoes is set where something is taken back by itself: that goes whoever
+	// has locked it since.
+	undoes   bool
 	restores *uint64 // of a rollback: the revision that it leads back to
 }
 

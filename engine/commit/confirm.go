@@ -274,7 +274,7 @@ func (c *Coordinator) expire(ctx context.Context) time.Duration {
 // with it. The caller holds c.mu.
 func (c *Coordinator) rollBackPending(ctx context.Context, actor Actor, kind PendingKind, why string) error {
 	p := c.Pending()
-	opt := Options{Comment: why, ConfirmID: p.ID}
+	opt := Options{Comment: why, ConfirmID: p.ID, undoes: true}
 	if _, err := c.rollBack(context.WithoutCancel(ctx), actor, opt, p.Base); err != nil {
 		return err
 	}

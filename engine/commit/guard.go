@@ -259,7 +259,7 @@ func (c *Coordinator) rollBackGuarded(ctx context.Context, g *Guarded, why strin
 	if c.Pending() != nil {
 		return c.rollBackPending(ctx, actor, PendingGuardUnmet, why)
 	}
-	if _, err := c.rollBack(context.WithoutCancel(ctx), actor, Options{Comment: why}, g.Base); err != nil {
+	if _, err := c.rollBack(context.WithoutCancel(ctx), actor, Options{Comment: why, undoes: true}, g.Base); err != nil {
 		return err
 	}
 	c.log.Warn("rolled back", "why", why)

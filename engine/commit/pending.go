@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mooring/engine/datastore"
+	"mooring/engine/schema"
 )
 
 // PendingKind is what can happen to a confirmed commit.
@@ -91,16 +92,43 @@ func (c *Coordinator) Lock(ctx context.Context, actor Actor, ds datastore.Datast
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.mayLock(ctx, actor); err != nil {
+		return err
+	}
+	return c.cfg.Store.Lock(ds, actor.holder())
+}
+
+// LockPartly locks the nodes of running that pick returns, as
+// Store().LockPartly does. pick sees running without state, which nobody
+// changes meanwhile. Nothing can be locked while a confirmed commit of somebody
+// else waits.
+func (c *Coordinator) LockPartly(
+	ctx context.Context, actor Actor, selects []datastore.Select, pick func(schema.View) ([]schema.Path, error),
+) (*datastore.PartialLock, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.mayLock(ctx, actor); err != nil {
+		return nil, err
+	}
+	nodes, err := pick(c.ConfigView(c.cfg.Store.Running()))
+	if err != nil {
+		return nil, err
+	}
+	return c.cfg.Store.LockPartly(actor.holder(), selects, nodes)
+}
+
+// mayLock checks the pending commit for a lock on running.
+func (c *Coordinator) mayLock(ctx context.Context, actor Actor) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if p := c.Pending(); p != nil && !p.by(actor) {
 		return &datastore.LockedError{
-			Datastore: ds, Holder: datastore.Holder{Session: p.Session, Protocol: p.Protocol}, Reason: (&PendingError{*p}).Error(),
+			Holder: datastore.Holder{Session: p.Session, Protocol: p.Protocol}, Reason: (&PendingError{*p}).Error(),
 		}
 	}
 	if g := c.Guarded(); g != nil {
-		return &datastore.LockedError{Datastore: ds, Holder: datastore.Holder{Protocol: g.Protocol}, Reason: (&GuardError{*g}).Error()}
+		return &datastore.LockedError{Holder: datastore.Holder{Protocol: g.Protocol}, Reason: (&GuardError{*g}).Error()}
 	}
-	return c.cfg.Store.Lock(ds, actor.holder())
+	return nil
 }

@@ -19,6 +19,11 @@ import (
 // commit takes an edited transaction from validation to telling. The caller
 // holds c.mu.
 func (c *Coordinator) commit(ctx context.Context, actor Actor, opt Options, txn *datastore.Txn) (*Result, error) {
+	if !opt.undoes {
+		if err := c.cfg.Store.CheckChange(actor.holder(), txn); err != nil {
+			return nil, err
+		}
+	}
 	dirty := txn.Dirty()
 	if errs := schema.Validate(txn, dirty); len(errs) > 0 {
 		return nil, errs

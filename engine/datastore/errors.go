@@ -21,6 +21,8 @@ var (
 	// ErrStale is returned by Persist for a Txn whose base is no longer the
 	// last commit.
 	ErrStale = errors.New("another commit came first")
+	// ErrNoLock is returned by UnlockPartly for a lock that its caller has not.
+	ErrNoLock = errors.New("no such partial lock of this session")
 	// ErrClosed is returned by what needs an open Store after Close.
 	ErrClosed = errors.New("datastore is closed")
 )
@@ -30,7 +32,8 @@ var (
 // maps it to in-use or lock-denied (RFC 6241 Appendix A).
 type LockedError struct {
 	Datastore Datastore
-	Holder    Holder // zero where no lock but the content is in the way
+	Holder    Holder      // zero where no lock but the content is in the way
+	Path      schema.Path // what a partial lock protects, nil for the whole
 	Reason    string
 }
 

@@ -45,8 +45,10 @@ type Lock struct {
 
 // lockTable is who holds which lock. The zero value holds none.
 type lockTable struct {
-	mu   sync.Mutex // guards held; taken after the mutex of a Candidate
-	held [datastores]*Lock
+	mu          sync.Mutex // guards what follows; taken after the mutex of a Candidate
+	held        [datastores]*Lock
+	partial     []*PartialLock // of running; never changed in place
+	lastPartial uint32
 }
 
 // lock gives ds to h. A lock that h itself holds is in the way too (RFC 6241
@@ -56,6 +58,10 @@ func (t *lockTable) lock(ds Datastore, h Holder, modified bool) error {
 	defer t.mu.Unlock()
 	if l := t.held[ds]; l != nil {
 		return &LockedError{Datastore: ds, Holder: l.Holder, Reason: "already locked by " + l.Holder.String()}
+	}
+	if ds == DatastoreRunning && len(t.partial) > 0 { // RFC 5717 2.1.1: also of h itself
+		l := t.partial[0]
+		return &LockedError{Datastore: ds, Holder: l.Holder, Reason: "parts of it are locked by " + l.Holder.String()}
 	}
 	if modified {
 		return &LockedError{Datastore: ds, Reason: "modified and not committed: commit or discard the changes first"}
@@ -132,6 +138,7 @@ func (s *Store) Unlock(ds Datastore, h Holder) error {
 // ReleaseAll gives up all locks of h, as at the end of its session (RFC 6241
 // 7.5). It does nothing where there is none.
 func (s *Store) ReleaseAll(h Holder) {
+	s.locks.releasePartial(h)
 	for ds := range Datastore(datastores) {
 		if s.locks.holds(ds, h) {
 			_ = s.Unlock(ds, h) // h alone gives up its locks, so at worst it has done so meanwhile

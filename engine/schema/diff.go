@@ -29,6 +29,28 @@ func Diff(k Key, old, new ygot.GoStruct) []Change {
 	return d.out
 }
 
+// Touches says whether what stands at p, or below it in the record, differs.
+// p leads into the record.
+func (d Dirty) Touches(p Path) bool {
+	_, rest, ok := p.Record()
+	if !ok || len(rest) == 0 {
+		return ok
+	}
+	n, a, b := rest.Node(), locate(structOf(d.Old), rest), locate(structOf(d.New), rest)
+	switch {
+	case n.IsLeaf():
+		return !n.sameLeaf(a, b)
+	case n.Kind == List && rest[len(rest)-1].wild():
+		return !n.sameList(a, b)
+	case n.Kind == List:
+		key := rest[len(rest)-1].Keys[0]
+		a, b = n.entry(a, key), n.entry(b, key)
+		return a.IsValid() != b.IsValid() || a.IsValid() && !equal(n, a, b)
+	}
+	a, b = n.sub(a), n.sub(b)
+	return n.Presence && a.IsValid() != b.IsValid() || (a.IsValid() || b.IsValid()) && !equal(n, a, b)
+}
+
 // differ collects changes. The steps from the record to the node at hand are
 // on a stack, and the record's own path is made for the first change.
 type differ struct {

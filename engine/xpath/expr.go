@@ -3,6 +3,7 @@ package xpath
 import (
 	"context"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -63,6 +64,17 @@ func Compile(text string, scope *Scope) (*Expr, error) {
 
 // String returns the text.
 func (x *Expr) String() string { return x.text }
+
+// Prefixes are the namespaces of the prefixes that the text uses.
+func (x *Expr) Prefixes() map[string]string {
+	used := map[string]string{}
+	for prefix, ns := range x.scope.Prefixes {
+		if prefix != "" && strings.Contains(x.text, prefix+":") {
+			used[prefix] = ns
+		}
+	}
+	return used
+}
 
 // NodeSet says whether the value is a node-set.
 func (x *Expr) NodeSet() bool { return x.root.kind() == kindNodes }

@@ -60,13 +60,17 @@ func (c *call) filter() (*filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newXPathFilter(text, dec.Scope(), func(tag schema.Tag, message string) error {
+	f, err := compile(text, dec.Scope(), func(tag schema.Tag, message string) error {
 		e := protocolError(tag, message).at(at)
 		if tag == schema.InvalidValue { // of an attribute
 			e = protocolError(schema.BadAttribute, message).attribute("select", "filter").at(at)
 		}
 		return e
 	})
+	if err != nil {
+		return nil, err
+	}
+	return f, f.needsNodes()
 }
 
 // subtreeFilter reads a parameter that holds a subtree filter.
@@ -88,9 +92,9 @@ func (c *call) subtreeFilter(p *param) (*filter, error) {
 	return f, nil
 }
 
-// xpathFilter reads a parameter that is a leaf with an expression (RFC 8526,
-// RFC 8639). Its prefixes are those in scope on the leaf.
-func (c *call) xpathFilter(p *param) (*filter, error) {
+// expression reads a parameter that is a leaf with an expression of any type.
+// Its prefixes are those in scope on the leaf.
+func (c *call) expression(p *param) (*filter, error) {
 	fault := func(tag schema.Tag, message string) error { return protocolError(tag, message).at(c.here(p.local)) }
 	if p.child != nil {
 		return nil, fault(schema.InvalidValue, p.local+" is an XPath expression and holds no element")
@@ -107,24 +111,29 @@ func (c *call) xpathFilter(p *param) (*filter, error) {
 			return nil, err
 		}
 		if tok.Kind == xmltok.EndElement {
-			return newXPathFilter(string(text), scope, fault)
+			return compile(string(text), scope, fault)
 		}
 		text = append(text, tok.Text...)
 	}
 }
 
-// newXPathFilter compiles an expression, which must select nodes, with the
-// prefixes that are in scope where it stands.
-func newXPathFilter(text string, prefixes map[string]string, fault faultOf) (*filter, error) {
+// compile makes a filter of an expression, with the prefixes that are in scope
+// where it stands.
+func compile(text string, prefixes map[string]string, fault faultOf) (*filter, error) {
 	f := &filter{fault: fault}
 	var err error
 	if f.expr, err = xpath.Compile(strings.TrimSpace(text), &xpath.Scope{Prefixes: prefixes, Derived: derived}); err != nil {
 		return nil, f.wire(err, schema.TooBig)
 	}
-	if !f.expr.NodeSet() {
-		return nil, fault(schema.InvalidValue, "the expression must select nodes, and not be a string, number or boolean")
-	}
 	return f, nil
+}
+
+// needsNodes refuses an expression whose value is no node-set.
+func (f *filter) needsNodes() error {
+	if f.expr.NodeSet() {
+		return nil
+	}
+	return f.fault(schema.InvalidValue, "the expression must select nodes, and not be a string, number or boolean")
 }
 
 // wire tells the client what package xpath says. limit is the tag for what is

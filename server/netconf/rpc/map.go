@@ -54,7 +54,7 @@ func wireErrors(err error) []*Error {
 		return []*Error{schemaError(e)}
 	}
 	if e, ok := errors.AsType[*datastore.LockedError](err); ok {
-		return []*Error{protocolError(schema.InUse, e.Error())}
+		return []*Error{protocolError(schema.InUse, e.Error()).at(dataPath(e.Path))}
 	}
 	if e, ok := errors.AsType[*datastore.ConflictError](err); ok {
 		return applicationError(schema.OperationFailed, e.Keys[0].Path(), e.Error())

@@ -92,6 +92,7 @@ func (s *Server) Capabilities() []string {
 		"urn:ietf:params:netconf:capability:notification:1.0",
 		"urn:ietf:params:netconf:capability:interleave:1.0",
 		"urn:ietf:params:netconf:capability:xpath:1.0",
+		"urn:ietf:params:netconf:capability:partial-lock:1.0",
 		"urn:ietf:params:netconf:capability:yang-library:1.1?revision=2019-01-04&content-id=" + s.contentID,
 	}
 	if s.startup {

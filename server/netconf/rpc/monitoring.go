@@ -45,6 +45,9 @@ func (s *Server) stateOfDatastores() xmltree.Element {
 			d.Children = append(d.Children, xmltree.New("locks", xmltree.New("global-lock",
 				xmltree.Leaf("locked-by-session", number(l.Holder.Session)), xmltree.Leaf("locked-time", stamp(l.Since)))))
 		}
+		if parts := s.engine.Store().PartialLocks(); ds == datastore.DatastoreRunning && len(parts) > 0 {
+			d.Children = append(d.Children, xmltree.New("locks", stateOfPartialLocks(parts)...))
+		}
 		e.Children = append(e.Children, d)
 	}
 	return e

@@ -26,6 +26,8 @@ var operations = func() map[name]*operation {
 	}
 	m[name{"get-schema", monitoringNS}] = &getSchemaOperation
 	m[name{"create-subscription", notificationNS}] = &createSubscriptionOperation
+	m[name{"partial-lock", partialLockNS}] = &partialLockOperation
+	m[name{"partial-unlock", partialLockNS}] = &partialUnlockOperation
 	for local, op := range map[string]operation{
 		"establish-subscription": establishSubscriptionOperation,
 		"modify-subscription":    modifySubscriptionOperation,

@@ -47,6 +47,8 @@ type Engine interface {
 	Reset(ctx context.Context, actor commit.Actor, peer bgp.PeerKey, mode commit.ResetMode, text string) error
 	// Rollback makes running what it was after a commit of the history.
 	Rollback(ctx context.Context, actor commit.Actor, opt commit.Options, commitID string) (*commit.Result, error)
+	// LockPartly locks what pick selects of running. It may wait for a commit.
+	LockPartly(_ context.Context, _ commit.Actor, _ []datastore.Select, pick func(schema.View) ([]schema.Path, error)) (*datastore.PartialLock, error)
 	// View is running and the state of this instant. It never waits.
 	View() schema.View
 	// ConfigView is what a Reader reads, without state.
@@ -238,6 +240,7 @@ type spec struct {
 	name      string
 	namespace string // empty: that of the operation
 	mandatory bool
+	many      bool // a leaf-list
 }
 
 // run checks the envelope and runs the operation.
@@ -271,15 +274,15 @@ func (c *call) checkParams(specs []spec) error {
 	here := c.here()
 	for i := range c.req.params {
 		p := &c.req.params[i]
-		known := slices.ContainsFunc(specs, func(s spec) bool {
+		known := slices.IndexFunc(specs, func(s spec) bool {
 			return s.name == p.local && p.namespace == cmp.Or(s.namespace, c.req.op.namespace)
 		})
 		switch {
 		case !knownNamespace(p.namespace):
 			return protocolError(schema.UnknownNamespace, "unknown namespace").element(p.local).namespace(p.namespace).at(here)
-		case !known:
+		case known < 0:
 			return protocolError(schema.UnknownElement, c.req.op.local+" has no parameter "+p.local).element(p.local).at(here)
-		case c.req.findIn(p.namespace, p.local) != p:
+		case !specs[known].many && c.req.findIn(p.namespace, p.local) != p:
 			return protocolError(schema.BadElement, "parameter "+p.local+" is given twice").element(p.local).at(here)
 		}
 	}
