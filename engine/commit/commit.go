@@ -117,6 +117,8 @@ type Coordinator struct {
 
 	watchers pendingWatchers
 
+	past stateLog // written to under tell
+
 	// tell keeps one order between changing oper and publishing in feed, and
 	// guards noted. It is held for a moment only, never while calling out.
 	tell    sync.Mutex
@@ -144,6 +146,7 @@ func New(cfg Config) *Coordinator {
 		counted:   make(chan struct{}, 1),
 		queries:   sourceIndex{byPeer: map[bgp.PeerKey]srcaddr.Query{}, byNamespace: map[string]map[bgp.PeerKey]struct{}{}},
 	}
+	c.past.limit = stateLogSize
 	c.resets.byPeer = map[bgp.PeerKey][]bgp.Reset{}
 	c.drift.now = map[bgp.PeerKey]string{}
 	c.costs = plan.Costs{

@@ -29,6 +29,7 @@ type Entry struct {
 	snap  *datastore.Snapshot
 	oper  operstate.Entry // of a peer
 	facts *facts          // of the agent and of a VPN instance
+	past  bool            // what is known of the present only is not to be shown
 }
 
 // facts are what the state of a record shows beside its configuration, where
@@ -41,6 +42,7 @@ type facts struct {
 	history []datastore.Commit // oldest first, shared
 	guarded *Guarded
 	results []string // of the history, where it is to be shown
+	past    bool     // what is known of the present only is not to be shown
 }
 
 // facts returns those of the agent now.
@@ -78,6 +80,7 @@ func (e Entry) State() ygot.GoStruct {
 		return nil
 	}
 	r := e.c.renderer(e.snap)
+	r.past = e.past
 	switch e.key.Kind().Letter {
 	case schema.KindPeer:
 		return r.peer(e.key, e.oper)
@@ -103,5 +106,5 @@ func States(ch *Change) (old, new ygot.GoStruct) {
 // agentWith renders the agent with some commits only and without what never
 // changes.
 func (e Entry) agentWith(h history) ygot.GoStruct {
-	return e.c.renderer(e.snap).agentNow(&facts{online: e.facts.online, drift: e.facts.drift, history: h.commits, results: h.results})
+	return e.c.renderer(e.snap).agentNow(&facts{online: e.facts.online, drift: e.facts.drift, history: h.commits, results: h.results, past: e.past})
 }

@@ -122,7 +122,7 @@ func (c *Coordinator) observe(key bgp.PeerKey, at time.Time, fn func(*bgp.PeerSt
 	k := peerRecordKey(key)
 	snap := c.cfg.Store.Running()
 	vpn := c.entry(snap, instanceRecordKey(key.InstanceKey()), time.Time{}, "")
-	c.oper.Set(key, operstate.Entry{State: &st, Applied: o.Applied})
+	c.know(key, at, operstate.Entry{State: &st, Applied: o.Applied})
 	if c.Guarded() != nil {
 		c.wakeUp()
 	}
@@ -138,6 +138,12 @@ func (c *Coordinator) observe(key bgp.PeerKey, at time.Time, fn func(*bgp.PeerSt
 	c.feed.Publish([]Change{change})
 }
 
+// know replaces what is known of a peer and remembers what was. The caller
+// holds c.tell.
+func (c *Coordinator) know(key bgp.PeerKey, at time.Time, e operstate.Entry) {
+	c.past.add(at, key, c.oper.Set(key, e), e)
+}
+
 // forget drops what is known of a peer that the backend has forgotten, unless
 // it is to have it again.
 func (c *Coordinator) forget(key bgp.PeerKey) {
@@ -149,7 +155,7 @@ func (c *Coordinator) forget(key bgp.PeerKey) {
 		return
 	}
 	vpn := c.entry(snap, instanceRecordKey(key.InstanceKey()), time.Time{}, "")
-	c.oper.Set(key, operstate.Entry{})
+	c.know(key, c.cfg.Now(), operstate.Entry{})
 	if !c.feed.Idle() {
 		c.countsMoved(key.InstanceKey(), vpn)
 	}

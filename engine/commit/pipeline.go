@@ -238,7 +238,7 @@ func (c *Coordinator) applied(steps []plan.Step, queries map[bgp.PeerKey]srcaddr
 		case plan.CreatePeer, plan.UpdatePeer:
 			c.setApplied(s.Peer, s.New)
 		case plan.DeletePeer:
-			c.oper.Set(s.Peer, operstate.Entry{})
+			c.know(s.Peer, c.cfg.Now(), operstate.Entry{})
 			c.queries.remove(s.Peer)
 		}
 	}

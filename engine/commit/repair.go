@@ -23,6 +23,7 @@ import (
 func (c *Coordinator) Boot(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer func() { c.past.begin(c.cfg.Now()) }()
 	c.setOnline(true)
 	c.cfg.Store.SetHistory(int(historySize(c.cfg.Store.Running())))
 	if err := c.startUp(); err != nil {
@@ -174,7 +175,7 @@ func (c *Coordinator) skip(steps []plan.Step, failed int, err error) []plan.Step
 // setApplied records what the backend accepted. What held the peer down
 // because the backend had not accepted it is over.
 func (c *Coordinator) setApplied(key bgp.PeerKey, spec *bgp.PeerSpec) {
-	c.oper.Update(key, func(e operstate.Entry) operstate.Entry {
+	old, e := c.oper.Update(key, func(e operstate.Entry) operstate.Entry {
 		e.Applied = spec
 		if e.State != nil && e.State.Down != bgp.DownNone {
 			st := *e.State
@@ -183,4 +184,5 @@ func (c *Coordinator) setApplied(key bgp.PeerKey, spec *bgp.PeerSpec) {
 		}
 		return e
 	})
+	c.past.add(c.cfg.Now(), key, old, e)
 }

@@ -44,10 +44,11 @@ type (
 type renderer struct {
 	planner
 	snap *datastore.Snapshot
+	past bool // what is known of the present only is not to be shown
 }
 
 func (c *Coordinator) renderer(snap *datastore.Snapshot) *renderer {
-	return &renderer{planner{c: c, r: snap, instances: map[bgp.InstanceKey]*bgp.InstanceSpec{}}, snap}
+	return &renderer{planner{c: c, r: snap, instances: map[bgp.InstanceKey]*bgp.InstanceSpec{}}, snap, false}
 }
 
 // state returns the config-false part of the record at k, nil for none.
@@ -224,7 +225,7 @@ func (r *renderer) sourceState(rec *peerRec, s *bgp.PeerSpec, q srcaddr.Query) *
 	if s.SourceWarning != "" {
 		out.SourceWarning = &s.SourceWarning
 	}
-	if s.Down == bgp.DownAmbiguousSource || s.SourceWarning != "" {
+	if !r.past && (s.Down == bgp.DownAmbiguousSource || s.SourceWarning != "") {
 		for _, a := range r.c.cfg.Sources.Resolve(q).Candidates {
 			out.Candidate = append(out.Candidate, a.String())
 		}

@@ -89,7 +89,9 @@ func (r *renderer) agent(f *facts) ygot.GoStruct {
 	whole.results = c.results(f.history, f.guarded)
 	out := r.agentNow(&whole)
 	out.State.Version, out.State.StartTime = &c.cfg.Version, stamp(c.start)
-	c.describeBackend(out.Backend.State)
+	if !f.past {
+		c.describeBackend(out.Backend.State)
+	}
 	return out
 }
 
@@ -97,9 +99,11 @@ func (r *renderer) agent(f *facts) ygot.GoStruct {
 func (r *renderer) agentNow(f *facts) *agentRec {
 	out := &agentRec{
 		State:   &gen.MooringAgent_Agent_State{Revision: ygot.Uint64(r.snap.Revision())},
-		Backend: &gen.MooringAgent_Agent_Backend{State: &backendStateRec{Connected: &f.online, Drift: r.c.driftState(f.drift)}},
 		History: &gen.MooringAgent_Agent_History{State: &gen.MooringAgent_Agent_History_State{Size: ygot.Uint16(historySize(r.snap))}},
 		Commits: &gen.MooringAgent_Agent_Commits{Commit: make(map[uint64]*gen.MooringAgent_Agent_Commits_Commit, len(f.history))},
+	}
+	if !f.past {
+		out.Backend = &gen.MooringAgent_Agent_Backend{State: &backendStateRec{Connected: &f.online, Drift: r.c.driftState(f.drift)}}
 	}
 	for i := range f.history {
 		h := &f.history[i]

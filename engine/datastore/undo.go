@@ -78,17 +78,11 @@ func (s *Store) UndoTo(revision uint64) ([]schema.Dirty, error) {
 	}
 	out := make([]schema.Dirty, 0, len(back))
 	for k, u := range back {
-		d := schema.Dirty{Key: k, Old: s.latest.Get(k)}
-		if u.Value != nil {
-			rec, err := schema.DecodeRecord(k.Kind(), u.Value, func(sealed []byte) ([]byte, error) {
-				return s.file.open(sealed, []byte(k))
-			})
-			if err != nil {
-				return nil, fmt.Errorf("record %s before revision %d: %w", k, revision+1, err)
-			}
-			d.New = rec
+		rec, err := s.file.record(u, revision)
+		if err != nil {
+			return nil, err
 		}
-		out = append(out, d)
+		out = append(out, schema.Dirty{Key: k, Old: s.latest.Get(k), New: rec})
 	}
 	slices.SortFunc(out, func(a, b schema.Dirty) int { return cmp.Compare(a.Key, b.Key) })
 	return out, nil

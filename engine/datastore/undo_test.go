@@ -23,6 +23,29 @@ func content(r schema.Reader) map[schema.Key]string {
 	return out
 }
 
+// checkPast checks that Past returns a revision, and that its steps lead from
+// there to running.
+func checkPast(t *testing.T, s *Store, revision uint64, was []map[schema.Key]string) {
+	t.Helper()
+	snap, steps, err := s.Past(revision)
+	must(t, err)
+	if snap.Revision() != revision || !maps.Equal(content(snap), was[revision]) {
+		t.Fatalf("revision %d was %v, want %v", revision, content(snap), was[revision])
+	}
+	for i := range steps {
+		before := snap
+		snap = snap.After(&steps[i])
+		if snap.Revision() != revision+uint64(i)+1 || !maps.Equal(content(snap), was[snap.Revision()]) || len(steps[i].Dirty) == 0 {
+			t.Fatalf("step %d from revision %d leads to %v, want %v", i, revision, content(snap), was[snap.Revision()])
+		}
+		for _, d := range steps[i].Dirty {
+			if !same(before.Get(d.Key), d.Old) || !same(snap.Get(d.Key), d.New) {
+				t.Errorf("step %d from revision %d: %s is not what it was", i, revision, d.Key)
+			}
+		}
+	}
+}
+
 // UndoTo leads back to every revision that is kept, whether its way stands in
 // the journal or in the state file, also after a restart.
 func TestUndoLeadsBack(t *testing.T) {
@@ -68,6 +91,7 @@ func TestUndoLeadsBack(t *testing.T) {
 				t.Errorf("not sorted: %v", back)
 			}
 			txn.Discard()
+			checkPast(t, s, uint64(revision), was)
 		}
 		must(t, s.Close())
 		s = open(t, dir)
@@ -83,6 +107,11 @@ func TestUndoLeadsBack(t *testing.T) {
 	s = open(t, dir)
 	if _, err := s.UndoTo(1); !errors.Is(err, ErrNoUndo) {
 		t.Errorf("older than the history: %v", err)
+	}
+	for _, revision := range []uint64{1, 1000} {
+		if _, _, err := s.Past(revision); !errors.Is(err, ErrNoUndo) {
+			t.Errorf("the past at revision %d: %v", revision, err)
+		}
 	}
 	must(t, s.Close())
 }

@@ -23,6 +23,11 @@ type Counts struct {
 	Established int // with an established session
 }
 
+// CountsOf is what one peer counts for.
+func CountsOf(e Entry) Counts {
+	return Counts{Peers: one(e != (Entry{})), Established: one(e.established())}
+}
+
 // Store holds the current entry of every peer. All methods are safe for
 // concurrent use and take the same time whatever the number of peers. The
 // zero Store is empty and ready.

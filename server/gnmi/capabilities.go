@@ -39,6 +39,7 @@ var supportedExtensions = []string{
 	"Set: master_arbitration",
 	"Subscribe: config_subscription",
 	"Subscribe: depth",
+	"Subscribe: history",
 }
 
 // Capabilities tells models, encodings and version.

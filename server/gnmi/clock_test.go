@@ -87,6 +87,7 @@ type pipe struct {
 	out    chan *gpb.SubscribeResponse
 	ended  chan error
 	start  time.Time
+	epoch  time.Time // where set, the timestamps since then are shown, not when an update came
 }
 
 func (p *pipe) Context() context.Context { return p.ctx }
@@ -172,13 +173,17 @@ func (p *pipe) line(resp *gpb.SubscribeResponse) []string {
 		return []string{strings.ReplaceAll(resp.Extension[0].GetConfigSubscription().GetSyncDone().String(), "  ", " ")}
 	}
 	n := resp.GetUpdate()
+	at := time.Since(p.start)
+	if !p.epoch.IsZero() {
+		at = time.Unix(0, n.GetTimestamp()).Sub(p.epoch)
+	}
 	var out []string
 	for _, l := range texts(n) {
 		l = strings.ReplaceAll(l, thePeer, "PEER")
 		if n.Atomic {
 			l = "atomic " + l
 		}
-		out = append(out, fmt.Sprintf("%v %s", time.Since(p.start).Truncate(time.Millisecond), l))
+		out = append(out, fmt.Sprintf("%v %s", at.Truncate(time.Millisecond), l))
 	}
 	return out
 }

@@ -13,6 +13,7 @@
 //	extensions.go  what a request carries     impact.go  a plan ─► the answer of a preview
 //	                                          confirm.go confirmed commits
 //	                                          operate.go guard, reset, rollback
+//	                                          history.go the past
 //
 //	subscribe.go ─► watch.go ─► stream.go ─┬─► dump.go   everything there is
 //	an RPC          what is     timers and └─► delta.go  what a change differs in

@@ -3,7 +3,6 @@ package gnmi
 import (
 	"context"
 	"slices"
-	"time"
 
 	"mooring/engine/schema"
 )
@@ -25,11 +24,10 @@ type dump struct {
 }
 
 func (o *sender) dump(ctx context.Context, groups []group) error {
-	view := o.server.cfg.Engine.View()
-	now := time.Now().UnixNano()
+	view, now := o.now()
 	for i := range groups {
 		for p := range groups[i].patterns {
-			d := &dump{sender: o, group: &groups[i], pattern: p, time: now}
+			d := &dump{sender: o, group: &groups[i], pattern: p, time: now.UnixNano()}
 			if err := d.run(ctx, view); err != nil {
 				return err
 			}

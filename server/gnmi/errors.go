@@ -217,6 +217,9 @@ func statusOf(err error) error {
 	if e, ok := errors.AsType[*commit.PendingError](err); ok { // gnmi.md 86
 		return fault{code: codes.FailedPrecondition, reason: e.Error(), tag: "commit-pending"}.err()
 	}
+	if e, ok := errors.AsType[*commit.TooOldError](err); ok { // gnmi.md 92
+		return fault{code: codes.OutOfRange, op: "extension", reason: e.Error(), tag: "too-old"}.err()
+	}
 	if e, ok := errors.AsType[*commit.GuardError](err); ok {
 		return fault{code: codes.FailedPrecondition, reason: e.Error(), tag: "commit-guarded"}.err()
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -43,6 +44,8 @@ func TestStatusOf(t *testing.T) {
 		{"rolled back", &commit.ApplyError{Path: bgp, Err: errors.New("broke")}, codes.Aborted, "/bgp: the change failed and was undone: broke", "ROLLED_BACK"},
 		{"on disk", &commit.ApplyError{Err: errors.New("disk full")}, codes.Aborted, "undone: disk full", "ROLLED_BACK"},
 		{"not rolled back", &commit.ApplyError{Path: bgp, Err: errors.New("broke"), Rollback: errors.New("worse")}, codes.Internal, "worse", "ROLLBACK_FAILED"},
+		{"too old", &commit.TooOldError{What: "state", Since: time.Unix(0, 0)}, codes.OutOfRange, "the state is kept from 1970", "TOO_OLD"},
+		{"too large", &commit.TooOldError{What: "configuration"}, codes.OutOfRange, "too large", "TOO_OLD"},
 		{"nothing pending", commit.ErrNotPending, codes.FailedPrecondition, "no commit waits", "NOTHING_PENDING"},
 		{"another id", fmt.Errorf("%w: %w", commit.ErrConfirmID, &commit.PendingError{}), codes.InvalidArgument, "another identifier", "CONFIRM_ID"},
 		{"pending", &commit.PendingError{Pending: commit.Pending{User: "ann"}}, codes.FailedPrecondition, "by ann over", "COMMIT_PENDING"},

@@ -31,6 +31,8 @@ type extensions struct {
 	election   *extpb.MasterArbitration // of a Set
 	preview    *preview.Preview         // of a Set
 	confirm    *confirmation            // of a Set
+	snapshot   *period                  // of a Subscribe
+	replay     *period                  // of a Subscribe
 }
 
 // readExtensions reads what a request carries and refuses what would change
@@ -57,7 +59,7 @@ func readExtensions(r rpc, exts []*extpb.Extension) (extensions, error) {
 // understood says whether an extension means something to an RPC.
 func understood(r rpc, e *extpb.Extension) bool {
 	switch e.GetExt().(type) {
-	case *extpb.Extension_Depth, *extpb.Extension_ConfigSubscription:
+	case *extpb.Extension_Depth, *extpb.Extension_ConfigSubscription, *extpb.Extension_History:
 		return r == rpcGet || r == rpcSubscribe
 	}
 	return r == rpcSet
@@ -72,8 +74,12 @@ func (x *extensions) read(r rpc, e *extpb.Extension) (codes.Code, string) {
 		x.depth = int(min(ext.Depth.GetLevel(), math.MaxInt16)) // deeper than any model
 		return codes.OK, ""
 	case *extpb.Extension_History:
-		if r != rpcCapabilities { // gnmi.md 92: never serve current data instead
-			return codes.Unimplemented, "history is not supported"
+		switch r {
+		case rpcSubscribe:
+			return x.readHistory(ext.History)
+		case rpcGet: // gnmi.md 92: never serve current data instead
+			return codes.Unimplemented, "history is for Subscribe"
+		case rpcSet, rpcCapabilities:
 		}
 	case *extpb.Extension_ConfigSubscription:
 		if r == rpcSubscribe {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -294,6 +295,7 @@ func TestCapabilitiesTellExtensions(t *testing.T) {
 	samples := map[string]*extpb.Extension{
 		"depth":                    depthOf(1),
 		"999 mooring.gnmi.Preview": previewExt(t, &preview.Preview{})[0],
+		"history":                  snapshotExt(time.Now()),
 		"commit":                   commitExt(t, `id: "x" cancel {}`)[0],
 		"master_arbitration":       {Ext: &extpb.Extension_MasterArbitration{MasterArbitration: &extpb.MasterArbitration{ElectionId: &extpb.Uint128{}}}},
 		"config_subscription": {Ext: &extpb.Extension_ConfigSubscription{ConfigSubscription: &extpb.ConfigSubscription{

@@ -333,8 +333,8 @@ func TestExtensions(t *testing.T) {
 			[4]codes.Code{codes.OK, codes.OK, codes.InvalidArgument, codes.OK},
 		},
 		{
-			"history (92)", &extpb.Extension{Ext: &extpb.Extension_History{History: &extpb.History{}}},
-			[4]codes.Code{codes.OK, codes.Unimplemented, codes.Unimplemented, codes.Unimplemented},
+			"history without a time (91, 92)", &extpb.Extension{Ext: &extpb.Extension_History{History: &extpb.History{}}},
+			[4]codes.Code{codes.OK, codes.Unimplemented, codes.Unimplemented, codes.InvalidArgument},
 		},
 		{
 			"config subscription without an action", &extpb.Extension{Ext: &extpb.Extension_ConfigSubscription{ConfigSubscription: &extpb.ConfigSubscription{}}},

@@ -57,6 +57,9 @@ type Engine interface {
 	// Explain tells what the plan of a Result does to each peer, with the
 	// sessions as they are now.
 	Explain(p commit.Plan) []commit.PeerImpact
+	// Past returns what was at a time and what has happened since. The error is a
+	// *commit.TooOldError where that is not kept.
+	Past(at time.Time, content commit.Content) (*commit.Past, error)
 	// Subscribe starts a feed of all changes from now on. The caller closes it.
 	Subscribe() *commit.Subscription
 }

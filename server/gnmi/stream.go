@@ -24,6 +24,7 @@ type sender struct {
 	stream gpb.GNMI_SubscribeServer
 	cancel context.CancelCauseFunc
 	stall  *time.Timer // runs while a message waits for the reader
+	then   *moment     // nil: the present
 	*watch
 }
 
@@ -36,6 +37,13 @@ func newSender(s *Server, stream gpb.GNMI_SubscribeServer, w *watch, cancel cont
 
 // run serves the RPC until it is complete or ctx ends.
 func (o *sender) run(ctx context.Context) error {
+	switch {
+	case o.snapshot != nil:
+		return o.tellSnapshot(ctx)
+	case o.replay != nil:
+		o.watchClient()
+		return o.tellRange(ctx)
+	}
 	switch o.mode {
 	case gpb.SubscriptionList_ONCE: // gnmi.md 66
 		return o.initial(ctx)
@@ -72,11 +80,9 @@ func (o *sender) heading(g *group, at schema.Path, time int64) heading {
 	return heading{time: time, origin: g.origin, target: o.scope.prefix.GetTarget(), at: at}
 }
 
-// follow sends the initial values, then what STREAM asks for (gnmi.md 69 to
-// 76). It ends when the client cancels, the server stops, or the client sends
-// a second message; that the client closes its side does not end it (gnmi.md
-// 64).
-func (o *sender) follow(ctx context.Context) error {
+// watchClient ends a STREAM when the client sends a second message or is gone;
+// that it closes its side does not end it (gnmi.md 64).
+func (o *sender) watchClient() {
 	o.server.receive(o.stream, func(_ *gpb.SubscribeRequest, err error) bool {
 		switch {
 		case errors.Is(err, io.EOF):
@@ -87,6 +93,12 @@ func (o *sender) follow(ctx context.Context) error {
 		}
 		return false
 	})
+}
+
+// follow sends the initial values, then what STREAM asks for (gnmi.md 69 to
+// 76). It ends when the client cancels or the server stops.
+func (o *sender) follow(ctx context.Context) error {
+	o.watchClient()
 	// First the feeds, then the view: a change between is told twice, not lost.
 	live, timers := o.schedule()
 	if live != nil {
@@ -233,7 +245,7 @@ func (o *sender) tell(c *channel, changes []commit.Change) error {
 		return nil
 	}
 	c.gone = make([]schema.Key, len(c.groups))
-	deltas := o.server.deltas.of(changes, o.encoding)
+	deltas := o.deltas(changes)
 	for i := range changes {
 		d := deltas.at(i)
 		for j, g := range c.groups {
@@ -242,7 +254,7 @@ func (o *sender) tell(c *channel, changes []commit.Change) error {
 			}
 			deltas := []*delta{d}
 			if g.tree == openConfigTree {
-				deltas = d.openConfig(o.server.cfg.Engine)
+				deltas = d.openConfig(o)
 			}
 			for _, d := range deltas {
 				said := d.said(o, g)
@@ -258,6 +270,14 @@ func (o *sender) tell(c *channel, changes []commit.Change) error {
 		}
 	}
 	return o.commits(c, changes)
+}
+
+// deltas are those of a batch. What has happened in the past nobody shares.
+func (o *sender) deltas(changes []commit.Change) *batch {
+	if o.then != nil {
+		return &batch{encoding: o.encoding, changes: changes}
+	}
+	return o.server.deltas.of(changes, o.encoding)
 }
 
 // initial sends everything that is there, and that it is all (gnmi.md 58, 59).

@@ -74,11 +74,12 @@ func openConfigModels() []*gpb.ModelData {
 }
 
 // openConfig returns what the change means in the OpenConfig view.
-func (d *delta) openConfig(engine Engine) []*delta {
+func (d *delta) openConfig(o *sender) []*delta {
 	d.viewed.Do(func() {
 		before, after := ocview.Record{Config: d.change.Old.Config}, ocview.Record{Config: d.change.New.Config}
 		before.State, after.State = commit.States(d.change)
-		for _, c := range ocview.Changes(engine.View(), d.change.Key, before, after) {
+		now, _ := o.now()
+		for _, c := range ocview.Changes(now, d.change.Key, before, after) {
 			e := &delta{change: d.change, encoding: d.encoding, record: c.Entry, time: d.time, gone: c.Gone}
 			for i := range c.Updates {
 				u := &c.Updates[i]

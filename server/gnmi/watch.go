@@ -36,9 +36,10 @@ type watch struct {
 	updatesOnly bool
 	scope       *scope
 	options
-	all    []group // everything, by origin
-	groups []group // of STREAM: everything, by origin and policy
-	paths  int
+	snapshot, replay *period // nil: the present
+	all              []group // everything, by origin
+	groups           []group // of STREAM: everything, by origin and policy
+	paths            int
 }
 
 // options are what a request says of all its paths but where they are.
@@ -157,6 +158,9 @@ func newWatch(req *gpb.SubscribeRequest) (*watch, error) {
 	w := &watch{
 		mode: list.GetMode(), encoding: list.GetEncoding(), updatesOnly: list.GetUpdatesOnly(), scope: sc,
 		options: options{depth: exts.depth, configOnly: exts.configOnly, modules: modules},
+	}
+	if f := w.history(&exts); f != nil {
+		return nil, f.err()
 	}
 	for i, sub := range list.GetSubscription() {
 		if f := w.add(fmt.Sprintf("subscription[%d]", i), sub); f != nil {
