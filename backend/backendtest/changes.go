@@ -54,17 +54,25 @@ var changes = []change{
 	})},
 }
 
-// Change is what documentation tells of a change that the suite makes.
+// Change is a change that the suite makes, for documentation and for other
+// suites.
 type Change struct {
 	Name, Leaf string
 	Impact     bgp.Impact
+
+	do func(*Harness, *bgp.PeerSpec)
+}
+
+// Do makes the change; otherSource is Harness.OtherSource.
+func (c Change) Do(p *bgp.PeerSpec, otherSource func(*bgp.PeerSpec)) {
+	c.do(&Harness{OtherSource: otherSource}, p)
 }
 
 // Changes returns the changes of single settings that the suite makes.
 func Changes() []Change {
 	out := make([]Change, len(changes))
 	for i, c := range changes {
-		out[i] = Change{Name: c.name, Leaf: c.leaf, Impact: c.impact}
+		out[i] = Change{Name: c.name, Leaf: c.leaf, Impact: c.impact, do: c.do}
 	}
 	return out
 }
@@ -73,8 +81,8 @@ func set(f func(*bgp.PeerSpec)) func(*Harness, *bgp.PeerSpec) {
 	return func(_ *Harness, p *bgp.PeerSpec) { f(p) }
 }
 
-// impactOf is the model's table, as Costs.Impact wants it.
-func impactOf(leaf string) bgp.Impact {
+// ImpactOf is the model's table, as plan.Costs wants it.
+func ImpactOf(leaf string) bgp.Impact {
 	for _, c := range changes {
 		if c.leaf == leaf {
 			return c.impact

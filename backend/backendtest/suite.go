@@ -131,7 +131,7 @@ func (s *suite) steps(want target) []plan.Step {
 		ps = append(ps, plan.PeerPair{Old: s.peers[key]})
 	}
 	return plan.Compute(ins, ps, plan.Costs{
-		Impact: impactOf, Native: s.Backend.Native, NativeInstance: s.Backend.NativeInstance,
+		Impact: ImpactOf, Native: s.Backend.Native, NativeInstance: s.Backend.NativeInstance,
 	}).Steps
 }
 

@@ -65,6 +65,7 @@ type lab struct {
 	opt      daemonOptions
 	uid, gid int    // of the daemons
 	dir      string // of the vty sockets
+	net      *netlab.Lab
 	dut      *netlab.Namespace
 	vrf, far [2]*netlab.Namespace
 	zebra    *daemon
@@ -85,7 +86,7 @@ func newLab(t testing.TB, opt daemonOptions) *lab {
 	labs.Lock()
 	defer labs.Unlock()
 	net := netlab.New(t)
-	l := &lab{t: t, opt: opt, dut: net.Namespace("dut")}
+	l := &lab{t: t, opt: opt, net: net, dut: net.Namespace("dut")}
 	for i := range l.vrf {
 		l.vrf[i], l.far[i] = net.Namespace(fmt.Sprintf("v%d", i)), net.Namespace(fmt.Sprintf("r%d", i))
 		net.Link(l.vrf[i], "vd", l.far[i], "vr")

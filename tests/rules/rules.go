@@ -56,8 +56,8 @@ var places = map[string]place{
 	"backend":             {may: []string{"bgp", "engine/plan"}},
 	"backend/backendtest": {may: []string{"backend", "bgp", "engine/plan"}},
 	"backend/fake":        {may: []string{"backend", "backend/transport", "bgp", "engine/plan"}, tests: []string{"backend/backendtest"}},
-	"backend/frr":         {may: []string{"backend", "bgp", "engine/plan"}, tests: []string{"backend/backendtest", "tests/netlab"}},
-	"backend/gobgp":       {may: []string{"backend", "backend/transport", "bgp", "engine/plan"}, tests: []string{"backend/backendtest", "tests/netlab"}},
+	"backend/frr":         {may: []string{"backend", "bgp", "engine/plan"}, tests: []string{"backend/backendtest", "tests/netlab", "tests/remotes"}},
+	"backend/gobgp":       {may: []string{"backend", "backend/transport", "bgp", "engine/plan"}, tests: []string{"backend/backendtest", "tests/netlab", "tests/remotes"}},
 	"backend/srcaddr":     {may: []string{"bgp"}},
 	"backend/transport":   {may: []string{"bgp"}, tests: []string{"tests/netlab"}},
 
@@ -69,12 +69,13 @@ var places = map[string]place{
 	"internal/xsdre":   {},
 	"internal/yanggen": {may: []string{"internal/xsdre", "yang"}, tests: []string{"gen"}},
 
-	"tests/rules":  {},
-	"tests/netlab": {},
-	"tests/runner": {may: []string{"tests/netlab"}},
-	"tests/e2e":    {tests: []string{"server/gnmi/preview", "tests/netlab", "tests/runner"}}, // as a client has the message
-	"tests/crash":  {tests: []string{"tests/runner"}},
-	"tests/bench":  {tests: []string{"tests/netlab", "tests/runner"}},
+	"tests/rules":   {},
+	"tests/netlab":  {},
+	"tests/remotes": {may: []string{"backend", "backend/backendtest", "bgp", "engine/plan", "tests/netlab"}},
+	"tests/runner":  {may: []string{"tests/netlab"}},
+	"tests/e2e":     {tests: []string{"server/gnmi/preview", "tests/netlab", "tests/runner"}}, // as a client has the message
+	"tests/crash":   {tests: []string{"tests/runner"}},
+	"tests/bench":   {tests: []string{"tests/netlab", "tests/runner"}},
 }
 
 // fixture is what the test of a front end puts behind it: a real engine with
