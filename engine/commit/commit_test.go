@@ -53,6 +53,12 @@ func (n *network) set(name string, addrs ...string) {
 	}
 }
 
+func (n *network) remove(name string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.ifs, name)
+}
+
 func (n *network) Changes() <-chan srcaddr.Change { return n.changes }
 
 func (n *network) Resolve(q srcaddr.Query) srcaddr.Answer {

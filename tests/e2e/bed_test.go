@@ -182,14 +182,33 @@ type peer struct {
 	}
 }
 
-// refusals is how often nobody listened where the agent dialled.
-func (p peer) refusals() uint64 {
+// failures is how many attempts to connect failed for a kind of reason.
+func (p peer) failures(kind string) uint64 {
 	for _, f := range p.State.ConnectFailures.ConnectFailure {
-		if f.Kind == "refused" {
+		if f.Kind == kind {
 			return f.Count
 		}
 	}
 	return 0
+}
+
+// serves asserts that the agent still takes a change.
+func (b *bed) serves() {
+	b.t.Helper()
+	before := b.revision()
+	b.set(runner.Update(peer1+"/config/description", time.Now().String()))
+	if after := b.revision(); after != before+1 {
+		b.t.Errorf("a change made revision %d of %d", after, before)
+	}
+}
+
+func contains(text string, parts ...string) bool {
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			return false
+		}
+	}
+	return true
 }
 
 // look reads a peer.

@@ -26,7 +26,7 @@ func TestConnectFailures(t *testing.T) {
 	b.waitUp(peer1, 1)
 	b.set(runner.Update(peer1+"/transport/config/remote-port", 1179))
 
-	p := b.wait(peer1, patience, "no refusals", func(p peer) bool { return p.refusals() > 1 })
+	p := b.wait(peer1, patience, "no refusals", func(p peer) bool { return p.failures("refused") > 1 })
 	if f := p.State.ConnectFailures.ConnectFailure[0]; !strings.Contains(f.LastText, "1179") || time.Since(f.LastTime) > patience {
 		t.Errorf("failure %+v", f)
 	}

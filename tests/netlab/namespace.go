@@ -71,9 +71,7 @@ func (l *Lab) Namespace(name string) *Namespace {
 	l.t.Helper()
 	n := &Namespace{Name: l.prefix + "-" + name, lab: l}
 	n.Path = filepath.Join(netnsDir, n.Name)
-	if err := runIP("netns", "add", n.Name); err != nil {
-		l.t.Fatalf("netlab: %v", err)
-	}
+	n.make()
 	l.t.Cleanup(func() {
 		if pids := n.foreignPids(); len(pids) > 0 {
 			l.t.Errorf("netlab: namespace %s: processes %v were left running: the test that started them must stop them", n.Name, pids)
@@ -82,9 +80,32 @@ func (l *Lab) Namespace(name string) *Namespace {
 			l.t.Errorf("netlab: %v", err)
 		}
 	})
+	return n
+}
+
+func (n *Namespace) make() {
+	n.lab.t.Helper()
+	if err := runIP("netns", "add", n.Name); err != nil {
+		n.lab.t.Fatalf("netlab: %v", err)
+	}
 	n.Sysctl("net.ipv6.conf.default.accept_dad", "0")
 	n.LinkUp("lo")
-	return n
+}
+
+// Delete takes the name of the namespace away, as an operator would. Sockets
+// that are open in it keep the namespace itself alive. Make it Again before the
+// test ends.
+func (n *Namespace) Delete() {
+	n.lab.t.Helper()
+	if err := runIP("netns", "del", n.Name); err != nil {
+		n.lab.t.Fatalf("netlab: %v", err)
+	}
+}
+
+// Again makes an empty namespace with the name of the one that was deleted.
+func (n *Namespace) Again() {
+	n.lab.t.Helper()
+	n.make()
 }
 
 // Link makes a veth pair, one end devA in a, the other devB in b, both up.

@@ -10,6 +10,7 @@ import (
 	"mooring/backend/fake"
 	"mooring/backend/srcaddr"
 	"mooring/bgp"
+	"mooring/engine/plan"
 	"mooring/engine/schema"
 
 	"github.com/openconfig/ygot/ygot"
@@ -133,4 +134,33 @@ func TestAmbiguousAfterRestart(t *testing.T) {
 			t.Errorf("embedded: applied %+v", applied)
 		}
 	}
+}
+
+// An interface that vanishes while the commit that names it is applied: the
+// commit stands, the peer is held down for the interface, and waits for it.
+func TestInterfaceVanishesDuringApply(t *testing.T) {
+	r := newRig(t)
+	r.net.set("LoopBack7", "10.7.7.7")
+	r.b.FailApply(func(plan.Step) error {
+		r.net.remove("LoopBack7")
+		select {
+		case r.net.changes <- srcaddr.Change{}:
+		default: // the agent will look anyway
+		}
+		return nil
+	})
+	res := r.mustEdit(onLoopBack7)
+	r.b.FailApply(nil)
+	r.eventually("down", func() bool {
+		return r.c.oper.Get(thePeer).Applied.Down == bgp.DownInterfaceMissing && r.b.Session(thePeer) == nil
+	})
+	if st := r.readPeer(); st.DownDetail == nil || !strings.Contains(*st.DownDetail, "LoopBack7") {
+		t.Errorf("state %+v", st)
+	}
+	if got := r.c.Store().Running().Revision(); got != res.Revision {
+		t.Errorf("revision %d, want %d", got, res.Revision)
+	}
+	r.mustEdit(func(tx schema.Tx) { peerAt(tx, thePeer).Config.Description = ygot.String("still served") })
+	r.loopBack7("10.7.7.7")
+	r.eventually("up", func() bool { return r.wasUp("10.7.7.7") })
 }
