@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"time"
 
@@ -84,7 +85,9 @@ func (b *Backend) start(ctx context.Context, sp *speaker, in *bgp.InstanceSpec) 
 				key := bgp.PeerKey{Instance: in.Key.Instance, VPN: in.Key.VPN, Address: e.Peer.State.NeighborAddress}
 				switch bgp.SessionState(e.Peer.State.SessionState) {
 				case bgp.StateActive:
-					b.own.Wanted(key)
+					if !sp.sleep.activated(key.Address) { // else it has one
+						b.own.Wanted(key)
+					}
 				case bgp.StateEstablished:
 					b.own.Settled(key)
 				default: // the transport sees the end of the connection itself
@@ -139,6 +142,7 @@ func (b *Backend) putInstance(ctx context.Context, in *bgp.InstanceSpec, restart
 		p.given, p.renew, p.resetting = nil, false, ""
 	}
 	sp.run.stop(peers, bgp.CeaseOtherConfiguration)
+	sp.sleep.clear() // nobody waits for connections now: addMissing does
 	*restarted = append(*restarted, sp)
 	run, err := b.start(ctx, sp, in)
 	if err == nil {
@@ -164,7 +168,7 @@ func (b *Backend) putInstance(ctx context.Context, in *bgp.InstanceSpec, restart
 // before anything has happened to its sessions.
 func (b *Backend) listen(ctx context.Context, sp *speaker, in *bgp.InstanceSpec) error {
 	if b.own != nil {
-		return b.own.PutInstance(in, sp.handOver)
+		return b.own.PutInstance(in, func(c net.Conn) { b.handOver(sp, c) })
 	}
 	if sp.run == nil {
 		return nil
@@ -241,6 +245,7 @@ func (b *Backend) putPeer(ctx context.Context, sp *speaker, s *plan.Step) error 
 			return err
 		}
 		b.forget(spec.Key) // also one that waited for its instance to restart
+		sp.sleep.remove(addr)
 	case p.given == nil:
 		if err := b.add(ctx, sp, p, spec); err != nil {
 			return err
@@ -250,10 +255,10 @@ func (b *Backend) putPeer(ctx context.Context, sp *speaker, s *plan.Step) error 
 			return err
 		}
 	}
-	created := p.want == nil
+	started := p.want == nil || p.want.Down != bgp.DownNone && spec.Down == bgp.DownNone
 	p.want = spec
 	sp.peers[addr] = p
-	if created {
+	if started {
 		b.queue.push(item{kind: itemCreated, at: time.Now(), instance: s.Instance, run: sp.run, addr: addr})
 	}
 	return nil
@@ -312,9 +317,18 @@ func (b *Backend) changeGoBGP(ctx context.Context, sp *speaker, p *peer, s *plan
 	return b.update(ctx, sp, p, &now)
 }
 
+// add makes a peer that GoBGP does not have. Where connections are handed over
+// it stays so until there is one.
 func (b *Backend) add(ctx context.Context, sp *speaker, p *peer, spec *bgp.PeerSpec) error {
 	if _, err := b.prepare(spec); err != nil {
 		return err
+	}
+	if b.own != nil {
+		p.given = nil
+		if sp.sleep.add(spec.Key.Address) {
+			b.own.Wanted(spec.Key)
+		}
+		return nil
 	}
 	if err := sp.run.AddPeer(ctx, &api.AddPeerRequest{Peer: apiPeer(sp.spec, spec, p.gen, b.own != nil)}); err != nil {
 		b.forget(spec.Key)
@@ -353,6 +367,10 @@ func (b *Backend) restore(sp *speaker, p *peer, err error) error {
 // and takes the peer and its MD5 key out of GoBGP.
 func (b *Backend) takeDown(ctx context.Context, sp *speaker, p *peer, subcode uint8, text string, hard bool) error {
 	if p.given == nil {
+		if p.want != nil && p.want.Down == bgp.DownNone { // asleep
+			key := p.want.Key
+			b.queue.push(item{kind: itemEnding, at: time.Now(), instance: key.InstanceKey(), run: sp.run, addr: key.Address, subcode: subcode})
+		}
 		return nil
 	}
 	addr := p.given.Key.Address
@@ -379,6 +397,7 @@ func (b *Backend) deletePeer(ctx context.Context, sp *speaker, addr netip.Addr) 
 	}
 	b.queue.push(item{kind: itemGone, at: time.Now(), instance: sp.spec.Key, run: sp.run, addr: addr, last: sp.peers[addr]})
 	b.forget(sp.peers[addr].want.Key)
+	sp.sleep.remove(addr)
 	delete(sp.peers, addr)
 	return nil
 }

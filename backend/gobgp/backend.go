@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/netip"
 	"runtime/debug"
 	"sync"
@@ -52,6 +51,7 @@ type speaker struct {
 	peers map[netip.Addr]*peer
 
 	current atomic.Pointer[running] // run, for goroutines that must not wait for mu
+	sleep   sleepers
 }
 
 // use makes run the server of the speaker.
@@ -60,18 +60,9 @@ func (sp *speaker) use(run *running) {
 	sp.current.Store(run)
 }
 
-// handOver gives a connection to the server that runs.
-func (sp *speaker) handOver(c net.Conn) {
-	if run := sp.current.Load(); run != nil {
-		run.handOver(c)
-		return
-	}
-	c.Close()
-}
-
 type peer struct {
 	want  *bgp.PeerSpec // what was applied last
-	given *bgp.PeerSpec // what GoBGP works by; nil: GoBGP does not have the peer
+	given *bgp.PeerSpec // what GoBGP works by; nil: GoBGP does not have the peer (sleep.go)
 	gen   uint32        // grows with every reset that is asked for without a change
 
 	shown     backend.Event // the last PeerChanged
@@ -79,6 +70,7 @@ type peer struct {
 	renew     bool          // replace the state machine when the session ends
 	refused   string        // why there was no session last; "" since one was up or the remote is not there
 	logged    string        // the refusal that the log has
+	drowsy    bool          // there was no connection at the last look
 }
 
 // pollInterval is how often the prefix counters are looked at. ListPeer

@@ -3,6 +3,7 @@ package gobgp
 import (
 	"context"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -89,4 +90,76 @@ func BenchmarkReset1000(b *testing.B) {
 		}
 	}
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkMemory is what a peer costs, in heap and stacks after a collection:
+// configured and down, with our connections and with GoBGP's own, and with an
+// established session of one address family. The remotes of the last live in
+// the same process, and are counted.
+//
+// Target: a configured peer costs what its session needs and no more. GoBGP
+// takes 221 KB for each address family as shipped.
+func BenchmarkMemory(b *testing.B) {
+	const n = 200
+	for _, c := range []struct {
+		name string
+		o    Options
+		up   bool
+	}{{"down", Options{}, false}, {"down, stock", Options{Stock: true}, false}, {"established", Options{}, true}} {
+		b.Run(c.name, func(b *testing.B) {
+			w := &world{b: New(c.o), x: 251, listenPort: 17900, remotePort: 17901}
+			up := make(chan bgp.PeerKey, 10*n)
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan error, 1)
+			go func() {
+				done <- w.b.Run(ctx, func(e backend.Event) {
+					if isUp(e) {
+						up <- e.Peer
+					}
+				})
+			}()
+			steps := []plan.Step{putInstance(w.instance(0))}
+			if _, err := w.b.Apply(ctx, steps); err != nil {
+				b.Fatal(err)
+			}
+			before := used()
+			steps = steps[:0]
+			for i := range n {
+				p := w.peer(0, 0)
+				p.Key.Address = netip.AddrFrom4([4]byte{127, w.x, 9, byte(1 + i)})
+				p.ConnectRetry = 30 * time.Second
+				steps = append(steps, create(p))
+				if c.up {
+					r := backendtest.NewTCPRemote(b, backendtest.RemoteConfig{Address: p.Key.Address, Listen: w.remotePort}, p)
+					defer r.Close()
+				}
+			}
+			if done, err := w.b.Apply(ctx, steps); err != nil {
+				b.Fatalf("Apply = %d, %v", done, err)
+			}
+			if c.up {
+				seen := map[bgp.PeerKey]bool{}
+				for len(seen) < n {
+					seen[<-up] = true
+				}
+			} else {
+				time.Sleep(2 * time.Second) // attempts to connect have got rare
+			}
+			b.ReportMetric(float64(used()-before)/1024/n, "KB/peer")
+			b.ReportMetric(0, "ns/op")
+			cancel()
+			if err := <-done; err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
+// used is what is in use of heap and stacks.
+func used() int64 {
+	runtime.GC()
+	runtime.GC() // what finalizers kept
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
 }

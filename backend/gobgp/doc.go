@@ -37,6 +37,9 @@
 //     after a reset; GoBGP's own dialer takes 1.5 to 2 s. What concerns only the
 //     socket is not given to GoBGP at all: some of it changes under a session,
 //     for the rest the plan adds the reset.
+//   - A peer costs 220 KB for each address family, session or not. It is added
+//     when it has a connection, and taken out again when it has had none for a
+//     while (sleep.go): down, it costs 7 KB.
 //   - Shutdown texts are in no event, nor are dial errors of GoBGP's own dialer:
 //     they are taken from the log records of the state machine (tap.go).
 //   - An OPEN that is refused is in no event with its code, a shut down peer's

@@ -188,7 +188,11 @@ func contract(t *testing.T, o Options) {
 func (b *Backend) inForce(key bgp.PeerKey) *bgp.PeerSpec {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.speakers[key.InstanceKey()].peers[key.Address].given
+	p := b.speakers[key.InstanceKey()].peers[key.Address]
+	if p.given == nil && p.want.Down == bgp.DownNone {
+		return p.want // it has no session yet
+	}
+	return p.given
 }
 
 // busy listens at an address so that nobody else can.

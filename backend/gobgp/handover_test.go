@@ -108,8 +108,8 @@ func TestHandOverToStoppedServer(t *testing.T) {
 	default:
 		t.Error("the connection is open")
 	}
-	sp := &speaker{}
-	sp.handOver(p)
+	w := newWorld(t)
+	w.b.handOver(&speaker{}, p)
 	select {
 	case <-p.closed:
 	default:

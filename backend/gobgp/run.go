@@ -132,6 +132,9 @@ func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item, all 
 			return nil // the session was up before the item was looked at
 		}
 		e := blank(p, it.at)
+		if p.want.Down == bgp.DownNone && b.own != nil {
+			e.Session = bgp.StateActive // it waits for a connection
+		}
 		return &e
 	case itemEnding:
 		if was == bgp.StateIdle {
@@ -176,7 +179,7 @@ func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item, all 
 	}
 	switch {
 	case state == bgp.StateEstablished && a.GetTimers().GetState().GetUptime().GetSeconds() == 0,
-		was == bgp.StateEstablished && isEstablished(a):
+		was == bgp.StateEstablished && isEstablished(a) && !endedByItself(it):
 		// The last word of a state machine that has been replaced. The new one has
 		// not been up yet, or is. (Its state lags behind its first event, its
 		// time of establishment does not.)
@@ -197,6 +200,19 @@ func (b *Backend) show(ctx context.Context, sp *speaker, p *peer, it *item, all 
 		p.renew, p.resetting = false, ""
 	}
 	return &e
+}
+
+// endedByItself says whether an event is the end of a session that nobody of
+// ours replaced. It counts also where the next session is up by now.
+func endedByItself(it *item) bool {
+	if bgp.SessionState(it.event.Peer.State.SessionState) != bgp.StateIdle {
+		return false
+	}
+	switch it.event.Peer.State.DisconnectReason {
+	case api.PeerState_DISCONNECT_REASON_UNSPECIFIED, api.PeerState_DISCONNECT_REASON_DECONFIGURED:
+		return false
+	}
+	return true
 }
 
 // failed tells that an attempt to connect failed.
@@ -305,10 +321,14 @@ func (b *Backend) count(ctx context.Context) []backend.Event {
 	defer b.mu.Unlock()
 	var events []backend.Event
 	for _, sp := range b.speakers {
+		var drowsy []*peer
 		req := &api.ListPeerRequest{EnableAdvertised: true}
 		err := sp.run.ListPeer(ctx, req, func(a *api.Peer) {
 			addr, err := netip.ParseAddr(a.GetState().GetNeighborAddress())
 			p := sp.peers[addr]
+			if err == nil && p != nil && b.own != nil && p.tires(a) {
+				drowsy = append(drowsy, p)
+			}
 			if err != nil || p == nil || p.shown.Session != bgp.StateEstablished || !isEstablished(a) {
 				return
 			}
@@ -321,6 +341,9 @@ func (b *Backend) count(ctx context.Context) []backend.Event {
 		})
 		if err != nil && ctx.Err() == nil {
 			b.log.Warn("cannot look at the counters", "instance", sp.spec.Key.String(), "err", err)
+		}
+		for _, p := range drowsy {
+			b.layDown(ctx, sp, p)
 		}
 	}
 	return events

@@ -164,7 +164,7 @@ func TestGTSM(t *testing.T) {
 	p.TTL, p.MinTTL = 255, 255
 	remote := r.dialling(t, p)
 	r.apply(putInstance(r.instance(0)), create(p))
-	r.settled(p.Key)
+	r.told(p.Key)
 	remote.Conn(func(fd int) {
 		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MINTTL, 255); err != nil {
 			t.Error(err)

@@ -184,6 +184,12 @@ func (cs *conversations) put(peer netip.Addr, c *spoken) {
 	cs.of[peer] = c
 }
 
+func (cs *conversations) forget(peer netip.Addr) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	delete(cs.of, peer)
+}
+
 func (cs *conversations) get(peer netip.Addr) *spoken {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()

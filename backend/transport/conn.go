@@ -24,7 +24,8 @@ type conn struct {
 	local, remote netip.AddrPort // with zone
 	outgoing      bool           // we dialled
 	pmtuDefault   int
-	yield         bool // let the remote close first, so that our port is free at once
+	yield         bool          // let the remote close first, so that our port is free at once
+	spec          *bgp.PeerSpec // that it was handed over for
 
 	taken atomic.Bool
 	once  sync.Once
@@ -76,6 +77,10 @@ func (c *conn) control(f func(fd int) error) error {
 	}
 	return err
 }
+
+// For returns the specification that the connection was made for. A newer one
+// may be in force by now.
+func (c *conn) For() *bgp.PeerSpec { return c.spec }
 
 // LocalAddr returns a *net.TCPAddr, also after Close.
 func (c *conn) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(c.local) }

@@ -81,6 +81,7 @@ func (p *peer) quit() {
 func (p *peer) give(c *conn) {
 	p.quit()
 	p.conn, p.wanted, p.settled = c, false, false
+	c.spec = p.spec
 	c.ended = p.connEnded
 	in := p.t.instances[p.spec.Key.InstanceKey()]
 	p.t.spawn(func(context.Context) { in.handOver(c) })

@@ -272,6 +272,15 @@ func (t *Transport) Wanted(key bgp.PeerKey) {
 	}
 }
 
+// Idle says whether the speaker waits for a connection to the peer and there is
+// none: neither one that it has nor one that is offered to it.
+func (t *Transport) Idle(key bgp.PeerKey) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.peers[key]
+	return p != nil && p.wanted && p.conn == nil && p.pending == nil
+}
+
 // Settled says that the session is established on the connection that was
 // handed over: others that come in are refused from now on.
 func (t *Transport) Settled(key bgp.PeerKey) {
