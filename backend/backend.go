@@ -103,6 +103,9 @@ type Capability struct {
 	Leaf    string // as in bgp.PeerLeaves
 	Support Support
 	Note    string // what is missing and why; "" where Full
+	// Mechanism is what carries the setting: a socket option, a field of a
+	// message, a command of the daemon; "" where nothing does.
+	Mechanism string
 }
 
 // ResetMode is the kind of a requested reset.

@@ -223,6 +223,16 @@ var Nodes = []Node{
 		Type:        &type7,
 	},
 	{
+		Name:        "mechanism",
+		Module:      "mooring-agent",
+		Parent:      19,
+		Kind:        KindLeaf,
+		Description: "What carries it: a socket option, a field of a message, a command of the daemon.",
+		GoName:      "Mechanism",
+		GoKind:      GoString,
+		Type:        &type0,
+	},
+	{
 		Name:        "note",
 		Module:      "mooring-agent",
 		Parent:      19,
@@ -244,7 +254,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-agent",
-		Parent:      23,
+		Parent:      24,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -253,7 +263,7 @@ var Nodes = []Node{
 	{
 		Name:        "max-concurrent",
 		Module:      "mooring-agent",
-		Parent:      24,
+		Parent:      25,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -266,7 +276,7 @@ var Nodes = []Node{
 	{
 		Name:        "settle-timeout",
 		Module:      "mooring-agent",
-		Parent:      24,
+		Parent:      25,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -280,7 +290,7 @@ var Nodes = []Node{
 	{
 		Name:        "guard-timeout",
 		Module:      "mooring-agent",
-		Parent:      24,
+		Parent:      25,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -294,7 +304,7 @@ var Nodes = []Node{
 	{
 		Name:        "guard-prefix-percent",
 		Module:      "mooring-agent",
-		Parent:      24,
+		Parent:      25,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -308,7 +318,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-agent",
-		Parent:      23,
+		Parent:      24,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -316,7 +326,7 @@ var Nodes = []Node{
 	{
 		Name:        "max-concurrent",
 		Module:      "mooring-agent",
-		Parent:      29,
+		Parent:      30,
 		Kind:        KindLeaf,
 		Default:     []string{"64"},
 		Description: "How many sessions may be down at once because of one commit. The next one is reset when one of them is up again or its settle-timeout has passed.",
@@ -327,7 +337,7 @@ var Nodes = []Node{
 	{
 		Name:        "settle-timeout",
 		Module:      "mooring-agent",
-		Parent:      29,
+		Parent:      30,
 		Kind:        KindLeaf,
 		Default:     []string{"30"},
 		Units:       "seconds",
@@ -339,7 +349,7 @@ var Nodes = []Node{
 	{
 		Name:        "guard-timeout",
 		Module:      "mooring-agent",
-		Parent:      29,
+		Parent:      30,
 		Kind:        KindLeaf,
 		Default:     []string{"120"},
 		Units:       "seconds",
@@ -351,7 +361,7 @@ var Nodes = []Node{
 	{
 		Name:        "guard-prefix-percent",
 		Module:      "mooring-agent",
-		Parent:      29,
+		Parent:      30,
 		Kind:        KindLeaf,
 		Default:     []string{"0"},
 		Units:       "percent",
@@ -363,7 +373,7 @@ var Nodes = []Node{
 	{
 		Name:        "pending-resets",
 		Module:      "mooring-agent",
-		Parent:      29,
+		Parent:      30,
 		Kind:        KindLeaf,
 		Description: "How many peers wait for their reset.",
 		GoName:      "PendingResets",
@@ -382,7 +392,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-agent",
-		Parent:      35,
+		Parent:      36,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -391,7 +401,7 @@ var Nodes = []Node{
 	{
 		Name:        "size",
 		Module:      "mooring-agent",
-		Parent:      36,
+		Parent:      37,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -404,7 +414,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-agent",
-		Parent:      35,
+		Parent:      36,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -412,7 +422,7 @@ var Nodes = []Node{
 	{
 		Name:        "size",
 		Module:      "mooring-agent",
-		Parent:      38,
+		Parent:      39,
 		Kind:        KindLeaf,
 		Default:     []string{"100"},
 		Description: "How many commits are kept.",
@@ -431,7 +441,7 @@ var Nodes = []Node{
 	{
 		Name:        "commit",
 		Module:      "mooring-agent",
-		Parent:      40,
+		Parent:      41,
 		Kind:        KindList,
 		Keys:        []string{"revision"},
 		Description: "A commit.",
@@ -440,7 +450,7 @@ var Nodes = []Node{
 	{
 		Name:        "revision",
 		Module:      "mooring-agent",
-		Parent:      41,
+		Parent:      42,
 		Kind:        KindLeaf,
 		Description: "The revision that it made.",
 		GoName:      "Revision",
@@ -450,7 +460,7 @@ var Nodes = []Node{
 	{
 		Name:        "id",
 		Module:      "mooring-agent",
-		Parent:      41,
+		Parent:      42,
 		Kind:        KindLeaf,
 		Description: "Its name.",
 		GoName:      "Id",
@@ -460,7 +470,7 @@ var Nodes = []Node{
 	{
 		Name:        "time",
 		Module:      "mooring-agent",
-		Parent:      41,
+		Parent:      42,
 		Kind:        KindLeaf,
 		Description: "When it became durable.",
 		GoName:      "Time",
@@ -470,7 +480,7 @@ var Nodes = []Node{
 	{
 		Name:        "user",
 		Module:      "mooring-agent",
-		Parent:      41,
+		Parent:      42,
 		Kind:        KindLeaf,
 		Description: "Who asked for it.",
 		GoName:      "User",
@@ -480,7 +490,7 @@ var Nodes = []Node{
 	{
 		Name:        "protocol",
 		Module:      "mooring-agent",
-		Parent:      41,
+		Parent:      42,
 		Kind:        KindLeaf,
 		Description: "gnmi, netconf, boot, rollback or guard.",
 		GoName:      "Protocol",
@@ -490,7 +500,7 @@ var Nodes = []Node{
 	{
 		Name:        "source-host",
 		Module:      "mooring-agent",
-		Parent:      41,
+		Parent:      42,
 		Kind:        KindLeaf,
 		Description: "Where the request came from.",
 		GoName:      "SourceHost",
@@ -500,7 +510,7 @@ var Nodes = []Node{
 	{
 		Name:        "comment",
 		Module:      "mooring-agent",
-		Parent:      41,
+		Parent:      42,
 		Kind:        KindLeaf,
 		Description: "What the user said of it.",
 		GoName:      "Comment",
@@ -510,7 +520,7 @@ var Nodes = []Node{
 	{
 		Name:        "result",
 		Module:      "mooring-agent",
-		Parent:      41,
+		Parent:      42,
 		Kind:        KindLeaf,
 		Description: "ok, or what went wrong afterwards.",
 		GoName:      "Result",
@@ -520,7 +530,7 @@ var Nodes = []Node{
 	{
 		Name:        "change",
 		Module:      "mooring-agent",
-		Parent:      41,
+		Parent:      42,
 		Kind:        KindLeafList,
 		Description: "The changed leaves: path, old value and new value.",
 		GoName:      "Change",
@@ -530,7 +540,7 @@ var Nodes = []Node{
 	{
 		Name:        "reset",
 		Module:      "mooring-agent",
-		Parent:      41,
+		Parent:      42,
 		Kind:        KindLeafList,
 		Description: "The peers that it reset.",
 		GoName:      "Reset",
@@ -548,7 +558,7 @@ var Nodes = []Node{
 	{
 		Name:        "gnmi",
 		Module:      "mooring-agent",
-		Parent:      52,
+		Parent:      53,
 		Kind:        KindLeaf,
 		Description: "Open gNMI Subscribe streams.",
 		GoName:      "Gnmi",
@@ -558,7 +568,7 @@ var Nodes = []Node{
 	{
 		Name:        "netconf-sessions",
 		Module:      "mooring-agent",
-		Parent:      52,
+		Parent:      53,
 		Kind:        KindLeaf,
 		Description: "Open NETCONF sessions.",
 		GoName:      "NetconfSessions",
@@ -577,7 +587,7 @@ var Nodes = []Node{
 	{
 		Name:        "instances",
 		Module:      "mooring-bgp",
-		Parent:      55,
+		Parent:      56,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "All BGP instances.",
@@ -586,7 +596,7 @@ var Nodes = []Node{
 	{
 		Name:        "instance",
 		Module:      "mooring-bgp",
-		Parent:      56,
+		Parent:      57,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"name"},
@@ -596,7 +606,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      57,
+		Parent:      58,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
@@ -607,7 +617,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      57,
+		Parent:      58,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -616,7 +626,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      59,
+		Parent:      60,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -628,7 +638,7 @@ var Nodes = []Node{
 	{
 		Name:        "as",
 		Module:      "mooring-bgp",
-		Parent:      59,
+		Parent:      60,
 		Kind:        KindLeaf,
 		Config:      true,
 		Mandatory:   true,
@@ -641,7 +651,7 @@ var Nodes = []Node{
 	{
 		Name:        "router-id",
 		Module:      "mooring-bgp",
-		Parent:      59,
+		Parent:      60,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -653,7 +663,7 @@ var Nodes = []Node{
 	{
 		Name:        "reset-policy",
 		Module:      "mooring-bgp",
-		Parent:      59,
+		Parent:      60,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -666,7 +676,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      57,
+		Parent:      58,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -674,7 +684,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      64,
+		Parent:      65,
 		Kind:        KindLeaf,
 		Description: "The name of the instance. A router with one instance calls it 'default'.",
 		GoName:      "Name",
@@ -684,7 +694,7 @@ var Nodes = []Node{
 	{
 		Name:        "as",
 		Module:      "mooring-bgp",
-		Parent:      64,
+		Parent:      65,
 		Kind:        KindLeaf,
 		Mandatory:   true,
 		Description: "The AS number of this side.",
@@ -695,7 +705,7 @@ var Nodes = []Node{
 	{
 		Name:        "router-id",
 		Module:      "mooring-bgp",
-		Parent:      64,
+		Parent:      65,
 		Kind:        KindLeaf,
 		Description: "The BGP identifier. Default: the highest IPv4 address of a loopback interface, else of any interface.",
 		GoName:      "RouterId",
@@ -705,7 +715,7 @@ var Nodes = []Node{
 	{
 		Name:        "reset-policy",
 		Module:      "mooring-bgp",
-		Parent:      64,
+		Parent:      65,
 		Kind:        KindLeaf,
 		Default:     []string{"minimal"},
 		Description: "When a written setting resets a session.",
@@ -716,7 +726,7 @@ var Nodes = []Node{
 	{
 		Name:        "vpn-instances",
 		Module:      "mooring-bgp",
-		Parent:      57,
+		Parent:      58,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The VPN instances of this BGP instance.",
@@ -725,7 +735,7 @@ var Nodes = []Node{
 	{
 		Name:        "vpn-instance",
 		Module:      "mooring-bgp",
-		Parent:      69,
+		Parent:      70,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"name"},
@@ -735,7 +745,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      70,
+		Parent:      71,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
@@ -746,7 +756,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      70,
+		Parent:      71,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -755,7 +765,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      72,
+		Parent:      73,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -767,7 +777,7 @@ var Nodes = []Node{
 	{
 		Name:        "router-id",
 		Module:      "mooring-bgp",
-		Parent:      72,
+		Parent:      73,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -779,7 +789,7 @@ var Nodes = []Node{
 	{
 		Name:        "listen-address",
 		Module:      "mooring-bgp",
-		Parent:      72,
+		Parent:      73,
 		Kind:        KindLeafList,
 		Config:      true,
 		Impact:      "reset",
@@ -792,7 +802,7 @@ var Nodes = []Node{
 	{
 		Name:        "listen-port",
 		Module:      "mooring-bgp",
-		Parent:      72,
+		Parent:      73,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -805,7 +815,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      70,
+		Parent:      71,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -813,7 +823,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      77,
+		Parent:      78,
 		Kind:        KindLeaf,
 		Description: "The VPN instance.",
 		GoName:      "Name",
@@ -823,7 +833,7 @@ var Nodes = []Node{
 	{
 		Name:        "router-id",
 		Module:      "mooring-bgp",
-		Parent:      77,
+		Parent:      78,
 		Kind:        KindLeaf,
 		Description: "The BGP identifier in this VPN instance. Default: that of the BGP instance.",
 		GoName:      "RouterId",
@@ -833,7 +843,7 @@ var Nodes = []Node{
 	{
 		Name:        "listen-address",
 		Module:      "mooring-bgp",
-		Parent:      77,
+		Parent:      78,
 		Kind:        KindLeafList,
 		MaxElements: 8,
 		Description: "Where incoming connections are accepted. Default: every address.",
@@ -844,7 +854,7 @@ var Nodes = []Node{
 	{
 		Name:        "listen-port",
 		Module:      "mooring-bgp",
-		Parent:      77,
+		Parent:      78,
 		Kind:        KindLeaf,
 		Default:     []string{"179"},
 		Description: "The port on which incoming connections are accepted; 0 accepts none.",
@@ -855,7 +865,7 @@ var Nodes = []Node{
 	{
 		Name:        "peers",
 		Module:      "mooring-bgp",
-		Parent:      77,
+		Parent:      78,
 		Kind:        KindLeaf,
 		Description: "How many peers are configured.",
 		GoName:      "Peers",
@@ -865,7 +875,7 @@ var Nodes = []Node{
 	{
 		Name:        "established-peers",
 		Module:      "mooring-bgp",
-		Parent:      77,
+		Parent:      78,
 		Kind:        KindLeaf,
 		Description: "How many of them are established.",
 		GoName:      "EstablishedPeers",
@@ -875,7 +885,7 @@ var Nodes = []Node{
 	{
 		Name:        "drift",
 		Module:      "mooring-bgp",
-		Parent:      77,
+		Parent:      78,
 		Kind:        KindLeaf,
 		Description: "What somebody else changed of the instance itself in the BGP speaker, as the commands that would put it right. Absent where nothing differs.",
 		GoName:      "Drift",
@@ -885,7 +895,7 @@ var Nodes = []Node{
 	{
 		Name:        "peer-groups",
 		Module:      "mooring-bgp",
-		Parent:      70,
+		Parent:      71,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Peer groups.",
@@ -894,7 +904,7 @@ var Nodes = []Node{
 	{
 		Name:        "peer-group",
 		Module:      "mooring-bgp",
-		Parent:      85,
+		Parent:      86,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"name"},
@@ -904,7 +914,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      86,
+		Parent:      87,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
@@ -915,7 +925,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      86,
+		Parent:      87,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -924,7 +934,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      88,
+		Parent:      89,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -936,7 +946,7 @@ var Nodes = []Node{
 	{
 		Name:        "description",
 		Module:      "mooring-bgp",
-		Parent:      88,
+		Parent:      89,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -948,7 +958,7 @@ var Nodes = []Node{
 	{
 		Name:        "as",
 		Module:      "mooring-bgp",
-		Parent:      88,
+		Parent:      89,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -960,7 +970,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-as",
 		Module:      "mooring-bgp",
-		Parent:      88,
+		Parent:      89,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -972,7 +982,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      86,
+		Parent:      87,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -980,7 +990,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      93,
+		Parent:      94,
 		Kind:        KindLeaf,
 		Description: "The name of the group.",
 		GoName:      "Name",
@@ -990,7 +1000,7 @@ var Nodes = []Node{
 	{
 		Name:        "description",
 		Module:      "mooring-bgp",
-		Parent:      93,
+		Parent:      94,
 		Kind:        KindLeaf,
 		Description: "Free text.",
 		GoName:      "Description",
@@ -1000,7 +1010,7 @@ var Nodes = []Node{
 	{
 		Name:        "as",
 		Module:      "mooring-bgp",
-		Parent:      93,
+		Parent:      94,
 		Kind:        KindLeaf,
 		Description: "The AS number of the remote side. A peer needs one, its own or its peer group's.",
 		GoName:      "As",
@@ -1010,7 +1020,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-as",
 		Module:      "mooring-bgp",
-		Parent:      93,
+		Parent:      94,
 		Kind:        KindLeaf,
 		Description: "The AS number that this side claims towards the peer. Default: the AS of the BGP instance.",
 		GoName:      "LocalAs",
@@ -1020,7 +1030,7 @@ var Nodes = []Node{
 	{
 		Name:        "members",
 		Module:      "mooring-bgp",
-		Parent:      93,
+		Parent:      94,
 		Kind:        KindLeaf,
 		Description: "How many peers are in the group.",
 		GoName:      "Members",
@@ -1030,7 +1040,7 @@ var Nodes = []Node{
 	{
 		Name:        "transport",
 		Module:      "mooring-bgp",
-		Parent:      86,
+		Parent:      87,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The TCP connection.",
@@ -1039,7 +1049,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      99,
+		Parent:      100,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -1051,7 +1061,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-mode",
 		Module:      "mooring-bgp",
-		Parent:      100,
+		Parent:      101,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1063,7 +1073,7 @@ var Nodes = []Node{
 	{
 		Name:        "remote-port",
 		Module:      "mooring-bgp",
-		Parent:      100,
+		Parent:      101,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1075,7 +1085,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-port",
 		Module:      "mooring-bgp",
-		Parent:      100,
+		Parent:      101,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1087,7 +1097,7 @@ var Nodes = []Node{
 	{
 		Name:        "ebgp-max-hop",
 		Module:      "mooring-bgp",
-		Parent:      100,
+		Parent:      101,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1099,7 +1109,7 @@ var Nodes = []Node{
 	{
 		Name:        "valid-ttl-hops",
 		Module:      "mooring-bgp",
-		Parent:      100,
+		Parent:      101,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1111,7 +1121,7 @@ var Nodes = []Node{
 	{
 		Name:        "tcp-mss",
 		Module:      "mooring-bgp",
-		Parent:      100,
+		Parent:      101,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1124,7 +1134,7 @@ var Nodes = []Node{
 	{
 		Name:        "path-mtu-discovery",
 		Module:      "mooring-bgp",
-		Parent:      100,
+		Parent:      101,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1136,7 +1146,7 @@ var Nodes = []Node{
 	{
 		Name:        "dscp",
 		Module:      "mooring-bgp",
-		Parent:      100,
+		Parent:      101,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1148,7 +1158,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      99,
+		Parent:      100,
 		Kind:        KindContainer,
 		Description: "What is applied, and the truth of the socket.",
 		GoName:      "State",
@@ -1156,7 +1166,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-mode",
 		Module:      "mooring-bgp",
-		Parent:      109,
+		Parent:      110,
 		Kind:        KindLeaf,
 		Description: "Which side opens the connection. An open connection stays, whoever opened it. Default: both.",
 		GoName:      "ConnectMode",
@@ -1166,7 +1176,7 @@ var Nodes = []Node{
 	{
 		Name:        "remote-port",
 		Module:      "mooring-bgp",
-		Parent:      109,
+		Parent:      110,
 		Kind:        KindLeaf,
 		Description: "The port to dial. Default: 179.",
 		GoName:      "RemotePort",
@@ -1176,7 +1186,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-port",
 		Module:      "mooring-bgp",
-		Parent:      109,
+		Parent:      110,
 		Kind:        KindLeaf,
 		Description: "The port to dial from. Default: the kernel chooses.",
 		GoName:      "LocalPort",
@@ -1186,7 +1196,7 @@ var Nodes = []Node{
 	{
 		Name:        "ebgp-max-hop",
 		Module:      "mooring-bgp",
-		Parent:      109,
+		Parent:      110,
 		Kind:        KindLeaf,
 		Description: "The TTL of packets to an EBGP peer, at once also on an open connection. Default: 1. A peer's own valid-ttl-hops displaces an inherited value.",
 		GoName:      "EbgpMaxHop",
@@ -1196,7 +1206,7 @@ var Nodes = []Node{
 	{
 		Name:        "valid-ttl-hops",
 		Module:      "mooring-bgp",
-		Parent:      109,
+		Parent:      110,
 		Kind:        KindLeaf,
 		Description: "GTSM (RFC 5082): packets are sent with TTL 255, and only those are accepted that come with at least 256 less this value. Both sides need it: where only this one has it, an open session ends when its hold time has passed. A peer's own ebgp-max-hop displaces an inherited value.",
 		GoName:      "ValidTtlHops",
@@ -1206,7 +1216,7 @@ var Nodes = []Node{
 	{
 		Name:        "tcp-mss",
 		Module:      "mooring-bgp",
-		Parent:      109,
+		Parent:      110,
 		Kind:        KindLeaf,
 		Units:       "octets",
 		Description: "The maximum segment size of the connection. Default: from the MTU.",
@@ -1217,7 +1227,7 @@ var Nodes = []Node{
 	{
 		Name:        "path-mtu-discovery",
 		Module:      "mooring-bgp",
-		Parent:      109,
+		Parent:      110,
 		Kind:        KindLeaf,
 		Description: "Whether the path MTU is discovered (RFC 1191, RFC 8201). Default: the kernel's setting.",
 		GoName:      "PathMtuDiscovery",
@@ -1227,7 +1237,7 @@ var Nodes = []Node{
 	{
 		Name:        "dscp",
 		Module:      "mooring-bgp",
-		Parent:      109,
+		Parent:      110,
 		Kind:        KindLeaf,
 		Description: "The DSCP of packets to the peer (RFC 2474). Default: 48 (CS6).",
 		GoName:      "Dscp",
@@ -1237,7 +1247,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-address",
 		Module:      "mooring-bgp",
-		Parent:      109,
+		Parent:      110,
 		Kind:        KindLeaf,
 		Description: "The source address of the live connection.",
 		GoName:      "LocalAddress",
@@ -1247,7 +1257,7 @@ var Nodes = []Node{
 	{
 		Name:        "actual-local-port",
 		Module:      "mooring-bgp",
-		Parent:      109,
+		Parent:      110,
 		Kind:        KindLeaf,
 		Description: "The source port of the live connection.",
 		GoName:      "ActualLocalPort",
@@ -1257,7 +1267,7 @@ var Nodes = []Node{
 	{
 		Name:        "remote-address",
 		Module:      "mooring-bgp",
-		Parent:      109,
+		Parent:      110,
 		Kind:        KindLeaf,
 		Description: "The destination address of the live connection.",
 		GoName:      "RemoteAddress",
@@ -1267,7 +1277,7 @@ var Nodes = []Node{
 	{
 		Name:        "actual-remote-port",
 		Module:      "mooring-bgp",
-		Parent:      109,
+		Parent:      110,
 		Kind:        KindLeaf,
 		Description: "The destination port of the live connection.",
 		GoName:      "ActualRemotePort",
@@ -1277,7 +1287,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface",
 		Module:      "mooring-bgp",
-		Parent:      109,
+		Parent:      110,
 		Kind:        KindLeaf,
 		Description: "The network device that has the source address.",
 		GoName:      "Interface",
@@ -1287,7 +1297,7 @@ var Nodes = []Node{
 	{
 		Name:        "actual-tcp-mss",
 		Module:      "mooring-bgp",
-		Parent:      109,
+		Parent:      110,
 		Kind:        KindLeaf,
 		Units:       "octets",
 		Description: "The maximum segment size that TCP uses.",
@@ -1298,7 +1308,7 @@ var Nodes = []Node{
 	{
 		Name:        "ttl",
 		Module:      "mooring-bgp",
-		Parent:      109,
+		Parent:      110,
 		Kind:        KindLeaf,
 		Description: "The TTL or hop limit of packets that are sent.",
 		GoName:      "Ttl",
@@ -1308,7 +1318,7 @@ var Nodes = []Node{
 	{
 		Name:        "path-mtu",
 		Module:      "mooring-bgp",
-		Parent:      109,
+		Parent:      110,
 		Kind:        KindLeaf,
 		Units:       "octets",
 		Description: "The path MTU that TCP knows.",
@@ -1319,7 +1329,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-interface",
 		Module:      "mooring-bgp",
-		Parent:      99,
+		Parent:      100,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "From which interface and source address the connection starts. Deleting this container gives the choice back to the kernel's route lookup, or to the peer group.",
@@ -1328,7 +1338,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      126,
+		Parent:      127,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -1340,7 +1350,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface",
 		Module:      "mooring-bgp",
-		Parent:      127,
+		Parent:      128,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1354,7 +1364,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface-type",
 		Module:      "mooring-bgp",
-		Parent:      127,
+		Parent:      128,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1368,7 +1378,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface-number",
 		Module:      "mooring-bgp",
-		Parent:      127,
+		Parent:      128,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1382,7 +1392,7 @@ var Nodes = []Node{
 	{
 		Name:        "source-address",
 		Module:      "mooring-bgp",
-		Parent:      127,
+		Parent:      128,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1394,7 +1404,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      126,
+		Parent:      127,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -1402,7 +1412,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface",
 		Module:      "mooring-bgp",
-		Parent:      132,
+		Parent:      133,
 		Kind:        KindLeaf,
 		Description: "The interface, by its name or an alternative name.",
 		Choice:      "interface-reference",
@@ -1414,7 +1424,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface-type",
 		Module:      "mooring-bgp",
-		Parent:      132,
+		Parent:      133,
 		Kind:        KindLeaf,
 		Description: "The type of the interface, such as LoopBack. Type and number joined are its name.",
 		Choice:      "interface-reference",
@@ -1426,7 +1436,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface-number",
 		Module:      "mooring-bgp",
-		Parent:      132,
+		Parent:      133,
 		Kind:        KindLeaf,
 		Description: "The number of the interface, such as 1 or 0/1/2.",
 		Choice:      "interface-reference",
@@ -1438,7 +1448,7 @@ var Nodes = []Node{
 	{
 		Name:        "source-address",
 		Module:      "mooring-bgp",
-		Parent:      132,
+		Parent:      133,
 		Kind:        KindLeaf,
 		Description: "The source address. An interface with several addresses of the peer's family needs it.",
 		GoName:      "SourceAddress",
@@ -1448,7 +1458,7 @@ var Nodes = []Node{
 	{
 		Name:        "resolved-interface",
 		Module:      "mooring-bgp",
-		Parent:      132,
+		Parent:      133,
 		Kind:        KindLeaf,
 		Description: "The network device whose address is used.",
 		GoName:      "ResolvedInterface",
@@ -1458,7 +1468,7 @@ var Nodes = []Node{
 	{
 		Name:        "resolved-source",
 		Module:      "mooring-bgp",
-		Parent:      132,
+		Parent:      133,
 		Kind:        KindLeaf,
 		Description: "The address that the connection is bound to.",
 		GoName:      "ResolvedSource",
@@ -1468,7 +1478,7 @@ var Nodes = []Node{
 	{
 		Name:        "source-warning",
 		Module:      "mooring-bgp",
-		Parent:      132,
+		Parent:      133,
 		Kind:        KindLeaf,
 		Description: "What is wrong with the source although it is in use, and what to do: the interface got further addresses after the source was chosen, and no source address is configured.",
 		GoName:      "SourceWarning",
@@ -1478,7 +1488,7 @@ var Nodes = []Node{
 	{
 		Name:        "candidate",
 		Module:      "mooring-bgp",
-		Parent:      132,
+		Parent:      133,
 		Kind:        KindLeafList,
 		Description: "The addresses to choose from where the choice is ambiguous.",
 		GoName:      "Candidate",
@@ -1488,7 +1498,7 @@ var Nodes = []Node{
 	{
 		Name:        "authentication",
 		Module:      "mooring-bgp",
-		Parent:      99,
+		Parent:      100,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Protection of the TCP segments.",
@@ -1497,7 +1507,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      141,
+		Parent:      142,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -1510,7 +1520,7 @@ var Nodes = []Node{
 	{
 		Name:        "method",
 		Module:      "mooring-bgp",
-		Parent:      142,
+		Parent:      143,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1522,7 +1532,7 @@ var Nodes = []Node{
 	{
 		Name:        "password",
 		Module:      "mooring-bgp",
-		Parent:      142,
+		Parent:      143,
 		Kind:        KindLeaf,
 		Config:      true,
 		Secret:      true,
@@ -1536,7 +1546,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      141,
+		Parent:      142,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -1544,7 +1554,7 @@ var Nodes = []Node{
 	{
 		Name:        "method",
 		Module:      "mooring-bgp",
-		Parent:      145,
+		Parent:      146,
 		Kind:        KindLeaf,
 		Description: "The method in use.",
 		GoName:      "Method",
@@ -1554,7 +1564,7 @@ var Nodes = []Node{
 	{
 		Name:        "keys",
 		Module:      "mooring-bgp",
-		Parent:      141,
+		Parent:      142,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The key chain of TCP-AO.",
@@ -1563,7 +1573,7 @@ var Nodes = []Node{
 	{
 		Name:        "key",
 		Module:      "mooring-bgp",
-		Parent:      147,
+		Parent:      148,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"key-id"},
@@ -1576,7 +1586,7 @@ var Nodes = []Node{
 	{
 		Name:        "key-id",
 		Module:      "mooring-bgp",
-		Parent:      148,
+		Parent:      149,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
@@ -1587,7 +1597,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      148,
+		Parent:      149,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -1596,7 +1606,7 @@ var Nodes = []Node{
 	{
 		Name:        "key-id",
 		Module:      "mooring-bgp",
-		Parent:      150,
+		Parent:      151,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1608,7 +1618,7 @@ var Nodes = []Node{
 	{
 		Name:        "send-id",
 		Module:      "mooring-bgp",
-		Parent:      150,
+		Parent:      151,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1620,7 +1630,7 @@ var Nodes = []Node{
 	{
 		Name:        "receive-id",
 		Module:      "mooring-bgp",
-		Parent:      150,
+		Parent:      151,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1632,7 +1642,7 @@ var Nodes = []Node{
 	{
 		Name:        "algorithm",
 		Module:      "mooring-bgp",
-		Parent:      150,
+		Parent:      151,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1645,7 +1655,7 @@ var Nodes = []Node{
 	{
 		Name:        "secret",
 		Module:      "mooring-bgp",
-		Parent:      150,
+		Parent:      151,
 		Kind:        KindLeaf,
 		Config:      true,
 		Mandatory:   true,
@@ -1659,7 +1669,7 @@ var Nodes = []Node{
 	{
 		Name:        "timers",
 		Module:      "mooring-bgp",
-		Parent:      86,
+		Parent:      87,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The timers of the session.",
@@ -1668,7 +1678,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      156,
+		Parent:      157,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -1680,7 +1690,7 @@ var Nodes = []Node{
 	{
 		Name:        "hold-time",
 		Module:      "mooring-bgp",
-		Parent:      157,
+		Parent:      158,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1693,7 +1703,7 @@ var Nodes = []Node{
 	{
 		Name:        "keepalive-interval",
 		Module:      "mooring-bgp",
-		Parent:      157,
+		Parent:      158,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "next-session",
@@ -1706,7 +1716,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-retry",
 		Module:      "mooring-bgp",
-		Parent:      157,
+		Parent:      158,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1719,7 +1729,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      156,
+		Parent:      157,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -1727,7 +1737,7 @@ var Nodes = []Node{
 	{
 		Name:        "hold-time",
 		Module:      "mooring-bgp",
-		Parent:      161,
+		Parent:      162,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The hold time that the OPEN proposes (RFC 4271 section 4.2); 0 is no keepalives. Default: 180.",
@@ -1738,7 +1748,7 @@ var Nodes = []Node{
 	{
 		Name:        "keepalive-interval",
 		Module:      "mooring-bgp",
-		Parent:      161,
+		Parent:      162,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The time between keepalives; never more than a third of the negotiated hold time. Default: 60.",
@@ -1749,7 +1759,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-retry",
 		Module:      "mooring-bgp",
-		Parent:      161,
+		Parent:      162,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The time between attempts to connect. Default: 32.",
@@ -1760,7 +1770,7 @@ var Nodes = []Node{
 	{
 		Name:        "negotiated-hold-time",
 		Module:      "mooring-bgp",
-		Parent:      161,
+		Parent:      162,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The smaller of both sides' hold times.",
@@ -1771,7 +1781,7 @@ var Nodes = []Node{
 	{
 		Name:        "graceful-restart",
 		Module:      "mooring-bgp",
-		Parent:      86,
+		Parent:      87,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Graceful restart.",
@@ -1780,7 +1790,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      166,
+		Parent:      167,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -1789,7 +1799,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      167,
+		Parent:      168,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1801,7 +1811,7 @@ var Nodes = []Node{
 	{
 		Name:        "restart-time",
 		Module:      "mooring-bgp",
-		Parent:      167,
+		Parent:      168,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1814,7 +1824,7 @@ var Nodes = []Node{
 	{
 		Name:        "stale-routes-time",
 		Module:      "mooring-bgp",
-		Parent:      167,
+		Parent:      168,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1827,7 +1837,7 @@ var Nodes = []Node{
 	{
 		Name:        "reset-mode",
 		Module:      "mooring-bgp",
-		Parent:      167,
+		Parent:      168,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1839,7 +1849,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      166,
+		Parent:      167,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -1847,7 +1857,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      172,
+		Parent:      173,
 		Kind:        KindLeaf,
 		Description: "Whether the capability is sent. Default: false.",
 		GoName:      "Enabled",
@@ -1857,7 +1867,7 @@ var Nodes = []Node{
 	{
 		Name:        "restart-time",
 		Module:      "mooring-bgp",
-		Parent:      172,
+		Parent:      173,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The restart time in the capability. Default: 120.",
@@ -1868,7 +1878,7 @@ var Nodes = []Node{
 	{
 		Name:        "stale-routes-time",
 		Module:      "mooring-bgp",
-		Parent:      172,
+		Parent:      173,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "How long stale routes of the peer are kept. Default: 360.",
@@ -1879,7 +1889,7 @@ var Nodes = []Node{
 	{
 		Name:        "reset-mode",
 		Module:      "mooring-bgp",
-		Parent:      172,
+		Parent:      173,
 		Kind:        KindLeaf,
 		Description: "How a reset by a committed change ends the session. Without the N flag both are the same. Default: graceful.",
 		GoName:      "ResetMode",
@@ -1889,7 +1899,7 @@ var Nodes = []Node{
 	{
 		Name:        "afi-safis",
 		Module:      "mooring-bgp",
-		Parent:      86,
+		Parent:      87,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The address families. Without an enabled one, in the peer or its group: unicast of the peer address's own family.",
@@ -1898,7 +1908,7 @@ var Nodes = []Node{
 	{
 		Name:        "afi-safi",
 		Module:      "mooring-bgp",
-		Parent:      177,
+		Parent:      178,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"name"},
@@ -1908,7 +1918,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      178,
+		Parent:      179,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
@@ -1919,7 +1929,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      178,
+		Parent:      179,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -1928,7 +1938,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      180,
+		Parent:      181,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -1940,7 +1950,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      180,
+		Parent:      181,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -1953,7 +1963,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      178,
+		Parent:      179,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -1961,7 +1971,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      183,
+		Parent:      184,
 		Kind:        KindLeaf,
 		Description: "The address family.",
 		GoName:      "Name",
@@ -1971,7 +1981,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      183,
+		Parent:      184,
 		Kind:        KindLeaf,
 		Default:     []string{"true"},
 		Description: "Whether the capability is sent.",
@@ -1982,7 +1992,7 @@ var Nodes = []Node{
 	{
 		Name:        "active",
 		Module:      "mooring-bgp",
-		Parent:      183,
+		Parent:      184,
 		Kind:        KindLeaf,
 		Description: "Whether both sides sent the capability.",
 		GoName:      "Active",
@@ -1992,7 +2002,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-received",
 		Module:      "mooring-bgp",
-		Parent:      183,
+		Parent:      184,
 		Kind:        KindLeaf,
 		Description: "Prefixes that the peer sent.",
 		GoName:      "PrefixesReceived",
@@ -2002,7 +2012,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-sent",
 		Module:      "mooring-bgp",
-		Parent:      183,
+		Parent:      184,
 		Kind:        KindLeaf,
 		Description: "Prefixes sent to the peer.",
 		GoName:      "PrefixesSent",
@@ -2012,7 +2022,7 @@ var Nodes = []Node{
 	{
 		Name:        "peers",
 		Module:      "mooring-bgp",
-		Parent:      70,
+		Parent:      71,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Peers.",
@@ -2021,7 +2031,7 @@ var Nodes = []Node{
 	{
 		Name:        "peer",
 		Module:      "mooring-bgp",
-		Parent:      189,
+		Parent:      190,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"address"},
@@ -2034,7 +2044,7 @@ var Nodes = []Node{
 	{
 		Name:        "address",
 		Module:      "mooring-bgp",
-		Parent:      190,
+		Parent:      191,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
@@ -2045,7 +2055,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      190,
+		Parent:      191,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -2057,7 +2067,7 @@ var Nodes = []Node{
 	{
 		Name:        "address",
 		Module:      "mooring-bgp",
-		Parent:      192,
+		Parent:      193,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -2069,7 +2079,7 @@ var Nodes = []Node{
 	{
 		Name:        "description",
 		Module:      "mooring-bgp",
-		Parent:      192,
+		Parent:      193,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -2081,7 +2091,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      192,
+		Parent:      193,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2094,7 +2104,7 @@ var Nodes = []Node{
 	{
 		Name:        "peer-group",
 		Module:      "mooring-bgp",
-		Parent:      192,
+		Parent:      193,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -2106,7 +2116,7 @@ var Nodes = []Node{
 	{
 		Name:        "as",
 		Module:      "mooring-bgp",
-		Parent:      192,
+		Parent:      193,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2118,7 +2128,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-as",
 		Module:      "mooring-bgp",
-		Parent:      192,
+		Parent:      193,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2130,7 +2140,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      190,
+		Parent:      191,
 		Kind:        KindContainer,
 		Description: "The session.",
 		GoName:      "State",
@@ -2138,7 +2148,7 @@ var Nodes = []Node{
 	{
 		Name:        "address",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Description: "The address of the peer.",
 		GoName:      "Address",
@@ -2148,7 +2158,7 @@ var Nodes = []Node{
 	{
 		Name:        "description",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Description: "Free text.",
 		GoName:      "Description",
@@ -2158,7 +2168,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Default:     []string{"true"},
 		Description: "Whether the session may come up.",
@@ -2169,7 +2179,7 @@ var Nodes = []Node{
 	{
 		Name:        "peer-group",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Description: "The group from which settings are inherited. What joining or leaving costs is decided by the effective values that change.",
 		GoName:      "PeerGroup",
@@ -2179,7 +2189,7 @@ var Nodes = []Node{
 	{
 		Name:        "as",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Description: "The AS number of the remote side. A peer needs one, its own or its peer group's.",
 		GoName:      "As",
@@ -2189,7 +2199,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-as",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Description: "The AS number that this side claims towards the peer. Default: the AS of the BGP instance.",
 		GoName:      "LocalAs",
@@ -2199,7 +2209,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-failures",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindContainer,
 		Description: "The attempts to connect that failed, since the agent started.",
 		GoName:      "ConnectFailures",
@@ -2207,7 +2217,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-failure",
 		Module:      "mooring-bgp",
-		Parent:      206,
+		Parent:      207,
 		Kind:        KindList,
 		Keys:        []string{"kind"},
 		Description: "Those of a kind. One that did not happen is not listed.",
@@ -2216,7 +2226,7 @@ var Nodes = []Node{
 	{
 		Name:        "kind",
 		Module:      "mooring-bgp",
-		Parent:      207,
+		Parent:      208,
 		Kind:        KindLeaf,
 		Description: "Why they failed.",
 		GoName:      "Kind",
@@ -2226,7 +2236,7 @@ var Nodes = []Node{
 	{
 		Name:        "count",
 		Module:      "mooring-bgp",
-		Parent:      207,
+		Parent:      208,
 		Kind:        KindLeaf,
 		Description: "How many.",
 		GoName:      "Count",
@@ -2236,7 +2246,7 @@ var Nodes = []Node{
 	{
 		Name:        "last-time",
 		Module:      "mooring-bgp",
-		Parent:      207,
+		Parent:      208,
 		Kind:        KindLeaf,
 		Description: "When it happened last.",
 		GoName:      "LastTime",
@@ -2246,7 +2256,7 @@ var Nodes = []Node{
 	{
 		Name:        "last-text",
 		Module:      "mooring-bgp",
-		Parent:      207,
+		Parent:      208,
 		Kind:        KindLeaf,
 		Description: "What the last one was, in a sentence.",
 		GoName:      "LastText",
@@ -2256,7 +2266,7 @@ var Nodes = []Node{
 	{
 		Name:        "session-state",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Description: "The state of the session.",
 		GoName:      "SessionState",
@@ -2266,7 +2276,7 @@ var Nodes = []Node{
 	{
 		Name:        "last-established",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Description: "When the session was established last.",
 		GoName:      "LastEstablished",
@@ -2276,7 +2286,7 @@ var Nodes = []Node{
 	{
 		Name:        "established-transitions",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Description: "How often the session was established.",
 		GoName:      "EstablishedTransitions",
@@ -2286,7 +2296,7 @@ var Nodes = []Node{
 	{
 		Name:        "remote-router-id",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Description: "The BGP identifier of the peer.",
 		GoName:      "RemoteRouterId",
@@ -2296,7 +2306,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-received",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Description: "Prefixes that the peer sent, all families.",
 		GoName:      "PrefixesReceived",
@@ -2306,7 +2316,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-sent",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Description: "Prefixes sent to the peer, all families.",
 		GoName:      "PrefixesSent",
@@ -2316,7 +2326,7 @@ var Nodes = []Node{
 	{
 		Name:        "down-reason",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Description: "Why the agent holds the peer down. Absent where it does not.",
 		GoName:      "DownReason",
@@ -2326,7 +2336,7 @@ var Nodes = []Node{
 	{
 		Name:        "down-detail",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Description: "The reason in a sentence, with what to do.",
 		GoName:      "DownDetail",
@@ -2336,7 +2346,7 @@ var Nodes = []Node{
 	{
 		Name:        "last-connect-error",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Description: "Why there is no session, by the last attempt to connect. Absent where there is one.",
 		GoName:      "LastConnectError",
@@ -2346,7 +2356,7 @@ var Nodes = []Node{
 	{
 		Name:        "drift",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Description: "What somebody else changed of the peer in the BGP speaker, as the commands that would put it right. Absent where nothing differs.",
 		GoName:      "Drift",
@@ -2356,7 +2366,7 @@ var Nodes = []Node{
 	{
 		Name:        "pending-reset",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindLeaf,
 		Description: "Whether a committed change waits for its turn to reset the session.",
 		GoName:      "PendingReset",
@@ -2366,7 +2376,7 @@ var Nodes = []Node{
 	{
 		Name:        "last-reset",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindContainer,
 		Description: "The last end of an established session.",
 		GoName:      "LastReset",
@@ -2374,7 +2384,7 @@ var Nodes = []Node{
 	{
 		Name:        "time",
 		Module:      "mooring-bgp",
-		Parent:      223,
+		Parent:      224,
 		Kind:        KindLeaf,
 		Description: "When the session ended.",
 		GoName:      "Time",
@@ -2384,7 +2394,7 @@ var Nodes = []Node{
 	{
 		Name:        "cause",
 		Module:      "mooring-bgp",
-		Parent:      223,
+		Parent:      224,
 		Kind:        KindLeaf,
 		Description: "Who or what ended it.",
 		GoName:      "Cause",
@@ -2394,7 +2404,7 @@ var Nodes = []Node{
 	{
 		Name:        "commit-id",
 		Module:      "mooring-bgp",
-		Parent:      223,
+		Parent:      224,
 		Kind:        KindLeaf,
 		Description: "The commit that caused it.",
 		GoName:      "CommitId",
@@ -2404,7 +2414,7 @@ var Nodes = []Node{
 	{
 		Name:        "leaf",
 		Module:      "mooring-bgp",
-		Parent:      223,
+		Parent:      224,
 		Kind:        KindLeafList,
 		Description: "The settings whose change caused it, as paths below the peer.",
 		GoName:      "Leaf",
@@ -2414,7 +2424,7 @@ var Nodes = []Node{
 	{
 		Name:        "notification-code",
 		Module:      "mooring-bgp",
-		Parent:      223,
+		Parent:      224,
 		Kind:        KindLeaf,
 		Description: "The error code of the NOTIFICATION (RFC 4271 section 4.5).",
 		GoName:      "NotificationCode",
@@ -2424,7 +2434,7 @@ var Nodes = []Node{
 	{
 		Name:        "notification-subcode",
 		Module:      "mooring-bgp",
-		Parent:      223,
+		Parent:      224,
 		Kind:        KindLeaf,
 		Description: "Its subcode; for a Cease, RFC 4486.",
 		GoName:      "NotificationSubcode",
@@ -2434,7 +2444,7 @@ var Nodes = []Node{
 	{
 		Name:        "notification-direction",
 		Module:      "mooring-bgp",
-		Parent:      223,
+		Parent:      224,
 		Kind:        KindLeaf,
 		Description: "Who sent it.",
 		GoName:      "NotificationDirection",
@@ -2444,7 +2454,7 @@ var Nodes = []Node{
 	{
 		Name:        "text",
 		Module:      "mooring-bgp",
-		Parent:      223,
+		Parent:      224,
 		Kind:        KindLeaf,
 		Description: "What more is known of the reason.",
 		GoName:      "Text",
@@ -2454,7 +2464,7 @@ var Nodes = []Node{
 	{
 		Name:        "resets",
 		Module:      "mooring-bgp",
-		Parent:      199,
+		Parent:      200,
 		Kind:        KindContainer,
 		Description: "How often an established session ended, by cause.",
 		GoName:      "Resets",
@@ -2462,7 +2472,7 @@ var Nodes = []Node{
 	{
 		Name:        "commit",
 		Module:      "mooring-bgp",
-		Parent:      232,
+		Parent:      233,
 		Kind:        KindLeaf,
 		Description: "By a committed change.",
 		GoName:      "Commit",
@@ -2472,7 +2482,7 @@ var Nodes = []Node{
 	{
 		Name:        "operator",
 		Module:      "mooring-bgp",
-		Parent:      232,
+		Parent:      233,
 		Kind:        KindLeaf,
 		Description: "By request.",
 		GoName:      "Operator",
@@ -2482,7 +2492,7 @@ var Nodes = []Node{
 	{
 		Name:        "source",
 		Module:      "mooring-bgp",
-		Parent:      232,
+		Parent:      233,
 		Kind:        KindLeaf,
 		Description: "By a change of the source address.",
 		GoName:      "Source",
@@ -2492,7 +2502,7 @@ var Nodes = []Node{
 	{
 		Name:        "remote",
 		Module:      "mooring-bgp",
-		Parent:      232,
+		Parent:      233,
 		Kind:        KindLeaf,
 		Description: "By the remote side.",
 		GoName:      "Remote",
@@ -2502,7 +2512,7 @@ var Nodes = []Node{
 	{
 		Name:        "backend",
 		Module:      "mooring-bgp",
-		Parent:      232,
+		Parent:      233,
 		Kind:        KindLeaf,
 		Description: "By the BGP speaker.",
 		GoName:      "Backend",
@@ -2512,7 +2522,7 @@ var Nodes = []Node{
 	{
 		Name:        "effective",
 		Module:      "mooring-bgp",
-		Parent:      190,
+		Parent:      191,
 		Kind:        KindContainer,
 		Description: "Where the values in force came from. Values that are defaults are not listed; they stand in the state containers.",
 		GoName:      "Effective",
@@ -2520,7 +2530,7 @@ var Nodes = []Node{
 	{
 		Name:        "value",
 		Module:      "mooring-bgp",
-		Parent:      238,
+		Parent:      239,
 		Kind:        KindList,
 		Keys:        []string{"leaf"},
 		Description: "A setting.",
@@ -2529,7 +2539,7 @@ var Nodes = []Node{
 	{
 		Name:        "leaf",
 		Module:      "mooring-bgp",
-		Parent:      239,
+		Parent:      240,
 		Kind:        KindLeaf,
 		Description: "Its path below the peer.",
 		GoName:      "Leaf",
@@ -2539,7 +2549,7 @@ var Nodes = []Node{
 	{
 		Name:        "value",
 		Module:      "mooring-bgp",
-		Parent:      239,
+		Parent:      240,
 		Kind:        KindLeaf,
 		Description: "Its value; absent for secrets.",
 		GoName:      "Value",
@@ -2549,7 +2559,7 @@ var Nodes = []Node{
 	{
 		Name:        "origin",
 		Module:      "mooring-bgp",
-		Parent:      239,
+		Parent:      240,
 		Kind:        KindLeaf,
 		Description: "Where it came from.",
 		GoName:      "Origin",
@@ -2559,7 +2569,7 @@ var Nodes = []Node{
 	{
 		Name:        "transport",
 		Module:      "mooring-bgp",
-		Parent:      190,
+		Parent:      191,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The TCP connection.",
@@ -2568,7 +2578,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      243,
+		Parent:      244,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -2580,7 +2590,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-mode",
 		Module:      "mooring-bgp",
-		Parent:      244,
+		Parent:      245,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -2592,7 +2602,7 @@ var Nodes = []Node{
 	{
 		Name:        "remote-port",
 		Module:      "mooring-bgp",
-		Parent:      244,
+		Parent:      245,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2604,7 +2614,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-port",
 		Module:      "mooring-bgp",
-		Parent:      244,
+		Parent:      245,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2616,7 +2626,7 @@ var Nodes = []Node{
 	{
 		Name:        "ebgp-max-hop",
 		Module:      "mooring-bgp",
-		Parent:      244,
+		Parent:      245,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -2628,7 +2638,7 @@ var Nodes = []Node{
 	{
 		Name:        "valid-ttl-hops",
 		Module:      "mooring-bgp",
-		Parent:      244,
+		Parent:      245,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -2640,7 +2650,7 @@ var Nodes = []Node{
 	{
 		Name:        "tcp-mss",
 		Module:      "mooring-bgp",
-		Parent:      244,
+		Parent:      245,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2653,7 +2663,7 @@ var Nodes = []Node{
 	{
 		Name:        "path-mtu-discovery",
 		Module:      "mooring-bgp",
-		Parent:      244,
+		Parent:      245,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -2665,7 +2675,7 @@ var Nodes = []Node{
 	{
 		Name:        "dscp",
 		Module:      "mooring-bgp",
-		Parent:      244,
+		Parent:      245,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -2677,7 +2687,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      243,
+		Parent:      244,
 		Kind:        KindContainer,
 		Description: "What is applied, and the truth of the socket.",
 		GoName:      "State",
@@ -2685,7 +2695,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-mode",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Description: "Which side opens the connection. An open connection stays, whoever opened it. Default: both.",
 		GoName:      "ConnectMode",
@@ -2695,7 +2705,7 @@ var Nodes = []Node{
 	{
 		Name:        "remote-port",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Description: "The port to dial. Default: 179.",
 		GoName:      "RemotePort",
@@ -2705,7 +2715,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-port",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Description: "The port to dial from. Default: the kernel chooses.",
 		GoName:      "LocalPort",
@@ -2715,7 +2725,7 @@ var Nodes = []Node{
 	{
 		Name:        "ebgp-max-hop",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Description: "The TTL of packets to an EBGP peer, at once also on an open connection. Default: 1. A peer's own valid-ttl-hops displaces an inherited value.",
 		GoName:      "EbgpMaxHop",
@@ -2725,7 +2735,7 @@ var Nodes = []Node{
 	{
 		Name:        "valid-ttl-hops",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Description: "GTSM (RFC 5082): packets are sent with TTL 255, and only those are accepted that come with at least 256 less this value. Both sides need it: where only this one has it, an open session ends when its hold time has passed. A peer's own ebgp-max-hop displaces an inherited value.",
 		GoName:      "ValidTtlHops",
@@ -2735,7 +2745,7 @@ var Nodes = []Node{
 	{
 		Name:        "tcp-mss",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Units:       "octets",
 		Description: "The maximum segment size of the connection. Default: from the MTU.",
@@ -2746,7 +2756,7 @@ var Nodes = []Node{
 	{
 		Name:        "path-mtu-discovery",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Description: "Whether the path MTU is discovered (RFC 1191, RFC 8201). Default: the kernel's setting.",
 		GoName:      "PathMtuDiscovery",
@@ -2756,7 +2766,7 @@ var Nodes = []Node{
 	{
 		Name:        "dscp",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Description: "The DSCP of packets to the peer (RFC 2474). Default: 48 (CS6).",
 		GoName:      "Dscp",
@@ -2766,7 +2776,7 @@ var Nodes = []Node{
 	{
 		Name:        "local-address",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Description: "The source address of the live connection.",
 		GoName:      "LocalAddress",
@@ -2776,7 +2786,7 @@ var Nodes = []Node{
 	{
 		Name:        "actual-local-port",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Description: "The source port of the live connection.",
 		GoName:      "ActualLocalPort",
@@ -2786,7 +2796,7 @@ var Nodes = []Node{
 	{
 		Name:        "remote-address",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Description: "The destination address of the live connection.",
 		GoName:      "RemoteAddress",
@@ -2796,7 +2806,7 @@ var Nodes = []Node{
 	{
 		Name:        "actual-remote-port",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Description: "The destination port of the live connection.",
 		GoName:      "ActualRemotePort",
@@ -2806,7 +2816,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Description: "The network device that has the source address.",
 		GoName:      "Interface",
@@ -2816,7 +2826,7 @@ var Nodes = []Node{
 	{
 		Name:        "actual-tcp-mss",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Units:       "octets",
 		Description: "The maximum segment size that TCP uses.",
@@ -2827,7 +2837,7 @@ var Nodes = []Node{
 	{
 		Name:        "ttl",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Description: "The TTL or hop limit of packets that are sent.",
 		GoName:      "Ttl",
@@ -2837,7 +2847,7 @@ var Nodes = []Node{
 	{
 		Name:        "path-mtu",
 		Module:      "mooring-bgp",
-		Parent:      253,
+		Parent:      254,
 		Kind:        KindLeaf,
 		Units:       "octets",
 		Description: "The path MTU that TCP knows.",
@@ -2848,7 +2858,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-interface",
 		Module:      "mooring-bgp",
-		Parent:      243,
+		Parent:      244,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "From which interface and source address the connection starts. Deleting this container gives the choice back to the kernel's route lookup, or to the peer group.",
@@ -2857,7 +2867,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      270,
+		Parent:      271,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -2869,7 +2879,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface",
 		Module:      "mooring-bgp",
-		Parent:      271,
+		Parent:      272,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2883,7 +2893,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface-type",
 		Module:      "mooring-bgp",
-		Parent:      271,
+		Parent:      272,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2897,7 +2907,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface-number",
 		Module:      "mooring-bgp",
-		Parent:      271,
+		Parent:      272,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2911,7 +2921,7 @@ var Nodes = []Node{
 	{
 		Name:        "source-address",
 		Module:      "mooring-bgp",
-		Parent:      271,
+		Parent:      272,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -2923,7 +2933,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      270,
+		Parent:      271,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -2931,7 +2941,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface",
 		Module:      "mooring-bgp",
-		Parent:      276,
+		Parent:      277,
 		Kind:        KindLeaf,
 		Description: "The interface, by its name or an alternative name.",
 		Choice:      "interface-reference",
@@ -2943,7 +2953,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface-type",
 		Module:      "mooring-bgp",
-		Parent:      276,
+		Parent:      277,
 		Kind:        KindLeaf,
 		Description: "The type of the interface, such as LoopBack. Type and number joined are its name.",
 		Choice:      "interface-reference",
@@ -2955,7 +2965,7 @@ var Nodes = []Node{
 	{
 		Name:        "interface-number",
 		Module:      "mooring-bgp",
-		Parent:      276,
+		Parent:      277,
 		Kind:        KindLeaf,
 		Description: "The number of the interface, such as 1 or 0/1/2.",
 		Choice:      "interface-reference",
@@ -2967,7 +2977,7 @@ var Nodes = []Node{
 	{
 		Name:        "source-address",
 		Module:      "mooring-bgp",
-		Parent:      276,
+		Parent:      277,
 		Kind:        KindLeaf,
 		Description: "The source address. An interface with several addresses of the peer's family needs it.",
 		GoName:      "SourceAddress",
@@ -2977,7 +2987,7 @@ var Nodes = []Node{
 	{
 		Name:        "resolved-interface",
 		Module:      "mooring-bgp",
-		Parent:      276,
+		Parent:      277,
 		Kind:        KindLeaf,
 		Description: "The network device whose address is used.",
 		GoName:      "ResolvedInterface",
@@ -2987,7 +2997,7 @@ var Nodes = []Node{
 	{
 		Name:        "resolved-source",
 		Module:      "mooring-bgp",
-		Parent:      276,
+		Parent:      277,
 		Kind:        KindLeaf,
 		Description: "The address that the connection is bound to.",
 		GoName:      "ResolvedSource",
@@ -2997,7 +3007,7 @@ var Nodes = []Node{
 	{
 		Name:        "source-warning",
 		Module:      "mooring-bgp",
-		Parent:      276,
+		Parent:      277,
 		Kind:        KindLeaf,
 		Description: "What is wrong with the source although it is in use, and what to do: the interface got further addresses after the source was chosen, and no source address is configured.",
 		GoName:      "SourceWarning",
@@ -3007,7 +3017,7 @@ var Nodes = []Node{
 	{
 		Name:        "candidate",
 		Module:      "mooring-bgp",
-		Parent:      276,
+		Parent:      277,
 		Kind:        KindLeafList,
 		Description: "The addresses to choose from where the choice is ambiguous.",
 		GoName:      "Candidate",
@@ -3017,7 +3027,7 @@ var Nodes = []Node{
 	{
 		Name:        "authentication",
 		Module:      "mooring-bgp",
-		Parent:      243,
+		Parent:      244,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Protection of the TCP segments.",
@@ -3026,7 +3036,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      285,
+		Parent:      286,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3039,7 +3049,7 @@ var Nodes = []Node{
 	{
 		Name:        "method",
 		Module:      "mooring-bgp",
-		Parent:      286,
+		Parent:      287,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3051,7 +3061,7 @@ var Nodes = []Node{
 	{
 		Name:        "password",
 		Module:      "mooring-bgp",
-		Parent:      286,
+		Parent:      287,
 		Kind:        KindLeaf,
 		Config:      true,
 		Secret:      true,
@@ -3065,7 +3075,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      285,
+		Parent:      286,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3073,7 +3083,7 @@ var Nodes = []Node{
 	{
 		Name:        "method",
 		Module:      "mooring-bgp",
-		Parent:      289,
+		Parent:      290,
 		Kind:        KindLeaf,
 		Description: "The method in use.",
 		GoName:      "Method",
@@ -3083,7 +3093,7 @@ var Nodes = []Node{
 	{
 		Name:        "keys",
 		Module:      "mooring-bgp",
-		Parent:      285,
+		Parent:      286,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The key chain of TCP-AO.",
@@ -3092,7 +3102,7 @@ var Nodes = []Node{
 	{
 		Name:        "key",
 		Module:      "mooring-bgp",
-		Parent:      291,
+		Parent:      292,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"key-id"},
@@ -3105,7 +3115,7 @@ var Nodes = []Node{
 	{
 		Name:        "key-id",
 		Module:      "mooring-bgp",
-		Parent:      292,
+		Parent:      293,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
@@ -3116,7 +3126,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      292,
+		Parent:      293,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3125,7 +3135,7 @@ var Nodes = []Node{
 	{
 		Name:        "key-id",
 		Module:      "mooring-bgp",
-		Parent:      294,
+		Parent:      295,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3137,7 +3147,7 @@ var Nodes = []Node{
 	{
 		Name:        "send-id",
 		Module:      "mooring-bgp",
-		Parent:      294,
+		Parent:      295,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3149,7 +3159,7 @@ var Nodes = []Node{
 	{
 		Name:        "receive-id",
 		Module:      "mooring-bgp",
-		Parent:      294,
+		Parent:      295,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3161,7 +3171,7 @@ var Nodes = []Node{
 	{
 		Name:        "algorithm",
 		Module:      "mooring-bgp",
-		Parent:      294,
+		Parent:      295,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3174,7 +3184,7 @@ var Nodes = []Node{
 	{
 		Name:        "secret",
 		Module:      "mooring-bgp",
-		Parent:      294,
+		Parent:      295,
 		Kind:        KindLeaf,
 		Config:      true,
 		Mandatory:   true,
@@ -3188,7 +3198,7 @@ var Nodes = []Node{
 	{
 		Name:        "timers",
 		Module:      "mooring-bgp",
-		Parent:      190,
+		Parent:      191,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The timers of the session.",
@@ -3197,7 +3207,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      300,
+		Parent:      301,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3209,7 +3219,7 @@ var Nodes = []Node{
 	{
 		Name:        "hold-time",
 		Module:      "mooring-bgp",
-		Parent:      301,
+		Parent:      302,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3222,7 +3232,7 @@ var Nodes = []Node{
 	{
 		Name:        "keepalive-interval",
 		Module:      "mooring-bgp",
-		Parent:      301,
+		Parent:      302,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "next-session",
@@ -3235,7 +3245,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-retry",
 		Module:      "mooring-bgp",
-		Parent:      301,
+		Parent:      302,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3248,7 +3258,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      300,
+		Parent:      301,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3256,7 +3266,7 @@ var Nodes = []Node{
 	{
 		Name:        "hold-time",
 		Module:      "mooring-bgp",
-		Parent:      305,
+		Parent:      306,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The hold time that the OPEN proposes (RFC 4271 section 4.2); 0 is no keepalives. Default: 180.",
@@ -3267,7 +3277,7 @@ var Nodes = []Node{
 	{
 		Name:        "keepalive-interval",
 		Module:      "mooring-bgp",
-		Parent:      305,
+		Parent:      306,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The time between keepalives; never more than a third of the negotiated hold time. Default: 60.",
@@ -3278,7 +3288,7 @@ var Nodes = []Node{
 	{
 		Name:        "connect-retry",
 		Module:      "mooring-bgp",
-		Parent:      305,
+		Parent:      306,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The time between attempts to connect. Default: 32.",
@@ -3289,7 +3299,7 @@ var Nodes = []Node{
 	{
 		Name:        "negotiated-hold-time",
 		Module:      "mooring-bgp",
-		Parent:      305,
+		Parent:      306,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The smaller of both sides' hold times.",
@@ -3300,7 +3310,7 @@ var Nodes = []Node{
 	{
 		Name:        "graceful-restart",
 		Module:      "mooring-bgp",
-		Parent:      190,
+		Parent:      191,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Graceful restart.",
@@ -3309,7 +3319,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      310,
+		Parent:      311,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3318,7 +3328,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      311,
+		Parent:      312,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3330,7 +3340,7 @@ var Nodes = []Node{
 	{
 		Name:        "restart-time",
 		Module:      "mooring-bgp",
-		Parent:      311,
+		Parent:      312,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3343,7 +3353,7 @@ var Nodes = []Node{
 	{
 		Name:        "stale-routes-time",
 		Module:      "mooring-bgp",
-		Parent:      311,
+		Parent:      312,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3356,7 +3366,7 @@ var Nodes = []Node{
 	{
 		Name:        "reset-mode",
 		Module:      "mooring-bgp",
-		Parent:      311,
+		Parent:      312,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3368,7 +3378,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      310,
+		Parent:      311,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3376,7 +3386,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      316,
+		Parent:      317,
 		Kind:        KindLeaf,
 		Description: "Whether the capability is sent. Default: false.",
 		GoName:      "Enabled",
@@ -3386,7 +3396,7 @@ var Nodes = []Node{
 	{
 		Name:        "restart-time",
 		Module:      "mooring-bgp",
-		Parent:      316,
+		Parent:      317,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "The restart time in the capability. Default: 120.",
@@ -3397,7 +3407,7 @@ var Nodes = []Node{
 	{
 		Name:        "stale-routes-time",
 		Module:      "mooring-bgp",
-		Parent:      316,
+		Parent:      317,
 		Kind:        KindLeaf,
 		Units:       "seconds",
 		Description: "How long stale routes of the peer are kept. Default: 360.",
@@ -3408,7 +3418,7 @@ var Nodes = []Node{
 	{
 		Name:        "reset-mode",
 		Module:      "mooring-bgp",
-		Parent:      316,
+		Parent:      317,
 		Kind:        KindLeaf,
 		Description: "How a reset by a committed change ends the session. Without the N flag both are the same. Default: graceful.",
 		GoName:      "ResetMode",
@@ -3418,7 +3428,7 @@ var Nodes = []Node{
 	{
 		Name:        "afi-safis",
 		Module:      "mooring-bgp",
-		Parent:      190,
+		Parent:      191,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The address families. Without an enabled one, in the peer or its group: unicast of the peer address's own family.",
@@ -3427,7 +3437,7 @@ var Nodes = []Node{
 	{
 		Name:        "afi-safi",
 		Module:      "mooring-bgp",
-		Parent:      321,
+		Parent:      322,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"name"},
@@ -3437,7 +3447,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      322,
+		Parent:      323,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
@@ -3448,7 +3458,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-bgp",
-		Parent:      322,
+		Parent:      323,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3457,7 +3467,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      324,
+		Parent:      325,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3469,7 +3479,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      324,
+		Parent:      325,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3482,7 +3492,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-bgp",
-		Parent:      322,
+		Parent:      323,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3490,7 +3500,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-bgp",
-		Parent:      327,
+		Parent:      328,
 		Kind:        KindLeaf,
 		Description: "The address family.",
 		GoName:      "Name",
@@ -3500,7 +3510,7 @@ var Nodes = []Node{
 	{
 		Name:        "enabled",
 		Module:      "mooring-bgp",
-		Parent:      327,
+		Parent:      328,
 		Kind:        KindLeaf,
 		Default:     []string{"true"},
 		Description: "Whether the capability is sent.",
@@ -3511,7 +3521,7 @@ var Nodes = []Node{
 	{
 		Name:        "active",
 		Module:      "mooring-bgp",
-		Parent:      327,
+		Parent:      328,
 		Kind:        KindLeaf,
 		Description: "Whether both sides sent the capability.",
 		GoName:      "Active",
@@ -3521,7 +3531,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-received",
 		Module:      "mooring-bgp",
-		Parent:      327,
+		Parent:      328,
 		Kind:        KindLeaf,
 		Description: "Prefixes that the peer sent.",
 		GoName:      "PrefixesReceived",
@@ -3531,7 +3541,7 @@ var Nodes = []Node{
 	{
 		Name:        "prefixes-sent",
 		Module:      "mooring-bgp",
-		Parent:      327,
+		Parent:      328,
 		Kind:        KindLeaf,
 		Description: "Prefixes sent to the peer.",
 		GoName:      "PrefixesSent",
@@ -3550,7 +3560,7 @@ var Nodes = []Node{
 	{
 		Name:        "vpn-instance",
 		Module:      "mooring-vpn-instance",
-		Parent:      333,
+		Parent:      334,
 		Kind:        KindList,
 		Config:      true,
 		Keys:        []string{"name"},
@@ -3561,7 +3571,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-vpn-instance",
-		Parent:      334,
+		Parent:      335,
 		Kind:        KindLeaf,
 		Config:      true,
 		Description: "Key.",
@@ -3572,7 +3582,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-vpn-instance",
-		Parent:      334,
+		Parent:      335,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3584,7 +3594,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-vpn-instance",
-		Parent:      336,
+		Parent:      337,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3596,7 +3606,7 @@ var Nodes = []Node{
 	{
 		Name:        "description",
 		Module:      "mooring-vpn-instance",
-		Parent:      336,
+		Parent:      337,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3608,7 +3618,7 @@ var Nodes = []Node{
 	{
 		Name:        "vrf-device",
 		Module:      "mooring-vpn-instance",
-		Parent:      336,
+		Parent:      337,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3622,7 +3632,7 @@ var Nodes = []Node{
 	{
 		Name:        "network-namespace",
 		Module:      "mooring-vpn-instance",
-		Parent:      336,
+		Parent:      337,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "reset",
@@ -3636,7 +3646,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-vpn-instance",
-		Parent:      334,
+		Parent:      335,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3644,7 +3654,7 @@ var Nodes = []Node{
 	{
 		Name:        "name",
 		Module:      "mooring-vpn-instance",
-		Parent:      341,
+		Parent:      342,
 		Kind:        KindLeaf,
 		Description: "The name. '_public_' is the instance of the BGP view: the agent's own network namespace without a VRF. It always exists.",
 		GoName:      "Name",
@@ -3654,7 +3664,7 @@ var Nodes = []Node{
 	{
 		Name:        "description",
 		Module:      "mooring-vpn-instance",
-		Parent:      341,
+		Parent:      342,
 		Kind:        KindLeaf,
 		Description: "Free text.",
 		GoName:      "Description",
@@ -3664,7 +3674,7 @@ var Nodes = []Node{
 	{
 		Name:        "vrf-device",
 		Module:      "mooring-vpn-instance",
-		Parent:      341,
+		Parent:      342,
 		Kind:        KindLeaf,
 		Description: "A VRF device of the agent's own network namespace.",
 		Choice:      "attachment",
@@ -3676,7 +3686,7 @@ var Nodes = []Node{
 	{
 		Name:        "network-namespace",
 		Module:      "mooring-vpn-instance",
-		Parent:      341,
+		Parent:      342,
 		Kind:        KindLeaf,
 		Description: "A named network namespace, as 'ip netns' lists it.",
 		Choice:      "attachment",
@@ -3688,7 +3698,7 @@ var Nodes = []Node{
 	{
 		Name:        "ipv4-family",
 		Module:      "mooring-vpn-instance",
-		Parent:      334,
+		Parent:      335,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The IPv4 family of the VPN.",
@@ -3697,7 +3707,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-vpn-instance",
-		Parent:      346,
+		Parent:      347,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3706,7 +3716,7 @@ var Nodes = []Node{
 	{
 		Name:        "route-distinguisher",
 		Module:      "mooring-vpn-instance",
-		Parent:      347,
+		Parent:      348,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3718,7 +3728,7 @@ var Nodes = []Node{
 	{
 		Name:        "import-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      347,
+		Parent:      348,
 		Kind:        KindLeafList,
 		Config:      true,
 		Impact:      "none",
@@ -3731,7 +3741,7 @@ var Nodes = []Node{
 	{
 		Name:        "export-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      347,
+		Parent:      348,
 		Kind:        KindLeafList,
 		Config:      true,
 		Impact:      "none",
@@ -3744,7 +3754,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-vpn-instance",
-		Parent:      346,
+		Parent:      347,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3752,7 +3762,7 @@ var Nodes = []Node{
 	{
 		Name:        "route-distinguisher",
 		Module:      "mooring-vpn-instance",
-		Parent:      351,
+		Parent:      352,
 		Kind:        KindLeaf,
 		Description: "The route distinguisher (RFC 4364 section 4.1).",
 		GoName:      "RouteDistinguisher",
@@ -3762,7 +3772,7 @@ var Nodes = []Node{
 	{
 		Name:        "import-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      351,
+		Parent:      352,
 		Kind:        KindLeafList,
 		MaxElements: 64,
 		Description: "Routes that carry one of these are imported.",
@@ -3773,7 +3783,7 @@ var Nodes = []Node{
 	{
 		Name:        "export-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      351,
+		Parent:      352,
 		Kind:        KindLeafList,
 		MaxElements: 64,
 		Description: "Attached to exported routes.",
@@ -3784,7 +3794,7 @@ var Nodes = []Node{
 	{
 		Name:        "ipv6-family",
 		Module:      "mooring-vpn-instance",
-		Parent:      334,
+		Parent:      335,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "The IPv6 family of the VPN.",
@@ -3793,7 +3803,7 @@ var Nodes = []Node{
 	{
 		Name:        "config",
 		Module:      "mooring-vpn-instance",
-		Parent:      355,
+		Parent:      356,
 		Kind:        KindContainer,
 		Config:      true,
 		Description: "Configuration.",
@@ -3802,7 +3812,7 @@ var Nodes = []Node{
 	{
 		Name:        "route-distinguisher",
 		Module:      "mooring-vpn-instance",
-		Parent:      356,
+		Parent:      357,
 		Kind:        KindLeaf,
 		Config:      true,
 		Impact:      "none",
@@ -3814,7 +3824,7 @@ var Nodes = []Node{
 	{
 		Name:        "import-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      356,
+		Parent:      357,
 		Kind:        KindLeafList,
 		Config:      true,
 		Impact:      "none",
@@ -3827,7 +3837,7 @@ var Nodes = []Node{
 	{
 		Name:        "export-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      356,
+		Parent:      357,
 		Kind:        KindLeafList,
 		Config:      true,
 		Impact:      "none",
@@ -3840,7 +3850,7 @@ var Nodes = []Node{
 	{
 		Name:        "state",
 		Module:      "mooring-vpn-instance",
-		Parent:      355,
+		Parent:      356,
 		Kind:        KindContainer,
 		Description: "What is applied.",
 		GoName:      "State",
@@ -3848,7 +3858,7 @@ var Nodes = []Node{
 	{
 		Name:        "route-distinguisher",
 		Module:      "mooring-vpn-instance",
-		Parent:      360,
+		Parent:      361,
 		Kind:        KindLeaf,
 		Description: "The route distinguisher (RFC 4364 section 4.1).",
 		GoName:      "RouteDistinguisher",
@@ -3858,7 +3868,7 @@ var Nodes = []Node{
 	{
 		Name:        "import-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      360,
+		Parent:      361,
 		Kind:        KindLeafList,
 		MaxElements: 64,
 		Description: "Routes that carry one of these are imported.",
@@ -3869,7 +3879,7 @@ var Nodes = []Node{
 	{
 		Name:        "export-route-target",
 		Module:      "mooring-vpn-instance",
-		Parent:      360,
+		Parent:      361,
 		Kind:        KindLeafList,
 		MaxElements: 64,
 		Description: "Attached to exported routes.",
@@ -4374,7 +4384,7 @@ var type13 = Type{
 var type14 = Type{
 	Base:            BaseLeafref,
 	Path:            "/bgp/instances/instance/config/name",
-	Target:          60,
+	Target:          61,
 	TargetType:      &type13,
 	RequireInstance: true,
 }
@@ -4410,7 +4420,7 @@ var type17 = Type{
 var type18 = Type{
 	Base:            BaseLeafref,
 	Path:            "/vpn-instances/vpn-instance/config/name",
-	Target:          337,
+	Target:          338,
 	TargetType:      &type13,
 	RequireInstance: true,
 }
@@ -4418,7 +4428,7 @@ var type18 = Type{
 var type19 = Type{
 	Base:            BaseLeafref,
 	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/config/name",
-	Target:          73,
+	Target:          74,
 	TargetType:      &type18,
 	RequireInstance: true,
 }
@@ -4458,7 +4468,7 @@ var type23 = Type{
 var type24 = Type{
 	Base:            BaseLeafref,
 	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peer-groups/peer-group/config/name",
-	Target:          89,
+	Target:          90,
 	TargetType:      &type13,
 	RequireInstance: true,
 }
@@ -4564,7 +4574,7 @@ var type36 = Type{
 var type37 = Type{
 	Base:            BaseLeafref,
 	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peer-groups/peer-group/transport/authentication/keys/key/config/key-id",
-	Target:          151,
+	Target:          152,
 	TargetType:      &type32,
 	RequireInstance: true,
 }
@@ -4622,7 +4632,7 @@ var type43 = Type{
 var type44 = Type{
 	Base:            BaseLeafref,
 	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peer-groups/peer-group/afi-safis/afi-safi/config/name",
-	Target:          181,
+	Target:          182,
 	TargetType:      &type43,
 	RequireInstance: true,
 }
@@ -4630,7 +4640,7 @@ var type44 = Type{
 var type45 = Type{
 	Base:            BaseLeafref,
 	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peers/peer/config/address",
-	Target:          193,
+	Target:          194,
 	TargetType:      &type22,
 	RequireInstance: true,
 }
@@ -4719,7 +4729,7 @@ var type51 = Type{
 var type52 = Type{
 	Base:            BaseLeafref,
 	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peers/peer/transport/authentication/keys/key/config/key-id",
-	Target:          295,
+	Target:          296,
 	TargetType:      &type32,
 	RequireInstance: true,
 }
@@ -4727,7 +4737,7 @@ var type52 = Type{
 var type53 = Type{
 	Base:            BaseLeafref,
 	Path:            "/bgp/instances/instance/vpn-instances/vpn-instance/peers/peer/afi-safis/afi-safi/config/name",
-	Target:          325,
+	Target:          326,
 	TargetType:      &type43,
 	RequireInstance: true,
 }

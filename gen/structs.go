@@ -373,9 +373,10 @@ func (*MooringAgent_Agent_Backend_State) ΛBelongingModule() string {
 
 // MooringAgent_Agent_Backend_State_Capability represents the /mooring-agent/agent/backend/state/capability YANG schema element.
 type MooringAgent_Agent_Backend_State_Capability struct {
-	Leaf    *string                                               `path:"leaf" module:"mooring-agent"`
-	Note    *string                                               `path:"note" module:"mooring-agent"`
-	Support E_MooringAgent_Agent_Backend_State_Capability_Support `path:"support" module:"mooring-agent"`
+	Leaf      *string                                               `path:"leaf" module:"mooring-agent"`
+	Mechanism *string                                               `path:"mechanism" module:"mooring-agent"`
+	Note      *string                                               `path:"note" module:"mooring-agent"`
+	Support   E_MooringAgent_Agent_Backend_State_Capability_Support `path:"support" module:"mooring-agent"`
 }
 
 // IsYANGGoStruct ensures that MooringAgent_Agent_Backend_State_Capability implements the yang.GoStruct

@@ -26,6 +26,9 @@ func testCapabilities(t *testing.T, s *suite) {
 		if (c.Note == "") != (c.Support == backend.Full) {
 			t.Errorf("%s is %s with note %q: a note is due exactly where support is not full", c.Leaf, c.Support, c.Note)
 		}
+		if c.Mechanism != "" && c.Support == backend.Refused || c.Mechanism == "" && c.Support == backend.Full {
+			t.Errorf("%s is %s by %q: something carries what is supported, and nothing what is refused", c.Leaf, c.Support, c.Mechanism)
+		}
 	}
 	if diff := cmp.Diff(bgp.PeerLeaves(), leaves); diff != "" {
 		t.Errorf("leaves (-want +got):\n%s", diff)

@@ -90,7 +90,7 @@ func (b *Backend) Info() backend.Info {
 func (b *Backend) Capabilities() []backend.Capability {
 	var cs []backend.Capability
 	for _, leaf := range bgp.PeerLeaves() {
-		cs = append(cs, backend.Capability{Leaf: leaf, Support: backend.Full})
+		cs = append(cs, backend.Capability{Leaf: leaf, Support: backend.Full, Mechanism: "in memory"})
 	}
 	return cs
 }

@@ -93,7 +93,7 @@ func (b *Backend) Capabilities() []backend.Capability {
 	var cs []backend.Capability
 	for _, leaf := range bgp.PeerLeaves() {
 		c := limits[leaf]
-		c.Leaf = leaf
+		c.Leaf, c.Mechanism = leaf, mechanisms[leaf]
 		if c.Note != "" {
 			c.Note = fmt.Sprintf(c.Note, b.name())
 		}

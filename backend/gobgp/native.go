@@ -47,7 +47,13 @@ func (b *Backend) Capabilities() []backend.Capability {
 				c.Support = backend.Refused
 			}
 		}
-		c.Leaf = leaf
+		c.Leaf, c.Mechanism = leaf, byGoBGP
+		if b.own != nil {
+			c.Mechanism = mechanisms[leaf]
+		}
+		if c.Support == backend.Refused {
+			c.Mechanism = ""
+		}
 		cs = append(cs, c)
 	}
 	return cs

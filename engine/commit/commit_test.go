@@ -499,6 +499,7 @@ func TestResetPolicyAlways(t *testing.T) {
 		example(tx)
 		instanceAt(tx, "default").Config.ResetPolicy = policyAlways
 	})
+	r.eventually("up", func() bool { return r.state(thePeer).Session == bgp.StateEstablished })
 	n := schema.KindOf(schema.KindPeer).Node.Child("transport").Child("connect-interface").Child("config").Child("interface")
 	res := r.mustEdit(func(tx schema.Tx) { tx.Touch(peerRecordKey(thePeer), n) })
 	if res.Plan.Resets() != 1 || len(r.b.Ceases(thePeer)) != 1 {

@@ -142,6 +142,9 @@ func (c *Coordinator) describeBackend(out *backendStateRec) {
 		if k.Note != "" {
 			entry.Note = &k.Note
 		}
+		if k.Mechanism != "" {
+			entry.Mechanism = &k.Mechanism
+		}
 		out.Capability[k.Leaf] = entry
 	}
 }
