@@ -37,9 +37,10 @@ var places = map[string]place{
 	"server/netconf/files":   {},
 	"server/netconf/frame":   {},
 	"server/netconf/notify":  {may: []string{"server/netconf/xmltree"}, tests: []string{"internal/xmltok"}},
+	"server/netconf/push":    {may: []string{"engine/commit", "engine/schema"}, tests: fixture},
 	"server/netconf/xmltree": {may: []string{"engine/xpath", "internal/xmltok"}},
 	"server/netconf/rpc": {
-		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "engine/xpath", "gen", "internal/xmltok", "server", "server/netconf/files", "server/netconf/notify", "server/netconf/xmltree", "yang"},
+		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "engine/xpath", "gen", "internal/xmltok", "server", "server/netconf/files", "server/netconf/notify", "server/netconf/push", "server/netconf/xmltree", "yang"},
 		tests: fixture,
 	},
 

@@ -17,7 +17,10 @@ import (
 	"mooring/server/netconf/xmltree"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// ygot brings glog, whose flusher lives as long as the process.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+}
 
 func event(n int) Event {
 	return Event{Time: time.Now(), Content: xmltree.New("e", xmltree.Leaf("n", fmt.Sprint(n))).In("urn:e")}

@@ -2,10 +2,10 @@ package rpc
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"mooring/engine/schema"
-	"mooring/server/netconf/notify"
 	"mooring/server/netconf/xmltree"
 )
 
@@ -18,6 +18,11 @@ var establishSubscriptionOperation = operation{
 		{name: "replay-start-time"},
 		{name: "stop-time"},
 		{name: "encoding"},
+		{name: "datastore", namespace: pushNS},
+		{name: "selection-filter-ref", namespace: pushNS},
+		{name: "datastore-subtree-filter", namespace: pushNS},
+		{name: "periodic", namespace: pushNS},
+		{name: "on-change", namespace: pushNS},
 	},
 	run: func(c *call) (body, error) {
 		if err := c.maySubscribe(); err != nil {
@@ -25,8 +30,10 @@ var establishSubscriptionOperation = operation{
 		}
 		stream := c.req.find("stream")
 		switch {
+		case c.ofDatastore():
+			return c.establishPush()
 		case stream == nil:
-			return nil, protocolError(schema.MissingElement, "parameter stream is missing").element("stream").at(c.here())
+			return nil, protocolError(schema.MissingElement, "parameter stream or datastore is missing").element("stream").at(c.here())
 		case stream.text != streamName:
 			return nil, protocolError(schema.InvalidValue, "the only stream is "+streamName).at(c.here("stream"))
 		}
@@ -62,18 +69,62 @@ func (c *call) establishStream() (body, error) {
 	if err := c.times(t); err != nil {
 		return nil, err
 	}
-	if !c.srv.subscriptions.number(sub) {
-		return nil, c.refuse(insufficientResources, "too many subscriptions: delete one first")
+	if err := c.begin(sub, c.srv.startStream); err != nil {
+		return nil, err
 	}
-	sub.stream = c.srv.stream.Subscribe(notify.Options{
-		Start: t.start, Stop: t.stop, Filter: t.events, Excluded: func() { sub.excluded.Add(1) },
-	})
-	c.begin(sub, c.srv.serveStream)
 	reply := []xmltree.Element{xmltree.Leaf("id", number(sub.id)).In(subscribedNS)}
 	if since := c.srv.replayFrom(); !t.start.IsZero() && t.start.Before(since) {
 		reply = append(reply, xmltree.Leaf("replay-start-time-revision", stamp(since)).In(subscribedNS))
 	}
 	return elementsBody(reply), nil
+}
+
+// streamOnly are the parameters that mean nothing for a datastore.
+var streamOnly = []string{"stream", "stream-filter-name", "stream-subtree-filter", "replay-start-time"}
+
+// ofDatastore says whether the operation is about a datastore: it has any
+// parameter of RFC 8641.
+func (c *call) ofDatastore() bool {
+	return slices.ContainsFunc(c.req.params, func(p param) bool { return p.namespace == pushNS })
+}
+
+// establishPush begins a subscription to a datastore.
+func (c *call) establishPush() (body, error) {
+	sub := &subscription{sess: c.sess, done: make(chan struct{})}
+	t := &sub.terms
+	t.push = &pushTerms{}
+	switch {
+	case c.req.findIn(pushNS, "datastore") == nil:
+		return nil, protocolError(schema.MissingElement, "parameter datastore is missing").element("datastore").at(c.here())
+	case c.req.findIn(pushNS, "periodic") == nil && c.req.findIn(pushNS, "on-change") == nil:
+		return nil, protocolError(schema.MissingElement, "one of periodic and on-change is missing").element("periodic").at(c.here())
+	}
+	if err := c.pushed(t); err != nil {
+		return nil, err
+	}
+	if err := c.begin(sub, c.srv.startPush); err != nil {
+		return nil, err
+	}
+	return elementsBody([]xmltree.Element{xmltree.Leaf("id", number(sub.id)).In(subscribedNS)}), nil
+}
+
+// pushed reads what is given of the terms of a subscription to a datastore.
+func (c *call) pushed(t *terms) error {
+	for _, name := range streamOnly {
+		if p := c.req.find(name); p != nil {
+			return protocolError(schema.BadElement, name+" is of a stream, and this is a subscription to a datastore").element(name).at(c.here(name))
+		}
+	}
+	for _, read := range []func() error{
+		func() error { return c.pushTarget(t) },
+		func() error { return c.trigger(t.push) },
+		func() error { return c.times(t) },
+	} {
+		if err := read(); err != nil {
+			return err
+		}
+	}
+	return c.checkPush(t)
 }
 
 // elementsBody writes elements as the body of a reply.
@@ -92,8 +143,12 @@ func elementsBody(elements []xmltree.Element) body {
 // error-info that the operation has for it (RFC 8639 2.4.6, RFC 8641 A.2).
 func (c *call) refuse(i *identity, message string, hints ...xmltree.Element) *Error {
 	e := i.error(message)
-	switch c.req.op.local {
-	case "establish-subscription", "modify-subscription":
+	switch op := c.req.op.local; {
+	case op == "resync-subscription":
+		return e.why("resync-subscription-error", pushNS, i)
+	case (op == "establish-subscription" || op == "modify-subscription") && c.ofDatastore():
+		return e.why(op+"-datastore-error-info", pushNS, i, hints...)
+	case op == "establish-subscription" || op == "modify-subscription":
 		return e.why(c.req.op.local+"-stream-error-info", subscribedNS, i, hints...)
 	}
 	return e.why("delete-subscription-error-info", subscribedNS, i)

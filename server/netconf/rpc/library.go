@@ -7,6 +7,16 @@ import (
 // datastoresPrefix is declared where a datastore is named by its identity.
 var datastoresPrefix = []xmltree.Prefix{{Name: "ds", Namespace: datastoresNS}}
 
+// libraryDatastores are those that operations can name, as identities of
+// ietf-datastores. All have the same schema.
+func (s *Server) libraryDatastores() []string {
+	var out []string
+	for _, ds := range s.datastores() {
+		out = append(out, ds.String())
+	}
+	return append(out, "intended", "operational")
+}
+
 // The library has one set of modules and one schema, of this name.
 const complete = "complete"
 
@@ -31,8 +41,8 @@ func yangLibrary(s *Server) xmltree.Element {
 	}
 	set.Children = append(set.Children, imported...)
 	library := xmltree.New("yang-library", set, xmltree.New("schema", xmltree.Key("name", complete), xmltree.Leaf("module-set", complete)))
-	for _, ds := range s.datastores() {
-		key := xmltree.Key("name", "ds:"+ds.String())
+	for _, name := range s.libraryDatastores() {
+		key := xmltree.Key("name", "ds:"+name)
 		key.Prefixes = datastoresPrefix
 		library.Children = append(library.Children, xmltree.New("datastore", key, xmltree.Leaf("schema", complete)))
 	}

@@ -8,17 +8,24 @@ import (
 
 // modify-subscription is RFC 8639 2.4.3. What is not given stays.
 var modifySubscriptionOperation = operation{
-	params: []spec{{name: "id", mandatory: true}, {name: "stream-filter-name"}, {name: "stream-subtree-filter"}, {name: "stop-time"}},
+	params: []spec{
+		{name: "id", mandatory: true},
+		{name: "stream-filter-name"},
+		{name: "stream-subtree-filter"},
+		{name: "stop-time"},
+		{name: "datastore", namespace: pushNS},
+		{name: "selection-filter-ref", namespace: pushNS},
+		{name: "datastore-subtree-filter", namespace: pushNS},
+		{name: "periodic", namespace: pushNS},
+		{name: "on-change", namespace: pushNS},
+	},
 	run: func(c *call) (body, error) {
 		sub, err := c.ownSubscription()
 		if err != nil {
 			return nil, err
 		}
 		t := sub.current()
-		if err := c.streamFilter(&t); err != nil {
-			return nil, err
-		}
-		if err := c.times(&t); err != nil {
+		if err := c.modify(&t); err != nil {
 			return nil, err
 		}
 		c.after = func() {
@@ -26,6 +33,24 @@ var modifySubscriptionOperation = operation{
 		}
 		return nil, nil
 	},
+}
+
+// modify reads what is given of new terms.
+func (c *call) modify(t *terms) error {
+	if t.push != nil {
+		p := *t.push
+		t.push = &p
+		return c.pushed(t)
+	}
+	for i := range c.req.params {
+		if p := &c.req.params[i]; p.namespace == pushNS {
+			return protocolError(schema.BadElement, p.local+" is of a datastore, and this is a subscription to a stream").element(p.local).at(c.hereIn(p.name))
+		}
+	}
+	if err := c.streamFilter(t); err != nil {
+		return err
+	}
+	return c.times(t)
 }
 
 // subscriptionID reads the parameter id.
@@ -52,4 +77,9 @@ func (c *call) ownSubscription() (*subscription, error) {
 }
 
 // noSubscription is the identity for one that is not there.
-func (c *call) noSubscription() *identity { return noSuchSubscription }
+func (c *call) noSubscription() *identity {
+	if c.req.op.namespace == pushNS {
+		return noSubscriptionResync
+	}
+	return noSuchSubscription
+}

@@ -34,6 +34,7 @@ var modules = func() []gen.Module {
 var features = map[string][]string{
 	"ietf-netconf":                  {"candidate", "confirmed-commit", "rollback-on-error", "validate", "writable-running", "xpath"},
 	"ietf-subscribed-notifications": {"encode-xml", "replay", "subtree"},
+	"ietf-yang-push":                {"on-change"},
 }
 
 // deviations are the modules that change a module, by module: where the server

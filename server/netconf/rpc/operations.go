@@ -36,6 +36,7 @@ var operations = func() map[name]*operation {
 	} {
 		m[name{local, subscribedNS}] = &op
 	}
+	m[name{"resync-subscription", pushNS}] = &resyncSubscriptionOperation
 	for local, run := range map[string]func(*call, input) (body, error){
 		"preview":    preview,
 		"reset-peer": resetPeer,

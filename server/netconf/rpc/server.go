@@ -19,6 +19,7 @@ import (
 	"mooring/server"
 	"mooring/server/netconf/files"
 	"mooring/server/netconf/notify"
+	"mooring/server/netconf/push"
 )
 
 // Engine is what the operations need of the commit engine.
@@ -130,6 +131,8 @@ type Server struct {
 	stream   *notify.Stream
 	// subscriptions are those of RFC 8639.
 	subscriptions subscriptions
+	patches       push.Cache
+	trees         []tree    // all of them, for the one that names them
 	decoders      sync.Pool // of *xmltok.Decoder, so that idle sessions have none
 
 	maxDepth  int
@@ -150,7 +153,7 @@ type Options struct {
 // New returns a Server.
 func New(e Engine, sessions Sessions, log *slog.Logger, o Options) *Server {
 	s := &Server{
-		engine: e, sessions: sessions, log: log, stream: notify.NewStream(notify.Limits{}),
+		engine: e, sessions: sessions, log: log, stream: notify.NewStream(notify.Limits{}), trees: trees,
 		decoders: sync.Pool{New: func() any { return xmltok.NewDecoder(nil, xmltok.Options{MaxDepth: o.MaxDepth}) }},
 		maxDepth: o.MaxDepth, startup: o.Startup, files: o.Files,
 	}
@@ -195,6 +198,9 @@ func (s *Server) Handle(ctx context.Context, sess *Session, msg []byte, out Outp
 	}
 	s.count(sess, bad, err != nil)
 	if err := req.reply(out, content); err != nil {
+		if c.undo != nil {
+			c.undo()
+		}
 		return Abort, err
 	}
 	if c.after != nil {
@@ -223,6 +229,7 @@ type call struct {
 	req     *request
 	closing bool
 	after   func() // to be done when the answer is out; nil: nothing
+	undo    func() // to be done where it cannot be sent; nil: nothing
 }
 
 // body writes what stands inside rpc-reply. A nil body is <ok/>.

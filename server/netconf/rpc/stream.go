@@ -10,6 +10,15 @@ import (
 	"mooring/server/netconf/xmltree"
 )
 
+// startStream returns what serves a subscription to the stream.
+func (s *Server) startStream(sub *subscription) func(context.Context, Output) error {
+	t := sub.current()
+	sub.stream = s.stream.Subscribe(notify.Options{
+		Start: t.start, Stop: t.stop, Filter: t.events, Excluded: func() { sub.excluded.Add(1) },
+	})
+	return func(ctx context.Context, out Output) error { return s.serveStream(ctx, sub, out) }
+}
+
 // serveStream sends the events of a stream until the subscription ends.
 func (s *Server) serveStream(ctx context.Context, sub *subscription, out Output) error {
 	for {

@@ -39,6 +39,7 @@ type subscription struct {
 // order is what an operation wants of a subscription.
 type order struct {
 	modified bool // the terms are new
+	resync   bool // send all that is selected
 	kill     bool // tell the subscriber that it has ended, and end it
 	end      bool // end it
 }
@@ -80,9 +81,8 @@ type subscriptions struct {
 	byID map[uint32]*subscription
 }
 
-// number gives a subscription its number, and says whether there is room for
-// it. It is not among the others before add.
-func (r *subscriptions) number(sub *subscription) bool {
+// add gives a subscription its number, and says whether there is room for it.
+func (r *subscriptions) add(sub *subscription) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.byID) >= maxSubscriptions || sub.sess.dynamic.Load() >= maxSessionSubscriptions {
@@ -91,24 +91,21 @@ func (r *subscriptions) number(sub *subscription) bool {
 	for r.last++; r.last == 0 || r.byID[r.last] != nil; r.last++ {
 	}
 	sub.id = r.last
-	return true
-}
-
-func (r *subscriptions) add(sub *subscription) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.byID == nil {
 		r.byID = map[uint32]*subscription{}
 	}
 	r.byID[sub.id] = sub
 	sub.sess.dynamic.Add(1)
+	return true
 }
 
-func (r *subscriptions) remove(sub *subscription) {
+// remove returns how many are left.
+func (r *subscriptions) remove(sub *subscription) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.byID, sub.id)
 	sub.sess.dynamic.Add(-1)
+	return len(r.byID)
 }
 
 // get returns a subscription, nil for none.
@@ -129,18 +126,26 @@ func (r *subscriptions) all() []*subscription {
 	return out
 }
 
-// begin starts to serve a subscription when the answer of the operation is
-// out: the first notification follows the number of the subscription.
-func (c *call) begin(sub *subscription, serve func(context.Context, *subscription, Output) error) {
+// begin gives a subscription its number, and starts to serve it when the answer
+// of the operation is out: the first notification follows that number. What
+// happens from then on is not missed.
+func (c *call) begin(sub *subscription, start func(*subscription) func(context.Context, Output) error) error {
+	if !c.srv.subscriptions.add(sub) {
+		return c.refuse(insufficientResources, "too many subscriptions: delete one first")
+	}
+	c.undo = func() { c.srv.subscriptions.remove(sub) }
 	c.after = func() {
-		c.srv.subscriptions.add(sub)
+		serve := start(sub)
 		c.sess.Background(func(ctx context.Context, out Output) error {
 			defer func() {
-				c.srv.subscriptions.remove(sub)
+				if c.srv.subscriptions.remove(sub) == 0 {
+					c.srv.patches.Forget()
+				}
 				close(sub.done)
 				sub.give(func(*subscription) {}) // lets go of the last context
 			}()
-			return serve(ctx, sub, out)
+			return serve(ctx, out)
 		})
 	}
+	return nil
 }

@@ -83,21 +83,20 @@ func TestSubscriptionNumbers(t *testing.T) {
 	r.last = 1<<32 - 2
 	for _, want := range []uint32{1<<32 - 1, 1, 2} {
 		sub := &subscription{sess: sess}
-		if !r.number(sub) || sub.id != want {
+		if !r.add(sub) || sub.id != want {
 			t.Errorf("number %d, want %d", sub.id, want)
 		}
-		r.add(sub)
 	}
 	r.last = 1<<32 - 2
-	if sub := (&subscription{sess: sess}); !r.number(sub) || sub.id != 3 {
+	if sub := (&subscription{sess: sess}); !r.add(sub) || sub.id != 3 {
 		t.Errorf("number %d, want 3", sub.id)
 	}
 	sess.dynamic.Store(maxSessionSubscriptions)
-	if r.number(&subscription{sess: sess}) {
+	if r.add(&subscription{sess: sess}) {
 		t.Error("no limit")
 	}
 	r.remove(r.get(1))
-	if r.get(1) != nil || len(r.all()) != 2 || r.all()[0].id != 2 {
+	if r.get(1) != nil || len(r.all()) != 3 || r.all()[0].id != 2 {
 		t.Errorf("left: %v", r.all())
 	}
 }

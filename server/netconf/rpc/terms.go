@@ -14,6 +14,7 @@ type terms struct {
 	filter      *xmltree.Element // as it was given, nil for none
 	events      *xmltree.Filter  // of a stream: the same, nil for all events
 	start, stop time.Time        // zero: no replay, no end
+	push        *pushTerms       // nil: of a stream
 }
 
 // elements are the terms as /subscriptions and notifications show them.
@@ -22,7 +23,11 @@ func (t *terms) elements() []xmltree.Element {
 	if t.filter != nil {
 		out = append(out, *t.filter)
 	}
-	out = append(out, xmltree.Leaf("stream", streamName))
+	if t.push == nil {
+		out = append(out, xmltree.Leaf("stream", streamName))
+	} else {
+		out = append(out, t.push.elements()...)
+	}
 	if !t.start.IsZero() {
 		out = append(out, xmltree.Leaf("replay-start-time", stamp(t.start)))
 	}

@@ -22,6 +22,7 @@ var trees = []tree{
 	{streamsNS, "netconf", streams},
 	{subscribedNS, "streams", streamsTree},
 	{subscribedNS, "subscriptions", subscriptionsTree},
+	{systemCapabilitiesNS, "system-capabilities", systemCapabilities},
 }
 
 // isTree says whether a top-level element is one of the trees.
@@ -29,6 +30,11 @@ func isTree(namespace, name string) bool {
 	return slices.ContainsFunc(trees, func(t tree) bool {
 		return t.name == name && (namespace == "" || namespace == t.namespace)
 	})
+}
+
+// selectsTrees says whether a filter, nil for everything, selects any of them.
+func selectsTrees(f *xmltree.Filter) bool {
+	return slices.ContainsFunc(trees, func(t tree) bool { return f == nil || f.Selects(t.namespace, t.name) })
 }
 
 // appendTrees appends what a filter selects of the trees, nil for everything.

@@ -1,0 +1,153 @@
+package push
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"mooring/engine/commit"
+	"mooring/engine/schema"
+	"mooring/gen"
+)
+
+func path(t testing.TB, elems ...schema.Elem) schema.Path {
+	t.Helper()
+	p, err := schema.Resolve(elems)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func named(name, key, value string) schema.Elem {
+	return schema.Elem{Name: name, Keys: map[string]string{key: value}}
+}
+
+// netconf.md 75: targets are paths as RFC 8040 3.5.3 has them.
+func TestTarget(t *testing.T) {
+	vpn := path(t, schema.Elem{Name: "vpn-instances"}, named("vpn-instance", "name", "x"))
+	vpn[1].Keys = []string{`a/b,c=100% "ü"`}
+	for _, tt := range []struct {
+		path     schema.Path
+		leafList bool
+		entry    string
+		want     string
+	}{
+		{vpn, false, "", "/mooring-vpn-instance:vpn-instances/vpn-instance=a%2Fb%2Cc%3D100%25%20%22%C3%BC%22"},
+		{vpn[:1], false, "", "/mooring-vpn-instance:vpn-instances"},
+		{vpn[:1], true, "1:2", "/mooring-vpn-instance:vpn-instances=1%3A2"},
+		{
+			path(t, schema.Elem{Name: "bgp"}, schema.Elem{Name: "instances"}, named("instance", "name", "x_-.~Z9")), false, "",
+			"/mooring-bgp:bgp/instances/instance=x_-.~Z9",
+		},
+	} {
+		if got := string(appendTarget(nil, tt.path, tt.leafList, tt.entry)); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.path, got, tt.want)
+		}
+	}
+}
+
+// changed is a change of the description of a VPN instance, empty for one that
+// is not there.
+func changed(name, old, now string) commit.Change {
+	k := schema.MakeKey("", schema.KindOf(schema.KindVPNInstance), name)
+	entry := func(description string) (e commit.Entry) {
+		if description != "" {
+			rec := schema.New(k).(*gen.MooringVpnInstance_VpnInstances_VpnInstance)
+			rec.Config.Description = &description
+			e.Config = rec
+		}
+		return e
+	}
+	return commit.Change{Key: k, Old: entry(old), New: entry(now)}
+}
+
+// netconf.md 75: subscribers of the same selection share the edits of a batch,
+// others do not, and what is left out is not counted.
+func TestCache(t *testing.T) {
+	changes := []commit.Change{changed("a", "1", "2"), changed("b", "", "3"), changed("c", "4", ""), changed("d", "5", "5")}
+	all, excluding := &Selection{Content: schema.ConfigOnly, Key: "all"}, &Selection{Content: schema.ConfigOnly, Key: "some", Exclude: []schema.Op{schema.OpReplace}}
+	var c Cache
+	text := func(changes []commit.Change, sel *Selection) string {
+		t.Helper()
+		var b strings.Builder
+		if err := c.Write(&b, changes, sel); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	const ns = ` xmlns="urn:mooring:yang:vpn-instance"`
+	edit := func(id, op, rest string) string {
+		return "<edit><edit-id>" + id + "</edit-id><operation>" + op + "</operation><target>/mooring-vpn-instance:vpn-instances/vpn-instance=" + rest + "</edit>"
+	}
+	b := "b</target><value><vpn-instance" + ns + "><name>b</name><config><name>b</name><description>3</description></config></vpn-instance></value>"
+	want := edit("1", "replace", "a/config/description</target><value><description"+ns+">2</description></value>") + edit("2", "create", b) + edit("3", "delete", "c</target>")
+	for range 2 {
+		if got := text(changes, all); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	if got, want := text(changes, excluding), edit("1", "create", b)+edit("2", "delete", "c</target>"); got != want {
+		t.Errorf("excluding:\ngot  %s\nwant %s", got, want)
+	}
+	if c.next != 2 {
+		t.Errorf("%d batches are kept, want one for each selection", c.next)
+	}
+	if got := text(changes[3:], all) + text(nil, all); got != "" {
+		t.Errorf("of no change: %s", got)
+	}
+	many := slices.Repeat(changes[:1], maxShared+1)
+	if got := text(many, all); strings.Count(got, "<edit>") != len(many) || c.next != 3 {
+		t.Errorf("a large batch: %d edits, %d batches are kept", strings.Count(got, "<edit>"), c.next)
+	}
+	c.Forget()
+	if got := text(changes, all); got != want {
+		t.Errorf("after Forget: %s", got)
+	}
+	failing := errors.New("full")
+	if err := c.Write(writer{failing}, changes, all); !errors.Is(err, failing) {
+		t.Errorf("error of the writer: %v", err)
+	}
+	if err := c.Write(writer{failing}, many, all); !errors.Is(err, failing) {
+		t.Errorf("error of the writer: %v", err)
+	}
+}
+
+type writer struct{ err error }
+
+func (w writer) Write([]byte) (int, error) { return 0, w.err }
+
+// netconf.md 75: with a record all below it goes.
+func TestGone(t *testing.T) {
+	in := schema.MakeKey("", schema.KindOf(schema.KindInstance), "default")
+	vpn := schema.MakeKey(in, schema.KindOf(schema.KindBGPVPNInstance), "v")
+	gone := func(k schema.Key) commit.Change {
+		return commit.Change{Key: k, Old: commit.Entry{Config: schema.New(k)}}
+	}
+	var b strings.Builder
+	if err := Write(&b, []commit.Change{gone(in), gone(vpn), gone(schema.MakeKey("", schema.KindOf(schema.KindInstance), "default2"))}, &Selection{Content: schema.ConfigOnly}); err != nil {
+		t.Fatal(err)
+	}
+	const want = "<edit><edit-id>1</edit-id><operation>delete</operation><target>/mooring-bgp:bgp/instances/instance=default</target></edit>" +
+		"<edit><edit-id>2</edit-id><operation>delete</operation><target>/mooring-bgp:bgp/instances/instance=default2</target></edit>"
+	if b.String() != want {
+		t.Errorf("got  %s\nwant %s", b.String(), want)
+	}
+}
+
+// FuzzTarget: whatever a key holds, the path needs no escape in XML, and has as
+// many separators as steps.
+func FuzzTarget(f *testing.F) {
+	for _, seed := range []string{"a", "a/b=c,d", "\x00<&>\"'", "%41", "ü]", ""} {
+		f.Add(seed)
+	}
+	steps := path(f, schema.Elem{Name: "vpn-instances"}, named("vpn-instance", "name", "x"))
+	f.Fuzz(func(t *testing.T, key string) {
+		p := schema.Path{steps[0], {Node: steps[1].Node, Keys: []string{key}}}
+		got := string(appendTarget(nil, p, false, ""))
+		if strings.ContainsAny(got, "<>&\"'#\n ") || strings.Count(got, "/") != 2 || strings.Count(got, "=") != 1 {
+			t.Errorf("%q: %s", key, got)
+		}
+	})
+}

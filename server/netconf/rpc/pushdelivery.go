@@ -1,0 +1,239 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+	"time"
+
+	"mooring/engine/commit"
+	"mooring/engine/schema"
+)
+
+// pusher serves one subscription to a datastore.
+type pusher struct {
+	srv   *Server
+	sub   *subscription
+	out   Output
+	feed  *commit.Subscription // of an on-change one, open all the time: no change is lost
+	terms terms
+	sync  bool      // send all that is selected next
+	patch uint32    // the number of the next patch
+	last  time.Time // when the last update was made
+	due   time.Time // of the next periodic update
+}
+
+// errStopTime is returned when the stop-time is reached.
+var errStopTime = errors.New("the stop-time is reached")
+
+// startPush subscribes to changes and returns what serves the subscription.
+func (s *Server) startPush(sub *subscription) func(context.Context, Output) error {
+	p := &pusher{srv: s, sub: sub}
+	p.follow(sub.current().push.period == 0)
+	return func(ctx context.Context, out Output) error {
+		defer p.follow(false)
+		p.out = out
+		return p.serve(ctx)
+	}
+}
+
+// follow opens or closes the feed.
+func (p *pusher) follow(open bool) {
+	switch {
+	case open && p.feed == nil:
+		p.feed = p.srv.engine.Subscribe()
+	case !open && p.feed != nil:
+		p.feed.Close()
+		p.feed = nil
+	}
+}
+
+// serve sends updates until the subscription ends.
+func (p *pusher) serve(ctx context.Context) error {
+	for first := true; ; first = false {
+		round, order, terms := p.sub.take(ctx)
+		p.terms = terms
+		switch {
+		case order.end:
+			return nil
+		case order.kill:
+			return p.srv.terminated(p.sub, p.out, noSuchSubscription)
+		case order.modified:
+			if err := p.srv.modified(p.sub, p.out, terms); err != nil {
+				return err
+			}
+		}
+		if first || order.modified {
+			p.follow(terms.push.period == 0)
+			p.sync, p.due = terms.push.sync, firstUpdate(terms.push, time.Now())
+		}
+		p.sync = p.sync || order.resync
+		err := p.round(round)
+		switch {
+		case errors.Is(err, errStopTime):
+			return nil
+		case ctx.Err() != nil || round.Err() == nil:
+			return err
+		}
+	}
+}
+
+// round sends updates under the same terms until ctx ends, the stop-time, or an
+// error.
+func (p *pusher) round(ctx context.Context) error {
+	if !p.terms.stop.IsZero() {
+		timed, cancel := context.WithDeadlineCause(ctx, p.terms.stop, errStopTime)
+		defer cancel()
+		ctx = timed
+	}
+	next := p.change
+	if p.terms.push.period > 0 {
+		next = p.periodic
+	}
+	for {
+		if err := next(ctx); err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				return cause
+			}
+			return err
+		}
+	}
+}
+
+// until waits for a time, or for the end of ctx.
+func until(ctx context.Context, at time.Time) error {
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// firstUpdate is when a periodic subscription sends its first update: at the
+// next multiple of the period from the anchor on, without an anchor at once.
+func firstUpdate(t *pushTerms, now time.Time) time.Time {
+	if t.period == 0 || t.anchor.IsZero() {
+		return now
+	}
+	since := now.Sub(t.anchor) % t.period
+	switch {
+	case since == 0:
+		return now
+	case since < 0:
+		since += t.period
+	}
+	return now.Add(t.period - since)
+}
+
+// periodic sends the next update when it is due. Where the subscriber reads so
+// slowly that updates cannot be had when they are due, the subscription is
+// suspended until the next one (RFC 8641 3.11.1).
+func (p *pusher) periodic(ctx context.Context) error {
+	if err := until(ctx, p.due); err != nil {
+		return err
+	}
+	if p.sub.suspended.Swap(false) {
+		if err := p.srv.stateChange(p.sub, p.out, "subscription-resumed"); err != nil {
+			return err
+		}
+	}
+	if err := p.update(); err != nil {
+		return err
+	}
+	period := p.terms.push.period
+	if p.due = p.due.Add(period); p.due.After(time.Now()) {
+		return nil
+	}
+	p.due = p.due.Add((time.Since(p.due)/period + 1) * period)
+	p.sub.suspended.Store(true)
+	return p.srv.stateChange(p.sub, p.out, "subscription-suspended", periodUnsupported.leaf())
+}
+
+// past is a context that has ended: Next with it does not wait.
+var past = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// update sends all that is selected. What changes while it is sent follows.
+func (p *pusher) update() error {
+	t := p.terms.push
+	if p.feed != nil {
+		_, _ = p.feed.Next(past) // what is in the view needs not be told
+	}
+	view := p.srv.engine.View()
+	if t.selection.Content == schema.ConfigOnly {
+		view = p.srv.engine.ConfigView(p.srv.engine.Store().Running())
+	}
+	n := &notice{srv: p.srv, sess: p.sub.sess, out: p.out, at: time.Now()}
+	_, err := n.Write([]byte(`<push-update xmlns="` + pushNS + `"><id>` + number(p.sub.id) + "</id><datastore-contents>"))
+	if err == nil && t.selection.Filter.Takes(t.selection.Content) {
+		err = schema.EncodeXML(n, view, t.selection.Filter, schema.XMLOptions{Content: t.selection.Content})
+	}
+	if err == nil {
+		var b []byte
+		if t.period > 0 && t.datastore == "operational" { // of the others no change is told
+			b = p.srv.appendTrees(b, t.trees)
+		}
+		_, err = n.Write(append(b, "</datastore-contents></push-update>"...))
+	}
+	p.sub.sent.Add(1)
+	p.patch, p.sync = 0, false
+	p.last = time.Now()
+	return errors.Join(err, n.end())
+}
+
+// change sends the next update of an on-change subscription: everything, or
+// what has changed.
+func (p *pusher) change(ctx context.Context) error {
+	if p.sync {
+		return p.update()
+	}
+	if d := p.terms.push.dampening; d > 0 {
+		if err := until(ctx, p.last.Add(d)); err != nil {
+			return err
+		}
+	}
+	changes, err := p.feed.Next(ctx)
+	if err != nil {
+		return err
+	}
+	n := &notice{srv: p.srv, sess: p.sub.sess, out: p.out, at: time.Now()}
+	w := &patchWriter{notice: n, sub: p.sub.id, patch: p.patch}
+	if err := p.srv.patches.Write(w, changes, &p.terms.push.selection); err != nil {
+		return errors.Join(err, n.end())
+	}
+	if !n.begun {
+		return nil // nothing that is selected: nothing is sent, nothing dampened
+	}
+	_, err = io.WriteString(n, "</yang-patch></datastore-changes></push-change-update>")
+	p.sub.sent.Add(1)
+	p.patch++ // 4294967295 is followed by 0 (RFC 8641 3.7)
+	p.last = time.Now()
+	return errors.Join(err, n.end())
+}
+
+// patchWriter begins a push-change-update with its first edit.
+type patchWriter struct {
+	notice     *notice
+	sub, patch uint32
+}
+
+// Write implements io.Writer.
+func (w *patchWriter) Write(p []byte) (int, error) {
+	if !w.notice.begun {
+		b := append([]byte(nil), `<push-change-update xmlns="`+pushNS+`"><id>`...)
+		b = strconv.AppendUint(b, uint64(w.sub), 10)
+		b = append(b, "</id><datastore-changes><yang-patch><patch-id>"...)
+		b = strconv.AppendUint(b, uint64(w.patch), 10)
+		if _, err := w.notice.Write(append(b, "</patch-id>"...)); err != nil {
+			return 0, err
+		}
+	}
+	return w.notice.Write(p)
+}
