@@ -160,30 +160,46 @@ func TestReplyIsOfOneKind(t *testing.T) {
 	}
 }
 
-// The example of the guide does what it says.
+// The examples of the guide do what they say, one after the other.
 func TestGuideForNcclient(t *testing.T) {
 	python := needNcclient(t)
-	_, script, ok := strings.Cut(guide(t), "```python\n")
-	script, _, ok2 := strings.Cut(script, "```")
-	if !ok || !ok2 {
-		t.Fatal("the guide has no example for ncclient")
-	}
 	l := newRig(t, Limits{}).listen()
+	text := guide(t)
+	for i, want := range [][]string{
+		{"<address>10.1.1.2</address><impact>", "<netconf-config-change", "<username>admin</username>", "<reset-policy>minimal</reset-policy>", "module mooring-bgp {"},
+		{
+			"<datastore-contents><bgp", "<operation>create</operation>", "peers/peer=10.1.1.2/config/description</target>", ">told at once</description>",
+			"<session-state>", "<stream-xpath-filter", "<sent-event-records>",
+		},
+	} {
+		var script string
+		var ok, ok2 bool
+		_, text, ok = strings.Cut(text, "```python\n")
+		script, text, ok2 = strings.Cut(text, "```")
+		if !ok || !ok2 {
+			t.Fatalf("the guide has only %d examples for ncclient", i)
+		}
+		out := l.python(python, script)
+		for _, part := range want {
+			if !strings.Contains(out, part) {
+				t.Errorf("example %d: no %s in\n%.6000s", i, part, out)
+			}
+		}
+	}
+}
+
+// python runs a script as a client of l, and returns what it prints.
+func (l *listening) python(path, script string) string {
+	l.Helper()
 	host, port, _ := strings.Cut(l.addr, ":")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(l.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, python, "-")
+	cmd := exec.CommandContext(ctx, path, "-")
 	cmd.Env = append(os.Environ(), "HOST="+host, "PORT="+port, "PASSWORD="+password)
 	cmd.Stdin = strings.NewReader(script)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		l.Fatalf("%v\n%s", err, out)
 	}
-	for _, want := range []string{
-		"<address>10.1.1.2</address><impact>", "<netconf-config-change", "<username>admin</username>", "<reset-policy>minimal</reset-policy>", "module mooring-bgp {",
-	} {
-		if !strings.Contains(string(out), want) {
-			t.Errorf("no %s in\n%.3000s", want, out)
-		}
-	}
+	return string(out)
 }

@@ -180,7 +180,8 @@ func TestSubscriptionErrors(t *testing.T) {
 		"<startTime>" + past + "</startTime><stopTime>2001-01-01T00:00:00Z</stopTime>": "protocol bad-element" + here + "/ncEvent:stopTime element=stopTime",
 		"<startTime>yesterday</startTime>":                                             "protocol bad-element" + here + "/ncEvent:startTime element=startTime",
 		"<startTime>2026-01-01T00:00:00</startTime>":                                   "protocol bad-element" + here + "/ncEvent:startTime element=startTime",
-		`<filter type="xpath" select="/x"/>`:                                           "protocol bad-attribute" + here + "/ncEvent:filter attribute=type element=filter",
+		`<filter type="xslt"/>`:                                                        "protocol bad-attribute" + here + "/ncEvent:filter attribute=type element=filter",
+		`<filter type="xpath" select="/x["/>`:                                          "protocol bad-attribute" + here + "/ncEvent:filter attribute=select element=filter",
 		"<filter><a>x<b/></a></filter>":                                                "protocol bad-element" + here + "/ncEvent:filter element=filter",
 		"<speed/>":                                                                     "protocol unknown-element" + here + " element=speed",
 	} {

@@ -211,6 +211,43 @@ func TestPushPeriodic(t *testing.T) {
 		"application operation-not-supported app-tag=ietf-yang-push:on-change-sync-unsupported path=/nc:rpc/yp:resync-subscription/yp:id")
 }
 
+// xpathOf names a datastore and an expression.
+func xpathOf(datastore, expr string) string {
+	return of(datastore, "") + `<datastore-xpath-filter xmlns="` + pushNS + `" xmlns:b="` + bgpNS + `">` + expr + "</datastore-xpath-filter>"
+}
+
+// netconf.md 46, 75: XPath filters: of changes paths, of periodic updates any
+// expression, also over what the server makes up itself.
+func TestPushXPath(t *testing.T) {
+	l := newRig(t, Limits{}).listen()
+	w, c := l.configured()
+	const onePeer = "/b:bgp/b:instances/b:instance[b:name='default']/b:vpn-instances/b:vpn-instance/b:peers/b:peer[b:address='10.1.1.2']/b:config"
+	id := w.establish(xpathOf("running", onePeer) + onChange(""))
+	const first = "<peer><address>10.1.1.2</address><config><address>10.1.1.2</address><description>one</description><as>200</as></config></peer>"
+	if got := w.notice(); !strings.Contains(got, "<name>default</name><vpn-instances><vpn-instance><name>vpn1</name><peers>"+first+"</peers>") {
+		t.Errorf("first: %s", got)
+	}
+	c.ok(edit(peer("", "10.1.1.3", "<as>5</as>")), edit(peer("", peer2, "<description>two</description>")))
+	w.wantEdits(id, 0, "replace "+targetPeer+"/config/description <description"+inBGP+">two</description>")
+	w.ok(withID("delete-subscription", id))
+	for expr, want := range map[string]string{
+		"//b:peer[b:config/b:as = 5]/b:config/b:as": "<peer><address>10.1.1.3</address><config><as>5</as></config></peer></peers>",
+		"/ietf-netconf-monitoring:netconf-state/ietf-netconf-monitoring:datastores/*[ietf-netconf-monitoring:name='running']": "<datastores><datastore><name>running</name></datastore></datastores>",
+		"//b:peer[b:config/b:as = 6]": "<datastore-contents></datastore-contents>",
+	} {
+		id := w.establish(xpathOf("operational", expr) + periodic("<period>1000</period>"))
+		if got := w.notice(); !strings.Contains(got, want) {
+			t.Errorf("%s: no %s in %s", expr, want, got)
+		}
+		w.ok(withID("delete-subscription", id))
+	}
+	const here, app = " path=/nc:rpc/sn:establish-subscription", "application invalid-value app-tag=ietf-subscribed-notifications:filter-unsupported"
+	w.fails(establish(xpathOf("running", "//b:peer[b:config/b:as = 5]")+onChange("")), app)
+	w.fails(establish(xpathOf("running", "/x:y")+onChange("")), app+here+"/yp:datastore-xpath-filter")
+	w.fails(establish(xpathOf("running", "1 + 1")+periodic("<period>100</period>")), "application operation-failed app-tag=ietf-yang-push:unchanging-selection")
+	w.fails(establish(xpathOf("running", "/b:bgp")+of("running", peers(""))[len(of("running", "")):]+onChange("")), "protocol bad-element"+here+"/yp:datastore-xpath-filter element=datastore-xpath-filter")
+}
+
 // netconf.md 75: an update without anything in it is sent where it is periodic,
 // and a subscription ends at its stop-time.
 func TestPushNothing(t *testing.T) {
@@ -290,6 +327,9 @@ func TestPushAgainstYanglint(t *testing.T) {
 	lint.check("nc-notif", w.read()) // subscription-modified
 	lint.check("data", w.state(`<subscriptions xmlns="`+subscribedNS+`"/>`)+w.state(`<yang-library xmlns="`+libraryNS+`"/>`)+w.state(`<modules-state xmlns="`+libraryNS+`"/>`)+w.state(`<netconf xmlns="`+manageNS+`"/>`)+
 		w.state(`<system-capabilities xmlns="urn:ietf:params:xml:ns:yang:ietf-system-capabilities"/>`))
+	lint.reply(w, onSubscription("modify-subscription", "<id>1</id>"+xpathOf("running", "/b:bgp")+onChange("")))
+	lint.check("nc-notif", w.read()) // subscription-modified
+	lint.check("nc-notif", w.read()) // push-update
 	id := w.establish(of("operational", "") + periodic("<period>1000</period>"))
 	lint.check("nc-notif", w.read()) // push-update of everything
 	if id != "2" {

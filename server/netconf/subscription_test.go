@@ -209,6 +209,38 @@ func TestKillSubscription(t *testing.T) {
 	}
 }
 
+// netconf.md 46, 74: an expression is true for the notifications that are
+// wanted. Names of modules are prefixes that need no declaration.
+func TestSubscriptionXPath(t *testing.T) {
+	l := newRig(t, Limits{}).listen()
+	w, c := l.configured()
+	for _, filter := range []string{
+		fmt.Sprintf(`<stream-xpath-filter>/ietf-netconf-notifications:*[ietf-netconf-notifications:changed-by/ietf-netconf-notifications:session-id = %d]</stream-xpath-filter>`, c.id),
+		`<stream-xpath-filter xmlns:n="` + baseEventsNS + `"> count(//n:edit[contains(n:target, "10.1.1.2")]) > 0 </stream-xpath-filter>`,
+		`<stream-xpath-filter xmlns:n="` + baseEventsNS + `">/n:netconf-config-change/n:datastore = "running"</stream-xpath-filter>`,
+	} {
+		id := w.establish(onNETCONF + filter)
+		if got, want := w.state(`<subscriptions xmlns="`+subscribedNS+`"/>`), "</stream-xpath-filter>"+onNETCONF; !strings.Contains(got, want) {
+			t.Errorf("state: no %s in %s", want, got)
+		}
+		v, _ := l.dial("guest") // tells of its session, and of nothing else
+		v.ok(edit(vpn1), "<close-session/>")
+		v.wantGoodbye()
+		c.ok(edit(peer("", peer2, "<description>"+id+"</description>")))
+		if got := w.notice(); !strings.HasPrefix(got, "<netconf-config-change") {
+			t.Errorf("%s let through %s", filter, got)
+		}
+		w.ok(withID("delete-subscription", id))
+	}
+	w.ok(subscribe(`<filter type="xpath" xmlns:n="` + baseEventsNS + `" select="/n:netconf-config-change"/>`)) // RFC 5277
+	v, _ := l.dial("guest")
+	v.ok("<close-session/>")
+	c.ok(edit(peer("", peer2, "<description>last</description>")))
+	if got := w.notice(); !strings.HasPrefix(got, "<netconf-config-change") {
+		t.Errorf("create-subscription: %s", got)
+	}
+}
+
 // netconf.md 74: tags and app-tags of RFC 8640 7.
 func TestEstablishErrors(t *testing.T) {
 	c := newRig(t, Limits{}).open()
@@ -219,7 +251,7 @@ func TestEstablishErrors(t *testing.T) {
 		"<stream>SNMP</stream>":                "protocol invalid-value" + here + "/sn:stream",
 		onNETCONF + "<dscp>0</dscp>":           "protocol unknown-element" + here + " element=dscp", // a feature that is not there
 		onNETCONF + "<weighting>1</weighting>": "protocol unknown-element" + here + " element=weighting",
-		onNETCONF + "<stream-xpath-filter>/x</stream-xpath-filter>":                                                  "protocol unknown-element" + here + " element=stream-xpath-filter",
+		onNETCONF + "<stream-xpath-filter>/x[</stream-xpath-filter>":                                                 "application invalid-value " + app + "filter-unsupported" + here + "/sn:stream-xpath-filter",
 		onNETCONF + "<stream-filter-name>x</stream-filter-name>":                                                     "application data-missing app-tag=instance-required" + here + "/sn:stream-filter-name",
 		onNETCONF + "<encoding>encode-json</encoding>":                                                               "application invalid-value " + app + "encoding-unsupported" + here + "/sn:encoding",
 		onNETCONF + "<encoding>x:y</encoding>":                                                                       "protocol invalid-value" + here + "/sn:encoding",
@@ -312,12 +344,12 @@ func TestSubscriptionsAgainstYanglint(t *testing.T) {
 	c := r.pipe("admin")
 	greeting := c.readHello()
 	c.send(hello(base10) + "]]>]]>")
-	lint := newLinter(t, greeting, "ietf-subscribed-notifications", "mooring-deviations")
+	lint := newLinter(t, greeting, "ietf-subscribed-notifications", "mooring-deviations", "ietf-netconf-notifications")
 	begin := time.Now().Add(-time.Hour).Format(time.RFC3339)
 	lint.reply(c, establish(onNETCONF+events("netconf-config-change")+"<replay-start-time>"+begin+"</replay-start-time>"))
 	lint.check("nc-notif", c.read()) // replay-completed
 	id := c.establish(onNETCONF)
-	lint.reply(c, onSubscription("modify-subscription", "<id>"+id+"</id>"+events("netconf-config-change")))
+	lint.reply(c, onSubscription("modify-subscription", "<id>"+id+`</id><stream-xpath-filter xmlns:n="`+baseEventsNS+`">/n:netconf-config-change</stream-xpath-filter>`))
 	lint.check("nc-notif", c.read()) // subscription-modified
 	lint.check("data", c.state(`<streams xmlns="`+subscribedNS+`"/>`)+c.state(`<subscriptions xmlns="`+subscribedNS+`"/>`))
 	r.open().ok(withID("kill-subscription", id))

@@ -103,9 +103,10 @@ func (s *Stream) Log() (created, aged time.Time) {
 
 // Options of a subscription.
 type Options struct {
-	Start  time.Time       // replay what happened from then on; zero: no replay
-	Stop   time.Time       // the end; zero: none
-	Filter *xmltree.Filter // events of which it selects something; nil: all
+	Start time.Time // replay what happened from then on; zero: no replay
+	Stop  time.Time // the end; zero: none
+	// Filter says which events are wanted, nil for all. Next calls it.
+	Filter func(xmltree.Element) bool
 	// Excluded is called, where it is not nil, for each event that Filter keeps
 	// back.
 	Excluded func()
@@ -208,16 +209,20 @@ func (s *Subscription) lets(e Event) bool {
 	if s.o.Filter == nil {
 		return true
 	}
-	_, ok := s.o.Filter.Apply(e.Content)
-	if !ok && s.o.Excluded != nil {
+	if s.o.Filter(e.Content) {
+		return true
+	}
+	if s.o.Excluded != nil {
 		s.o.Excluded()
 	}
-	return ok
+	return false
 }
 
 // Modify gives the subscription another end and another filter for what Next
 // has not returned yet. It is not for use while Next runs.
-func (s *Subscription) Modify(stop time.Time, f *xmltree.Filter) { s.o.Stop, s.o.Filter = stop, f }
+func (s *Subscription) Modify(stop time.Time, f func(xmltree.Element) bool) {
+	s.o.Stop, s.o.Filter = stop, f
+}
 
 // Skip gives up what the subscription has not read: it goes on with what is
 // published from now on. It is what to do after ErrBehind by those who need

@@ -105,7 +105,7 @@ func TestSubscriptionFilter(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := NewStream(Limits{})
-	sub := s.Subscribe(Options{Filter: f})
+	sub := s.Subscribe(Options{Filter: f.Matches})
 	s.Publish(event(1), event(2), event(3), event(2))
 	if got, want := drain(t, sub), "2 2"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -178,7 +178,7 @@ func TestModifyAndSkip(t *testing.T) {
 			t.Fatal(err)
 		}
 		excluded := 0
-		sub := s.Subscribe(Options{Filter: other, Excluded: func() { excluded++ }})
+		sub := s.Subscribe(Options{Filter: other.Matches, Excluded: func() { excluded++ }})
 		s.Publish(event(0), event(1))
 		if got := drain(t, sub); got != "" || excluded != 2 {
 			t.Errorf("%q, excluded %d", got, excluded)

@@ -67,16 +67,19 @@ func (c *call) subscription() (o notify.Options, err error) {
 		return o, nil
 	}
 	if kind, ok := p.attr("type"); ok && kind != "subtree" {
-		e := protocolError(schema.BadAttribute, "filters are of type subtree here")
-		return o, e.attribute("type", "filter").at(c.here("filter"))
+		f, err := c.filter()
+		o.Filter = f.event
+		return o, err
 	}
 	dec, err := c.req.enter(p)
 	if err != nil {
 		return o, err
 	}
-	if o.Filter, err = xmltree.ParseFilter(dec, xmltree.All); errors.Is(err, xmltree.ErrMixed) {
+	f, err := xmltree.ParseFilter(dec, xmltree.All)
+	if errors.Is(err, xmltree.ErrMixed) {
 		return o, protocolError(schema.BadElement, err.Error()).element("filter").at(c.here("filter"))
 	}
+	o.Filter = f.Matches
 	return o, err
 }
 

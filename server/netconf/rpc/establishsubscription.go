@@ -15,12 +15,14 @@ var establishSubscriptionOperation = operation{
 		{name: "stream"},
 		{name: "stream-filter-name"},
 		{name: "stream-subtree-filter"},
+		{name: "stream-xpath-filter"},
 		{name: "replay-start-time"},
 		{name: "stop-time"},
 		{name: "encoding"},
 		{name: "datastore", namespace: pushNS},
 		{name: "selection-filter-ref", namespace: pushNS},
 		{name: "datastore-subtree-filter", namespace: pushNS},
+		{name: "datastore-xpath-filter", namespace: pushNS},
 		{name: "periodic", namespace: pushNS},
 		{name: "on-change", namespace: pushNS},
 	},
@@ -80,7 +82,7 @@ func (c *call) establishStream() (body, error) {
 }
 
 // streamOnly are the parameters that mean nothing for a datastore.
-var streamOnly = []string{"stream", "stream-filter-name", "stream-subtree-filter", "replay-start-time"}
+var streamOnly = []string{"stream", "stream-filter-name", "stream-subtree-filter", "stream-xpath-filter", "replay-start-time"}
 
 // ofDatastore says whether the operation is about a datastore: it has any
 // parameter of RFC 8641.

@@ -99,19 +99,29 @@ func (c *call) expression(p *param) (*filter, error) {
 	if p.child != nil {
 		return nil, fault(schema.InvalidValue, p.local+" is an XPath expression and holds no element")
 	}
-	dec, err := c.req.enter(p)
+	text, scope, err := c.leafText(p)
 	if err != nil {
 		return nil, err
 	}
+	return compile(text, scope, fault)
+}
+
+// leafText returns the text of a parameter, all of it, up to a child element,
+// and the prefixes in scope on it.
+func (c *call) leafText(p *param) (string, map[string]string, error) {
+	dec, err := c.req.enter(p)
+	if err != nil {
+		return "", nil, err
+	}
 	scope := dec.Scope()
-	var text []byte // as p.text, but all of it
+	var text []byte
 	for {
 		tok, err := dec.Next()
-		if err != nil {
-			return nil, err
-		}
-		if tok.Kind == xmltok.EndElement {
-			return compile(string(text), scope, fault)
+		switch {
+		case err != nil:
+			return "", nil, err
+		case tok.Kind != xmltok.Text:
+			return string(text), scope, nil
 		}
 		text = append(text, tok.Text...)
 	}

@@ -33,7 +33,7 @@ var modules = func() []gen.Module {
 // none.
 var features = map[string][]string{
 	"ietf-netconf":                  {"candidate", "confirmed-commit", "rollback-on-error", "validate", "writable-running", "xpath"},
-	"ietf-subscribed-notifications": {"encode-xml", "replay", "subtree"},
+	"ietf-subscribed-notifications": {"encode-xml", "replay", "subtree", "xpath"},
 	"ietf-yang-push":                {"on-change"},
 }
 

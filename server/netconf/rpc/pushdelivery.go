@@ -141,7 +141,7 @@ func (p *pusher) periodic(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := p.update(); err != nil {
+	if err := p.update(ctx); err != nil {
 		return err
 	}
 	period := p.terms.push.period
@@ -161,7 +161,7 @@ var past = func() context.Context {
 }()
 
 // update sends all that is selected. What changes while it is sent follows.
-func (p *pusher) update() error {
+func (p *pusher) update(ctx context.Context) error {
 	t := p.terms.push
 	if p.feed != nil {
 		_, _ = p.feed.Next(past) // what is in the view needs not be told
@@ -170,17 +170,14 @@ func (p *pusher) update() error {
 	if t.selection.Content == schema.ConfigOnly {
 		view = p.srv.engine.ConfigView(p.srv.engine.Store().Running())
 	}
+	sel, end := p.selected(ctx, view)
 	n := &notice{srv: p.srv, sess: p.sub.sess, out: p.out, at: time.Now()}
 	_, err := n.Write([]byte(`<push-update xmlns="` + pushNS + `"><id>` + number(p.sub.id) + "</id><datastore-contents>"))
-	if err == nil && t.selection.Filter.Takes(t.selection.Content) {
-		err = schema.EncodeXML(n, view, t.selection.Filter, schema.XMLOptions{Content: t.selection.Content})
+	if err == nil && sel.records.Takes(t.selection.Content) {
+		err = schema.EncodeXML(n, view, sel.records, schema.XMLOptions{Content: t.selection.Content})
 	}
 	if err == nil {
-		var b []byte
-		if t.period > 0 && t.datastore == "operational" { // of the others no change is told
-			b = p.srv.appendTrees(b, t.trees)
-		}
-		_, err = n.Write(append(b, "</datastore-contents></push-update>"...))
+		_, err = n.Write(append(sel.trees, end...))
 	}
 	p.sub.sent.Add(1)
 	p.patch, p.sync = 0, false
@@ -188,11 +185,33 @@ func (p *pusher) update() error {
 	return errors.Join(err, n.end())
 }
 
+// selected is what of a view goes into an update, and how that ends.
+func (p *pusher) selected(ctx context.Context, view schema.View) (sel selection, end string) {
+	t := p.terms.push
+	own := t.period > 0 && t.datastore == "operational" // of the trees no change is told
+	sel.records, end = t.selection.Filter, "</datastore-contents></push-update>"
+	switch {
+	case t.expr != nil:
+		srv := p.srv
+		if !own {
+			srv = nil
+		}
+		var err error
+		if sel, err = t.expr.selects(ctx, view, schema.XMLOptions{Content: t.selection.Content}, srv); err != nil {
+			// The data has become more than the expression may look at.
+			sel.records, end = schema.NewFilter(nil), "</datastore-contents><incomplete-update/></push-update>"
+		}
+	case own:
+		sel.trees = p.srv.appendTrees(nil, t.trees)
+	}
+	return sel, end
+}
+
 // change sends the next update of an on-change subscription: everything, or
 // what has changed.
 func (p *pusher) change(ctx context.Context) error {
 	if p.sync {
-		return p.update()
+		return p.update(ctx)
 	}
 	if d := p.terms.push.dampening; d > 0 {
 		if err := until(ctx, p.last.Add(d)); err != nil {

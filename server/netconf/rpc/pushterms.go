@@ -45,6 +45,7 @@ type pushTerms struct {
 	datastore string // its identity in ietf-datastores
 	selection push.Selection
 	trees     *xmltree.Filter // of what the server makes up itself; nil: all
+	expr      *filter         // instead of both: an expression that is evaluated for each update
 
 	period time.Duration // of a periodic one; 0: it is on-change
 	anchor time.Time     // zero: the first update is the anchor
@@ -77,8 +78,7 @@ func centiseconds(d time.Duration) string { return strconv.FormatInt(int64(d/cen
 
 // pushTarget reads the datastore and the filter.
 func (c *call) pushTarget(t *terms) error {
-	p := c.req.findIn(pushNS, "datastore")
-	if p != nil {
+	if p := c.req.findIn(pushNS, "datastore"); p != nil {
 		ns, local, err := c.identityOf(p)
 		if err != nil {
 			return err
@@ -89,15 +89,22 @@ func (c *call) pushTarget(t *terms) error {
 		}
 		t.push.datastore, t.push.selection.Content = local, content
 	}
-	if p = c.req.findIn(pushNS, "selection-filter-ref"); p != nil {
+	if p := c.req.findIn(pushNS, "selection-filter-ref"); p != nil {
 		e := &Error{Type: typeApplication, Tag: schema.DataMissing, AppTag: schema.AppInstanceRequired}
 		e.Message = "there is no filter " + p.text + ": filters cannot be configured, give it in the subscription"
 		return e.at(c.hereIn(p.name))
 	}
-	if p = c.req.findIn(pushNS, "datastore-subtree-filter"); p == nil {
+	p, x := c.req.findIn(pushNS, "datastore-subtree-filter"), c.req.findIn(pushNS, "datastore-xpath-filter")
+	switch {
+	case p != nil && x != nil:
+		return protocolError(schema.BadElement, "the filters exclude each other").element(x.local).at(c.hereIn(x.name))
+	case x != nil:
+		return c.pushXPath(t, x)
+	case p == nil:
 		return nil
 	}
 	var err error
+	t.push.expr = nil
 	if t.filter, t.push.trees, err = c.subtree(p); err != nil {
 		return err
 	}
@@ -107,6 +114,28 @@ func (c *call) pushTarget(t *terms) error {
 	}
 	t.push.selection.Filter, err = schema.ParseSubtreeFilter(dec)
 	return err
+}
+
+// pushXPath reads an expression that selects nodes of the datastore. A path to
+// nodes is a filter as good as any; others must be evaluated each time, which
+// is too much where changes are to be told.
+func (c *call) pushXPath(t *terms, p *param) error {
+	e, f, err := c.subscriptionXPath(p)
+	if err != nil {
+		return err
+	}
+	t.filter, t.push.expr = e, nil
+	t.push.selection.Filter, t.push.trees = schema.NewFilter(nil), xmltree.Nothing
+	switch path, ok := f.expr.Path(nil); {
+	case !f.expr.NodeSet(): // it selects nothing (RFC 8641 5, datastore-xpath-filter)
+	case ok && len(path) == 0:
+		t.push.selection.Filter, t.push.trees = nil, nil
+	case ok:
+		t.push.selection.Filter = schema.PathFilter(path)
+	default:
+		t.push.expr = f
+	}
+	return nil
 }
 
 // trigger reads periodic or on-change. Of a modification it leaves what cannot
@@ -244,6 +273,10 @@ func (c *call) checkPush(t *terms) error {
 	records := sel.Filter.Takes(sel.Content)
 	own := t.push.datastore == "operational" && selectsTrees(t.push.trees)
 	switch {
+	case t.push.expr != nil && t.push.period == 0:
+		const message = "for changes the expression must be a path of child elements, whose only predicates are list keys"
+		return c.refuse(filterUnsupported, message, filterHint(message))
+	case t.push.expr != nil:
 	case !records && !own:
 		const message = "the filter selects nothing that this datastore can have"
 		return c.refuse(unchangingSelection, message, filterHint(message))

@@ -11,10 +11,10 @@ import (
 // terms are what a subscriber has asked for. They are not changed once they are
 // in force.
 type terms struct {
-	filter      *xmltree.Element // as it was given, nil for none
-	events      *xmltree.Filter  // of a stream: the same, nil for all events
-	start, stop time.Time        // zero: no replay, no end
-	push        *pushTerms       // nil: of a stream
+	filter      *xmltree.Element           // as it was given, nil for none
+	events      func(xmltree.Element) bool // of a stream: the same, nil for all events
+	start, stop time.Time                  // zero: no replay, no end
+	push        *pushTerms                 // nil: of a stream
 }
 
 // elements are the terms as /subscriptions and notifications show them.
@@ -43,7 +43,7 @@ func (t *terms) elements() []xmltree.Element {
 const maxFilter = 64 << 10
 
 // subtree reads a parameter with a subtree filter twice: as it is, and for
-// events.
+// events and trees.
 func (c *call) subtree(p *param) (*xmltree.Element, *xmltree.Filter, error) {
 	dec, err := c.req.enter(p)
 	if err != nil {
@@ -81,13 +81,24 @@ func (c *call) streamFilter(t *terms) error {
 		e.Message = "there is no filter " + p.text + ": filters cannot be configured, give it in the subscription"
 		return e.at(c.here(p.local))
 	}
-	p := c.req.find("stream-subtree-filter")
-	if p == nil {
-		return nil
+	p, x := c.req.find("stream-subtree-filter"), c.req.find("stream-xpath-filter")
+	switch {
+	case p != nil && x != nil:
+		return protocolError(schema.BadElement, "the filters exclude each other").element(x.local).at(c.here(x.local))
+	case p != nil:
+		e, f, err := c.subtree(p)
+		if err != nil {
+			return err
+		}
+		t.filter, t.events = e, f.Matches
+	case x != nil:
+		e, f, err := c.subscriptionXPath(x)
+		if err != nil {
+			return err
+		}
+		t.filter, t.events = e, f.event
 	}
-	var err error
-	t.filter, t.events, err = c.subtree(p)
-	return err
+	return nil
 }
 
 // times reads replay-start-time and stop-time.

@@ -33,6 +33,9 @@ func ParseFilter(dec *xmltok.Decoder, wanted func(namespace, name string) bool) 
 	return &Filter{top.children}, nil
 }
 
+// Nothing is a filter that selects nothing.
+var Nothing = &Filter{}
+
 // All wants every element.
 func All(string, string) bool { return true }
 
@@ -81,6 +84,12 @@ func (f *Filter) Apply(e Element) (Element, bool) {
 		return Element{}, false
 	}
 	return out[0], true
+}
+
+// Matches says whether f selects anything of e.
+func (f *Filter) Matches(e Element) bool {
+	_, ok := f.Apply(e)
+	return ok
 }
 
 func (n *node) names(namespace, name string) bool {
