@@ -3,6 +3,7 @@ package backendtest
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -261,6 +262,53 @@ func testFailureInTheMiddle(t *testing.T, s *suite) {
 	s.up(p, r, 2)
 	s.quiet("a step after the failure", func() bool { return rAfter.Sessions() > 0 })
 	s.checkSnapshot()
+}
+
+// Whatever step of a batch fails, what is done is exactly what came before it,
+// and its inverse leads back.
+func testFailureAtEachStep(t *testing.T, s *suite) {
+	p, r := s.one()
+	down := with(s.Peer(0, 2), func(p *bgp.PeerSpec) { p.Down, p.DownDetail = bgp.DownNoAddress, "no address yet" })
+	steps := s.steps(target{put: []*bgp.PeerSpec{
+		with(p, func(p *bgp.PeerSpec) { p.Keepalive = 7 * time.Second }), // costs the session nothing
+		with(s.Peer(0, 1), func(p *bgp.PeerSpec) { p.ConnectMode = bgp.ListenOnly }),
+		down,
+	}})
+	fail := s.FailingStep(t)
+	for i := range len(steps) + 1 {
+		batch := slices.Concat(steps[:i], []plan.Step{fail}, steps[i:])
+		n, err := s.Backend.Apply(context.Background(), batch)
+		var e *backend.Error
+		if n != i || !errors.As(err, &e) || e.Instance != fail.Instance {
+			t.Fatalf("Apply = %d, %v, want %d and an Error of %s", n, err, i, fail.Instance)
+		}
+		s.remember(steps[:i])
+		s.checkSnapshot()
+		s.apply(plan.Inverse(steps[:i]))
+		s.checkSnapshot()
+	}
+	s.quiet("a reset", func() bool { return len(r.Ceases()) > 0 || r.Sessions() > 1 })
+}
+
+// A thousand peers come, change and go in one batch each, beside a session
+// that does not notice.
+func testThousandPeers(t *testing.T, s *suite) {
+	p, r := s.one()
+	var peers, changed []*bgp.PeerSpec
+	var keys []bgp.PeerKey
+	for i := range 1000 {
+		q := with(p, func(q *bgp.PeerSpec) {
+			q.Key.Address = netip.AddrFrom4([4]byte{10, 201, byte(i / 250), byte(1 + i%250)})
+			q.ConnectMode = bgp.ListenOnly // nobody is there
+		})
+		peers, keys = append(peers, q), append(keys, q.Key)
+		changed = append(changed, with(q, func(q *bgp.PeerSpec) { q.HoldTime, q.Keepalive = 30*time.Second, 10*time.Second }))
+	}
+	for _, want := range []target{{put: peers}, {put: changed}, {del: keys}} {
+		s.apply(s.steps(want))
+		s.checkSnapshot()
+	}
+	s.quiet("a reset", func() bool { return len(r.Ceases()) > 0 || r.Sessions() > 1 })
 }
 
 func testDown(t *testing.T, s *suite) {

@@ -62,6 +62,8 @@ func Run(t *testing.T, parallel func(*testing.T), newHarness func(t *testing.T) 
 		{"Idempotent", testIdempotent},
 		{"PrepareRefuses", testPrepareRefuses},
 		{"FailureInTheMiddle", testFailureInTheMiddle},
+		{"FailureAtEachStep", testFailureAtEachStep},
+		{"ThousandPeers", testThousandPeers},
 		{"Down", testDown},
 		{"Disabled", testDisabled},
 		{"Reset", testReset},

@@ -3,6 +3,7 @@ package e2e
 import (
 	"net"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -125,6 +126,58 @@ func TestRemoteResetsForEver(t *testing.T) {
 	}
 	if p := b.look(peer1); p.State.Transitions != 1 || p.State.SessionState != "established" {
 		t.Errorf("a session that has nothing to do with it suffers: %+v", p.State)
+	}
+}
+
+// Addresses come and go while commits change the source: what is up at the end
+// is what is configured, from the address that is there, and nothing more
+// happens. Every end of a session has a cause that the state counts.
+func TestAddressesChangeUnderCommits(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, runner.Options{})
+	b.set(example(name("LoopBack1"))...)
+	b.waitUp(peer1, 1)
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() { // netlab's methods may end the test, so they are not for other goroutines
+		defer close(done)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(30 * time.Millisecond):
+			}
+			verb := []string{"add", "del"}[i%2]
+			for _, a := range [][2]string{{"LoopBack1", loopBack1b}, {"LoopBack2", loopBack2}} {
+				_ = b.dut.Command("ip", "addr", verb, a[1]+"/32", "dev", a[0]).Run() // the address of LoopBack2 is there at first
+			}
+		}
+	}()
+	const commits = 40
+	for i := range commits {
+		_, err := b.gnmi.Change(b.ctx(), runner.Replace(source1, object{"config": name([]string{"LoopBack2", "LoopBack1"}[i%2])}))
+		if err != nil && !strings.Contains(err.Error(), "several addresses") { // what the command asks for then
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	<-done
+	_ = b.dut.Command("ip", "addr", "del", loopBack1b+"/32", "dev", "LoopBack1").Run() // it may be gone
+	_ = b.dut.Command("ip", "addr", "add", loopBack2+"/32", "dev", "LoopBack2").Run()  // it may be there
+	b.set(runner.Replace(source1, object{"config": name("LoopBack2")}))
+	p := b.wait(peer1, patience, "not up from LoopBack2", func(p peer) bool {
+		return p.State.SessionState == "established" && p.Transport.State.LocalAddress == loopBack2
+	})
+	mark := b.wire.Mark()
+	time.Sleep(time.Second)
+	if v := b.wire.Since(mark); len(v.Notifications()) > 0 || len(v.SYNs(nil)) > 0 {
+		t.Errorf("it is not over:\n%s", v)
+	}
+	r := p.State.Resets
+	if ends := r.Commit + r.Source + r.Remote + r.Operator + r.Backend; ends != p.State.Transitions-1 || r.Operator+r.Backend > 0 {
+		t.Errorf("%d sessions and resets %+v: one end of each but the last, and none by the backend", p.State.Transitions, r)
+	}
+	if n := uint64(len(b.wire.Notifications())); n < r.Commit+r.Source {
+		t.Errorf("%d NOTIFICATIONs for %d resets of ours", n, r.Commit+r.Source)
 	}
 }
 
