@@ -36,7 +36,7 @@ run: build ## the agent with a BGP peer on loopback, until Ctrl-C
 test: setup check e2e ## everything that CI runs
 
 .PHONY: check
-check: lint vet generated yang unit ## all that needs no other daemon
+check: lint vet generated yang unit clients ## all that needs no other daemon
 
 .PHONY: lint
 lint: ## format and static checks
@@ -74,6 +74,12 @@ yang: ## does yanglint accept the modules without a word?
 unit: ## the tests of the packages
 	@[ -n '$(RACE)' ] || echo 'no C compiler: the tests run without the race detector'
 	$(GO) test $(RACE) -shuffle=on -count=1 -timeout 10m $(TESTFLAGS) $(UNIT)
+
+# Clients whose modules need a replacement, which a module that is installed
+# must not have.
+.PHONY: clients
+clients: ## the tests of clients in modules of their own
+	cd tests/clients/nemith && $(GO) vet ./... && $(GO) test -count=1 $(TESTFLAGS) ./...
 
 .PHONY: e2e
 e2e: ## the tests of the whole agent; they need root

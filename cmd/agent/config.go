@@ -21,6 +21,7 @@ type Config struct {
 	NETCONFLimits netconf.Limits
 	Startup       bool   // a start begins with the startup datastore
 	URLDir        string // of NETCONF's files; "": none
+	CallHome      []netconf.CallHome
 	Backend       string
 	FRRVty        string // directory of bgpd.vty
 	FRRNamespace  string // network namespace of bgpd, "" for the agent's own
@@ -106,8 +107,8 @@ func (c choices) check() error {
 // together checks what no setting can check alone.
 func (c choices) together(cfg *Config) (errs []error) {
 	fail := func(key, format string, args ...any) { errs = append(errs, c.errorf(key, format, args...)) }
-	if cfg.GNMI == "" && cfg.NETCONF == "" && cfg.NETCONFTLS == "" {
-		fail("gnmi", "and netconf are both off, and netconf-tls too, so nobody could reach the agent: give one of them an address")
+	if len(cfg.listeners()) == 0 && len(cfg.CallHome) == 0 {
+		fail("gnmi", "and netconf are both off, and netconf-tls too, so nobody could reach the agent: give one of them an address, or call-home a client")
 	}
 	taken := map[string]string{}
 	for _, l := range cfg.listeners() {
@@ -136,7 +137,11 @@ func (c choices) together(cfg *Config) (errs []error) {
 	case cfg.TLSClientAuth != server.ClientCertNone && cfg.TLSClientCA == "":
 		fail("tls-client-auth", "needs certificate authorities: set tls-client-ca to a PEM file")
 	case cfg.netconfTLS() && cfg.TLSClientCA == "":
-		fail("netconf-tls", "needs the certificate authorities of its clients: set tls-client-ca to a PEM file")
+		key := "netconf-tls"
+		if cfg.NETCONFTLS == "" {
+			key = "call-home"
+		}
+		fail(key, "needs the certificate authorities of its clients: set tls-client-ca to a PEM file")
 	case cfg.TLSClientAuth == server.ClientCertNone && !cfg.netconfTLS() && cfg.TLSClientCA != "":
 		fail("tls-client-ca", "has no effect while tls-client-auth is none and netconf-tls is off: set tls-client-auth to if-given or required")
 	}
@@ -157,9 +162,23 @@ func (c *Config) listeners() []listener {
 
 // netconfSSH and netconfTLS say how NETCONF is served; gnmiTLS whether gNMI is
 // served under TLS.
-func (c *Config) netconfSSH() bool { return c.NETCONF != "" }
-func (c *Config) netconfTLS() bool { return c.NETCONFTLS != "" }
-func (c *Config) gnmiTLS() bool    { return c.GNMI != "" && !c.Plaintext }
+func (c *Config) netconfSSH() bool {
+	return c.NETCONF != "" || slices.ContainsFunc(c.endpoints(), func(e netconf.Endpoint) bool { return !e.TLS })
+}
+
+func (c *Config) netconfTLS() bool {
+	return c.NETCONFTLS != "" || slices.ContainsFunc(c.endpoints(), func(e netconf.Endpoint) bool { return e.TLS })
+}
+
+func (c *Config) gnmiTLS() bool { return c.GNMI != "" && !c.Plaintext }
+
+// endpoints are all that the agent calls home.
+func (c *Config) endpoints() (all []netconf.Endpoint) {
+	for _, client := range c.CallHome {
+		all = append(all, client.Endpoints...)
+	}
+	return all
+}
 
 // anyPort says whether the kernel chooses the port, so that two listeners on
 // one address do not meet.

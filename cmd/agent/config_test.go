@@ -74,7 +74,7 @@ func TestExample(t *testing.T) {
 		switch {
 		case ok && g.value != s.def:
 			t.Errorf("%s: %q, the default is %q", g.origin, g.value, s.def)
-		case !ok && (s.def != "" || !strings.Contains(string(text), "\n# "+s.key+": ")):
+		case !ok && (s.def != "" || !strings.Contains(string(text), "\n# "+s.key+":")):
 			t.Errorf("the example lacks %s", s.key)
 		}
 	}
@@ -103,6 +103,21 @@ func TestTogether(t *testing.T) {
 		{"netconf over tls beside gnmi in the clear", map[string]string{"insecure-plaintext": "true", "netconf-tls": ":6513", "tls-client-ca": "ca"}, ""},
 		{"netconf over tls without authorities", map[string]string{"netconf-tls": "127.0.0.1:6513"}, "netconf-tls \"127.0.0.1:6513\" needs the certificate authorities"},
 		{"one port for ssh and tls", map[string]string{"netconf-tls": "127.0.0.1:1830", "tls-client-ca": "ca"}, "is the address of netconf too"},
+		{"only call home", map[string]string{"gnmi": "off", "netconf": "off", "call-home": "[{name: nms, endpoints: [{address: 192.0.2.1}]}]"}, ""},
+		{"call home over tls without authorities", map[string]string{"call-home": "[{name: nms, endpoints: [{address: 192.0.2.1, transport: tls}]}]"}, "needs the certificate authorities"},
+		{"call home: no list", map[string]string{"call-home": "nms"}, "is not a list of clients"},
+		{"call home: unknown key", map[string]string{"call-home": "[{name: nms, endpoint: x}]"}, "unknown key endpoint: the keys of a client are name, endpoints"},
+		{"call home: no name", map[string]string{"call-home": "[{endpoints: [{address: x}]}]"}, "every client needs a name of its own"},
+		{"call home: a name twice", map[string]string{"call-home": "[{name: a, endpoints: [{address: x}]}, {name: a, endpoints: [{address: x}]}]"}, "names its client number 2"},
+		{"call home: no endpoint", map[string]string{"call-home": "[{name: nms}]"}, "of client nms: there is no endpoint"},
+		{"call home: no address", map[string]string{"call-home": "[{name: nms, endpoints: [{}]}]"}, "of client nms: endpoint 1: address \"\" is none"},
+		{"call home: port", map[string]string{"call-home": "[{name: nms, endpoints: [{address: 'x:ssh'}]}]"}, "want host, host:port or [ipv6]:port"},
+		{"call home: transport", map[string]string{"call-home": "[{name: nms, endpoints: [{address: x, transport: quic}]}]"}, "want ssh or tls"},
+		{"call home: time", map[string]string{"call-home": "[{name: nms, period: 5, endpoints: [{address: x}]}]"}, "of client nms: period \"5\" is no time"},
+		{"call home: anchor", map[string]string{"call-home": "[{name: nms, period: 1h, anchor-time: noon, endpoints: [{address: x}]}]"}, "anchor-time \"noon\" is no time"},
+		{"call home: anchor without a period", map[string]string{"call-home": "[{name: nms, anchor-time: '2026-01-01T00:00:00Z', endpoints: [{address: x}]}]"}, "is for a client with a period"},
+		{"call home: attempts", map[string]string{"call-home": "[{name: nms, max-attempts: 0, endpoints: [{address: x}]}]"}, "max-attempts 0 is not from 1 to 255"},
+		{"call home: start", map[string]string{"call-home": "[{name: nms, start-with: middle, endpoints: [{address: x}]}]"}, "want first-listed, last-connected or random-selection"},
 		{"times", map[string]string{"netconf-keepalive": "off", "netconf-idle-timeout": "10m"}, ""},
 		{"a time without a unit", map[string]string{"netconf-idle-timeout": "10"}, "want a number with a unit"},
 		{"a time too short", map[string]string{"netconf-keepalive": "1ms"}, "from 1s to 24h"},
@@ -240,5 +255,46 @@ func TestDidYouMean(t *testing.T) {
 		if got := didYouMean(tt.in, words); got != tt.want {
 			t.Errorf("%.20q: %q, want %q", tt.in, got, tt.want)
 		}
+	}
+}
+
+// The example of call-home, and one with defaults only.
+func TestCallHomeSetting(t *testing.T) {
+	text, err := os.ReadFile("../../examples/agent.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "\n# call-home:\n")
+	example, _, _ = strings.Cut("# call-home:\n"+example, "\n\n")
+	file, err := decodeFile("x.yaml", []byte(strings.ReplaceAll(strings.ReplaceAll(example, "\n# ", "\n"), "# call-home", "call-home")+"\ntls-client-ca: ca\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := choose(nil, file, func(string) string { return "" }).config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []netconf.CallHome{{
+		Name: "nms",
+		Endpoints: []netconf.Endpoint{
+			{Name: "east", Address: "192.0.2.10:4334"}, {Name: "west", TLS: true, Address: "[2001:db8::10]:4335"},
+		},
+		Period: time.Hour, Anchor: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), IdleTimeout: 2 * time.Minute,
+		MaxWait: 5 * time.Second, MaxAttempts: 3, Keepalive: netconf.Keepalive{Interval: 30 * time.Second, Attempts: 3},
+	}}
+	if d := cmp.Diff(want, cfg.CallHome); d != "" {
+		t.Errorf("the example (-want +got):\n%s", d)
+	}
+	got, err := callHome("[{name: a, endpoints: [{address: '2001:db8::1'}, {address: nms.example.com, transport: tls}]}]")
+	want = []netconf.CallHome{{
+		Name:      "a",
+		Endpoints: []netconf.Endpoint{{Name: "[2001:db8::1]:4334", Address: "[2001:db8::1]:4334"}, {Name: "nms.example.com:4335", TLS: true, Address: "nms.example.com:4335"}},
+		Keepalive: netconf.Keepalive{Interval: 30 * time.Second},
+	}}
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("defaults: %v (-want +got):\n%s", err, d)
+	}
+	if _, err := decodeFile("x.yaml", []byte("call-home: &a\n- [*a]\n")); err == nil || !strings.Contains(err.Error(), "x.yaml:1: key call-home: wants no alias") {
+		t.Errorf("an alias: %v", err)
 	}
 }

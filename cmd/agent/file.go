@@ -72,6 +72,14 @@ func (c choices) add(path string, key, value *yaml.Node) error {
 		return fmt.Errorf("%s: key %s is already on line %s: remove one of them",
 			origin, key.Value, strings.TrimPrefix(first.origin, path+":"))
 	}
+	if settingOf(key.Value).arg == listArg && value.Kind == yaml.SequenceNode {
+		text, err := onOneLine(value)
+		if err != nil {
+			return fmt.Errorf("%s: key %s: %w", origin, key.Value, err)
+		}
+		c[key.Value] = given{text, origin}
+		return nil
+	}
 	if value.Kind != yaml.ScalarNode {
 		return fmt.Errorf("%s: key %s wants one value, not a list, a mapping or an alias", origin, key.Value)
 	}
@@ -79,5 +87,33 @@ func (c choices) add(path string, key, value *yaml.Node) error {
 		return fmt.Errorf("%s: key %s has no value: remove the line or give one", origin, key.Value)
 	}
 	c[key.Value] = given{value.Value, origin}
+	return nil
+}
+
+// onOneLine writes a list as a flag has it.
+func onOneLine(n *yaml.Node) (string, error) {
+	if err := flow(n, 0); err != nil {
+		return "", err
+	}
+	text, err := yaml.Marshal(n)
+	return strings.TrimSpace(string(text)), err
+}
+
+// flow gives a node the style of one line. A list of settings is no deeper than
+// maxDepth; an alias could be without an end.
+func flow(n *yaml.Node, depth int) error {
+	const maxDepth = 8
+	if n.Kind == yaml.AliasNode || depth > maxDepth {
+		return errors.New("wants no alias and at most 8 levels")
+	}
+	n.HeadComment, n.LineComment, n.FootComment = "", "", ""
+	if n.Kind != yaml.ScalarNode {
+		n.Style = yaml.FlowStyle
+	}
+	for _, child := range n.Content {
+		if err := flow(child, depth+1); err != nil {
+			return err
+		}
+	}
 	return nil
 }

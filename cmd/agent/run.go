@@ -148,7 +148,7 @@ func (a *agent) serveOn(cfg Config) error {
 	}
 	s, err := netconf.New(netconf.Config{
 		Engine: a.engine, Users: a.users, HostKey: a.secrets.hostKey, TLS: conf, Limits: cfg.NETCONFLimits, Log: a.log.With("part", "netconf"),
-		Startup: cfg.Startup, URLDir: cfg.URLDir,
+		Startup: cfg.Startup, URLDir: cfg.URLDir, CallHome: cfg.CallHome,
 	})
 	if err != nil {
 		return err

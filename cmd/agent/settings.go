@@ -29,6 +29,10 @@ type setting struct {
 	set  func(*Config, string) error
 }
 
+// listArg is the arg of a setting that is a YAML list in the file, and the
+// same on one line as a flag.
+const listArg = "LIST"
+
 // env is the name of the setting's environment variable.
 func (s *setting) env() string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.key, "-", "_"))
@@ -54,6 +58,11 @@ var settings = []setting{
 		"netconf-tls", "ADDR", off,
 		"where NETCONF over TLS listens (port 6513 by its standard): host:port, unix:PATH, or off; needs tls-client-ca, and the list cert-to-name in users.yaml",
 		func(c *Config, v string) (err error) { c.NETCONFTLS, err = listenAddress(v); return err },
+	},
+	{
+		"call-home", listArg, "",
+		"NETCONF clients that the agent connects to: a list in YAML, of which examples/agent.yaml has the keys",
+		func(c *Config, v string) (err error) { c.CallHome, err = callHome(v); return err },
 	},
 	{
 		"netconf-keepalive", "TIME", "1m",

@@ -38,6 +38,8 @@ type Config struct {
 	// URLDir is the directory of the files that clients may name by URL (RFC
 	// 6241 8.8); it is made where it is missing. Empty: URLs are not served.
 	URLDir string
+
+	CallHome []CallHome // clients that the server connects to
 }
 
 // Limits bound what clients can make the server hold. Zero fields get the
@@ -96,6 +98,11 @@ func (c *Config) check() error {
 		return errors.New("netconf: HostKey is required for SSH, and TLS for TLS: neither is given")
 	case c.TLS != nil && c.TLS.ClientAuth != tls.RequireAndVerifyClientCert:
 		return errors.New("netconf: TLS must require client certificates and verify them")
+	}
+	for i := range c.CallHome {
+		if err := c.CallHome[i].check(c); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ type Listeners struct {
 	TLS net.Listener // needs Config.TLS
 }
 
-// Serve accepts connections until ctx ends, then ends all sessions and returns
+// Serve accepts connections and calls home until ctx ends, then ends all sessions and returns
 // nil within about two seconds, with no goroutine left. It closes the
 // listeners. Any other return is an error of a listener.
 func (s *Server) Serve(ctx context.Context, in Listeners) error {
@@ -69,6 +69,13 @@ func (s *Server) Serve(ctx context.Context, in Listeners) error {
 	defer changes.Close()
 	wg.Go(func() { s.rpc.Follow(connCtx, changes) })
 	ways, ctx := errgroup.WithContext(ctx)
+	ways.Go(func() error { // without a listener too
+		<-ctx.Done()
+		return nil
+	})
+	for _, c := range s.cfg.CallHome {
+		wg.Go(func() { s.callHome(ctx, connCtx, c.withDefaults()) })
+	}
 	listen := func(ln net.Listener, serve func(context.Context, net.Conn, terms) error) {
 		if ln == nil {
 			return

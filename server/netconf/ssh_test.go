@@ -44,9 +44,10 @@ func (r *rig) listen() *listening {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	var result error
+	srv := r.srv // a rig may serve twice
 	go func() {
 		defer close(done)
-		result = r.srv.Serve(ctx, in)
+		result = srv.Serve(ctx, in)
 	}()
 	l.stop = func() error {
 		cancel()
