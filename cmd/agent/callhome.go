@@ -106,8 +106,10 @@ func (e *homeEntry) client() (c netconf.CallHome, err error) {
 		key, value string
 		to         *time.Duration
 	}{
-		{"period", e.Period, &c.Period}, {"idle-timeout", e.IdleTimeout, &c.IdleTimeout},
-		{"max-wait", e.MaxWait, &c.MaxWait}, {"keepalive", e.Keepalive, &c.Keepalive.Interval},
+		{"period", e.Period, &c.Period},
+		{"idle-timeout", e.IdleTimeout, &c.IdleTimeout},
+		{"max-wait", e.MaxWait, &c.MaxWait},
+		{"keepalive", e.Keepalive, &c.Keepalive.Interval},
 	} {
 		if d.value == "" {
 			continue
