@@ -15,6 +15,11 @@ type selection struct {
 
 func (s selection) any() bool { return s.all || len(s.nodes) > 0 }
 
+// whole says whether everything below is selected.
+func (s selection) whole() bool {
+	return s.all || slices.ContainsFunc(s.nodes, func(f *filterNode) bool { return f.selects })
+}
+
 // child returns the selection at the child c. The matches of s hold.
 func (s selection) child(c *Node) selection {
 	var out selection

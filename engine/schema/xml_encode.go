@@ -47,6 +47,9 @@ const DefaultsNamespace = "urn:ietf:params:xml:ns:netconf:default:1.0"
 type XMLOptions struct {
 	Content  Content
 	Defaults DefaultsMode
+	MaxDepth int     // levels of each selected node, itself included, 0 for all (RFC 8526 3.1.1)
+	Origin   bool    // configuration is marked with its origin (RFC 8342 5.3.4)
+	Origins  Origins // which configuration, by its origin; 0 for all
 }
 
 // EncodeXML writes what a filter selects, nil for everything, as the children
@@ -55,7 +58,7 @@ type XMLOptions struct {
 // its namespace. The output is ASCII. Secrets are left out, and so are empty
 // containers. Memory does not grow with the data. The error is that of w.
 func EncodeXML(w io.Writer, v View, f *Filter, o XMLOptions) error {
-	e := &xmlEncoder{w: w, view: v, content: o.Content, defaults: o.Defaults, buf: make([]byte, 0, 4096)}
+	e := &xmlEncoder{w: w, view: v, o: o, content: o.Content, defaults: o.Defaults, inherited: OriginIntended, buf: make([]byte, 0, 4096)}
 	sel := selection{all: f == nil}
 	if f != nil {
 		sel.nodes = []*filterNode{f.root}
@@ -78,8 +81,12 @@ type xmlEncoder struct {
 	flushed  int // bytes written to w
 	err      error
 	view     View
-	content  Content
-	defaults DefaultsMode
+	o        XMLOptions
+	content  Content      // of o
+	defaults DefaultsMode // of o
+
+	level     int     // how deep it stands in what is selected, 0 above that
+	inherited Origins // the origin of the node that it stands in
 }
 
 func (e *xmlEncoder) flush() {
@@ -129,8 +136,9 @@ func (e *xmlEncoder) members(n *Node, at place, sel selection) {
 	}
 }
 
-// start writes a start tag. A namespace is declared where it changes.
-func (e *xmlEncoder) start(n *Node) {
+// start writes a start tag, with attributes. A namespace is declared where it
+// changes.
+func (e *xmlEncoder) start(n *Node, attributes string) {
 	e.buf = append(append(e.buf, '<'), n.Name...)
 	if n.Parent != nil && n.Module != n.Parent.Module {
 		e.buf = append(e.buf, ` xmlns="`...)
@@ -138,8 +146,11 @@ func (e *xmlEncoder) start(n *Node) {
 		if n.Parent.Parent == nil && e.defaults == ReportAllTagged {
 			e.buf = append(e.buf, ` xmlns:wd="`+DefaultsNamespace+`"`...)
 		}
+		if n.Parent.Parent == nil && n.Config && e.o.Origin {
+			e.buf = append(append(e.buf, ` xmlns:or="`+OriginNamespace+`"`...), originMarks[OriginIntended]...)
+		}
 	}
-	e.buf = append(e.buf, '>')
+	e.buf = append(append(e.buf, attributes...), '>')
 }
 
 func (e *xmlEncoder) end(n *Node) {
@@ -151,14 +162,29 @@ func (e *xmlEncoder) container(n *Node, at place, sel selection) {
 		return
 	}
 	before := e.at()
-	e.start(n)
+	e.start(n, "")
 	open := e.at()
-	e.members(n, at, sel)
-	if e.at() == open && !(n.Presence && at.cfg.IsValid() && e.content.config()) {
+	if !e.below(n, at, sel) && e.at() == open && !(n.Presence && at.cfg.IsValid() && e.content.config()) {
 		e.rewind(before)
 		return
 	}
 	e.end(n)
+}
+
+// below writes what is in the container or entry n. It says whether something
+// was left out because it is too deep.
+func (e *xmlEncoder) below(n *Node, at place, sel selection) (cut bool) {
+	if e.o.MaxDepth == 0 || !sel.whole() {
+		e.members(n, at, sel)
+		return false
+	}
+	e.level++
+	defer func() { e.level-- }()
+	if e.level < e.o.MaxDepth {
+		e.members(n, at, sel)
+		return false
+	}
+	return hasData(e.view, n, at, e.content)
 }
 
 // records writes the entries of a list that are records. Where each part of
@@ -195,17 +221,18 @@ func (e *xmlEncoder) entry(n *Node, at place, sel selection) {
 	if sel = sel.matching(at, e.reportAll()); !sel.any() {
 		return
 	}
-	before := e.at()
-	e.start(n)
+	before, origin := e.at(), originOfEntry(n, at.key)
+	e.start(n, e.mark(origin))
+	defer func(around Origins) { e.inherited = around }(e.inherited)
+	e.inherited = origin
 	for _, key := range n.Keys {
 		sv := at.holder(key)
 		if key.isSet(sv) {
-			e.element(key, sv.Field(key.field))
+			e.element(key, sv.Field(key.field), "")
 		}
 	}
 	keysOnly := e.at()
-	e.members(n, at, sel)
-	if e.at() == keysOnly && !(e.content.takes(n) && sel.takesKey(n)) {
+	if !e.below(n, at, sel) && e.at() == keysOnly && !(e.content.takes(n) && sel.takesKey(n) && e.wants(n, origin)) {
 		e.rewind(before)
 		return
 	}
@@ -222,16 +249,20 @@ func (e *xmlEncoder) leaf(n *Node, at place, sel selection) {
 		e.unset(n)
 		return
 	}
-	f := sv.Field(n.field)
+	origin := e.originOf(n)
+	if !e.wants(n, origin) {
+		return
+	}
+	f, mark := sv.Field(n.field), e.mark(origin)
 	if n.Kind == Leaf {
 		if e.defaults != Trim || len(n.Default) == 0 || n.valueAt(f).String() != n.Default[0] {
-			e.element(n, f)
+			e.element(n, f, mark)
 		}
 		return
 	}
 	for i := range f.Len() {
 		if v := f.Index(i); sel.takesValue(n, v) {
-			e.element(n, v)
+			e.element(n, v, mark)
 		}
 	}
 }
@@ -239,12 +270,12 @@ func (e *xmlEncoder) leaf(n *Node, at place, sel selection) {
 // unset writes the default of a leaf that is in use, where that is asked for.
 // The state is what somebody reported: it has no defaults.
 func (e *xmlEncoder) unset(n *Node) {
-	if !e.reportAll() || !n.Config || n.Choice != "" || n.Meta.When != "" {
+	if !e.reportAll() || !n.Config || n.Choice != "" || n.Meta.When != "" || !e.wants(n, OriginDefault) {
 		return
 	}
-	mark := ""
+	mark := e.mark(OriginDefault)
 	if e.defaults == ReportAllTagged {
-		mark = ` wd:default="true"`
+		mark += ` wd:default="true"`
 	}
 	for _, v := range n.Default {
 		e.buf = append(append(append(append(e.buf, '<'), n.Name...), mark...), '>')
@@ -254,8 +285,8 @@ func (e *xmlEncoder) unset(n *Node) {
 }
 
 // element writes a leaf, or one entry of a leaf-list, whose value is f.
-func (e *xmlEncoder) element(n *Node, f reflect.Value) {
-	e.start(n)
+func (e *xmlEncoder) element(n *Node, f reflect.Value, attributes string) {
+	e.start(n, attributes)
 	switch v := n.valueAt(f); v.kind {
 	case ValueString:
 		e.buf = xmltok.AppendEscaped(e.buf, v.s)

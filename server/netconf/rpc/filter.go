@@ -92,6 +92,16 @@ func (c *call) subtreeFilter(p *param) (*filter, error) {
 	return f, nil
 }
 
+// xpathFilter reads a parameter that is a leaf with an expression which must
+// select nodes (RFC 8526, RFC 8639).
+func (c *call) xpathFilter(p *param) (*filter, error) {
+	f, err := c.expression(p)
+	if err != nil {
+		return nil, err
+	}
+	return f, f.needsNodes()
+}
+
 // expression reads a parameter that is a leaf with an expression of any type.
 // Its prefixes are those in scope on the leaf.
 func (c *call) expression(p *param) (*filter, error) {
@@ -165,17 +175,18 @@ func (f *filter) selects(ctx context.Context, v schema.View, o schema.XMLOptions
 	case f == nil && own == nil:
 		return selection{}, nil
 	case f == nil:
-		return selection{trees: own.appendTrees(nil, nil)}, nil
+		return selection{trees: own.appendTrees(nil, nil, o.MaxDepth)}, nil
 	case f.expr == nil && own == nil:
 		return selection{records: f.records}, nil
 	case f.expr == nil:
-		return selection{f.records, own.appendTrees(nil, f.trees)}, nil
+		f.trees.Levels = o.MaxDepth
+		return selection{f.records, own.appendTrees(nil, f.trees, 0)}, nil
 	}
 	if p, ok := f.expr.Path(nil); ok && len(p) > 0 {
 		return selection{records: schema.PathFilter(p)}, nil // it is found as the data is written
 	}
 	made := &treeSource{server: own, built: map[string]*xmltree.Element{}}
-	sources := []xpath.Source{xpath.Records(&schema.Tree{View: v, Content: o.Content, Defaults: o.Defaults.ReportsAll()})}
+	sources := []xpath.Source{xpath.Records(&schema.Tree{View: v, Defaults: o.Defaults.ReportsAll()})}
 	if own != nil {
 		sources = append(sources, made)
 	}
@@ -193,5 +204,5 @@ func (f *filter) selects(ctx context.Context, v schema.View, o schema.XMLOptions
 			items = append(items, i)
 		}
 	}
-	return selection{schema.NewFilter(items), made.appendPicked(nil, nodes)}, nil
+	return selection{schema.NewFilter(items), made.appendPicked(nil, nodes, o.MaxDepth)}, nil
 }

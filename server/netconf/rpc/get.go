@@ -25,15 +25,21 @@ var getOperation = operation{
 		if err != nil {
 			return nil, err
 		}
-		return dataBody(v, sel, o), nil
+		return dataBody(v, sel, o, ""), nil
 	},
 }
 
 // dataBody streams <data>: what is selected of the records, then of the trees.
-func dataBody(v schema.View, sel selection, o schema.XMLOptions) body {
+// The namespace of the element is that of NETCONF where it is empty.
+func dataBody(v schema.View, sel selection, o schema.XMLOptions, namespace string) body {
 	return func(w io.Writer, prefix string) error {
 		x := writer{prefix: prefix}
-		x.open("data")
+		if namespace == "" {
+			x.open("data")
+		} else {
+			x.prefix = ""
+			x.b = append(x.b, `<data xmlns="`+namespace+`">`...)
+		}
 		if _, err := w.Write(x.b); err != nil {
 			return err
 		}

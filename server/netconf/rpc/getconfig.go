@@ -24,6 +24,6 @@ var getConfigOperation = operation{
 		if err != nil {
 			return nil, err
 		}
-		return dataBody(v, sel, o), nil
+		return dataBody(v, sel, o, ""), nil
 	},
 }

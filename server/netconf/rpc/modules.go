@@ -33,6 +33,7 @@ var modules = func() []gen.Module {
 // none.
 var features = map[string][]string{
 	"ietf-netconf":                  {"candidate", "confirmed-commit", "rollback-on-error", "validate", "writable-running", "xpath"},
+	"ietf-netconf-nmda":             {"origin", "with-defaults"},
 	"ietf-subscribed-notifications": {"encode-xml", "replay", "subtree", "xpath"},
 	"ietf-yang-push":                {"on-change"},
 }
@@ -90,6 +91,7 @@ func (s *Server) Capabilities() []string {
 		"urn:ietf:params:netconf:capability:validate:1.0",
 		"urn:ietf:params:netconf:capability:validate:1.1",
 		"urn:ietf:params:netconf:capability:with-defaults:1.0?basic-mode=explicit&also-supported=report-all,report-all-tagged,trim",
+		"urn:ietf:params:netconf:capability:with-operational-defaults:1.0?basic-mode=report-all&also-supported=explicit,report-all-tagged,trim",
 		"urn:ietf:params:netconf:capability:notification:1.0",
 		"urn:ietf:params:netconf:capability:interleave:1.0",
 		"urn:ietf:params:netconf:capability:xpath:1.0",

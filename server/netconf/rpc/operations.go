@@ -26,6 +26,8 @@ var operations = func() map[name]*operation {
 	}
 	m[name{"get-schema", monitoringNS}] = &getSchemaOperation
 	m[name{"create-subscription", notificationNS}] = &createSubscriptionOperation
+	m[name{"get-data", nmdaNS}] = &getDataOperation
+	m[name{"edit-data", nmdaNS}] = &editDataOperation
 	m[name{"partial-lock", partialLockNS}] = &partialLockOperation
 	m[name{"partial-unlock", partialLockNS}] = &partialUnlockOperation
 	for local, op := range map[string]operation{

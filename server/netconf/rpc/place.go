@@ -16,6 +16,7 @@ const (
 	running   place = "running"
 	candidate place = "candidate"
 	startup   place = "startup"
+	intended  place = "intended" // always as running (RFC 8342 5.1.4)
 	inline    place = "config"
 	url       place = "url"
 )
@@ -35,6 +36,20 @@ func (c *call) place(param string, allowed ...place) (source, error) {
 	}
 	s := source{place: place(p.child.local), param: p, at: requestPath(c.req.op.local, param, p.child.local)}
 	switch {
+	case p.child.namespace == nmdaNS && p.child.local == "datastore" && slices.Contains(takeDatastore, c.req.op.local):
+		s.at = c.here(param)
+		s.at.text += "/" + s.at.use(prefixOfNamespace(nmdaNS)) + ":datastore"
+		dec, err := c.req.enterChild(p)
+		if err != nil {
+			return s, err
+		}
+		scope := dec.Scope()
+		text, err := c.req.childText(p)
+		if err != nil {
+			return s, err
+		}
+		s.place, err = c.datastoreNamed(identityNamed(text, scope), s.at, allowed...)
+		return s, err
 	case p.child.namespace != BaseNamespace:
 	case s.place == url && (c.srv.files == nil || !slices.Contains(allowed, url)):
 		return s, protocolError(schema.OperationNotSupported, "no URL is supported").at(s.at)
@@ -70,7 +85,7 @@ func (c *call) choice(param string, words ...string) (string, error) {
 	}
 	if p.child != nil || !slices.Contains(words, p.text) {
 		e := protocolError(schema.InvalidValue, param+" must be one of "+strings.Join(words, ", "))
-		return "", e.at(requestPath(c.req.op.local, param))
+		return "", e.at(c.here(param))
 	}
 	return p.text, nil
 }

@@ -37,14 +37,17 @@ func selectsTrees(f *xmltree.Filter) bool {
 	return slices.ContainsFunc(trees, func(t tree) bool { return f == nil || f.Selects(t.namespace, t.name) })
 }
 
-// appendTrees appends what a filter selects of the trees, nil for everything.
-func (s *Server) appendTrees(b []byte, f *xmltree.Filter) []byte {
+// appendTrees appends what a filter selects of the trees; nil is everything,
+// of which levels are told, 0 for all.
+func (s *Server) appendTrees(b []byte, f *xmltree.Filter, levels int) []byte {
 	for _, t := range trees {
 		if f != nil && !f.Selects(t.namespace, t.name) {
 			continue
 		}
 		e, ok := t.build(s).In(t.namespace), true
-		if f != nil {
+		if f == nil {
+			e = e.Limit(levels)
+		} else {
 			e, ok = f.Apply(e)
 		}
 		if ok {
@@ -85,10 +88,10 @@ func (s *treeSource) Owns(n xpath.Node) bool {
 }
 
 // appendPicked appends what of the trees an expression has selected.
-func (s *treeSource) appendPicked(b []byte, nodes []xpath.Node) []byte {
+func (s *treeSource) appendPicked(b []byte, nodes []xpath.Node, levels int) []byte {
 	for _, t := range trees {
 		if e := s.built[t.name]; e != nil {
-			if picked, ok := e.Pick(nodes); ok {
+			if picked, ok := e.Pick(nodes, levels); ok {
 				b = picked.Append(b, "")
 			}
 		}

@@ -5,8 +5,8 @@ package rpc
 var validateOperation = operation{
 	params: []spec{{name: "source", mandatory: true}},
 	run: func(c *call) (body, error) {
-		from, err := c.place("source", running, candidate, startup, url, inline)
-		if err != nil || from.place == running {
+		from, err := c.place("source", running, candidate, startup, intended, url, inline)
+		if err != nil || from.place == running || from.place == intended {
 			return nil, err
 		}
 		what := c.store().Shared()

@@ -13,18 +13,22 @@ var withDefaultsParam = spec{name: "with-defaults", namespace: withDefaultsNS}
 
 // withDefaults reads it. Without it the basic mode holds, explicit.
 func (c *call) withDefaults() (schema.DefaultsMode, error) {
-	p := c.req.findIn(withDefaultsNS, withDefaultsParam.name)
+	return c.defaultsMode(withDefaultsNS, schema.Explicit)
+}
+
+// defaultsMode reads the parameter in the namespace of a module. basic holds
+// without it.
+func (c *call) defaultsMode(namespace string, basic schema.DefaultsMode) (schema.DefaultsMode, error) {
+	p := c.req.findIn(namespace, withDefaultsParam.name)
 	if p == nil {
-		return schema.Explicit, nil
+		return basic, nil
 	}
 	mode, ok := schema.ParseDefaultsMode(p.text)
 	if !ok || p.child != nil {
 		e := protocolError(schema.InvalidValue, "with-defaults must be one of "+strings.Join([]string{
 			schema.Explicit.String(), schema.ReportAll.String(), schema.ReportAllTagged.String(), schema.Trim.String(),
 		}, ", "))
-		path := c.here()
-		path.text += "/" + path.use(prefixOfNamespace(withDefaultsNS)) + ":" + withDefaultsParam.name
-		return mode, e.at(path)
+		return mode, e.at(c.hereIn(p.name))
 	}
 	return mode, nil
 }

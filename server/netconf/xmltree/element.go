@@ -76,6 +76,25 @@ func ReadContent(dec *xmltok.Decoder) (e Element, err error) {
 	}
 }
 
+// Limit returns the upper levels of e, 0 for all: 1 is e without its children.
+// List keys stay with their entry.
+func (e Element) Limit(levels int) Element {
+	if levels == 0 {
+		return e
+	}
+	children := e.Children
+	e.Children = nil
+	for _, c := range children {
+		switch {
+		case levels > 1:
+			e.Children = append(e.Children, c.Limit(levels-1))
+		case c.Key:
+			e.Children = append(e.Children, c)
+		}
+	}
+	return e
+}
+
 // Append appends e as XML. parent is the default namespace that is in force.
 func (e *Element) Append(b []byte, parent string) []byte {
 	b = append(append(b, '<'), e.Name...)

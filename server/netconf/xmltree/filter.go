@@ -13,7 +13,10 @@ import (
 var ErrMixed = errors.New("a filter element holds text and elements: give one of them")
 
 // Filter is a subtree filter (RFC 6241 6). It is not changed once it is made.
-type Filter struct{ roots []*node }
+type Filter struct {
+	Levels int // of each selected node, itself included, 0 for all
+	roots  []*node
+}
 
 // node is an element of a filter.
 type node struct {
@@ -30,7 +33,7 @@ func ParseFilter(dec *xmltok.Decoder, wanted func(namespace, name string) bool) 
 	if err := top.parse(dec, wanted); err != nil {
 		return nil, err
 	}
-	return &Filter{top.children}, nil
+	return &Filter{roots: top.children}, nil
 }
 
 // Nothing is a filter that selects nothing.
@@ -79,7 +82,7 @@ func (f *Filter) Selects(namespace, name string) bool {
 // Apply returns what f selects of e, whose own namespace is set, and whether
 // that is anything.
 func (f *Filter) Apply(e Element) (Element, bool) {
-	out := selected([]Element{e}, "", f.roots)
+	out := f.selected([]Element{e}, "", f.roots)
 	if len(out) == 0 {
 		return Element{}, false
 	}
@@ -98,7 +101,7 @@ func (n *node) names(namespace, name string) bool {
 
 // selected returns what some filter nodes of one place select of the elements
 // of that place.
-func selected(elements []Element, namespace string, nodes []*node) []Element {
+func (f *Filter) selected(elements []Element, namespace string, nodes []*node) []Element {
 	var out []Element
 	asked := false // whether anything but keys that were not asked for is there
 	for _, e := range elements {
@@ -109,11 +112,11 @@ func selected(elements []Element, namespace string, nodes []*node) []Element {
 		whole, below := e.match(ns, nodes)
 		switch {
 		case whole:
-			out, asked = append(out, e), true
+			out, asked = append(out, e.Limit(f.Levels)), true
 		case e.Key:
 			out = append(out, e)
 		case len(below) > 0:
-			if e.Children = selected(e.Children, ns, below); len(e.Children) > 0 {
+			if e.Children = f.selected(e.Children, ns, below); len(e.Children) > 0 {
 				out, asked = append(out, e), true
 			}
 		}

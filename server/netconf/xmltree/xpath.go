@@ -78,28 +78,28 @@ func (n *Node) Canonical(value string, scope *xpath.Scope) string {
 	return value
 }
 
-// Pick returns what is left of e when only some nodes, with all in them, are
-// kept, beside the list keys on the way to them. It fails where none of the
-// nodes is of e.
-func (e *Element) Pick(nodes []xpath.Node) (Element, bool) {
+// Pick returns what is left of e when only some nodes are kept, with some
+// levels of each as Limit counts them, beside the list keys on the way to them.
+// It fails where none of the nodes is of e.
+func (e *Element) Pick(nodes []xpath.Node, levels int) (Element, bool) {
 	chosen := make(map[*Element]bool, len(nodes))
 	for _, n := range nodes {
 		if n, ok := xpath.Element(n).(*Node); ok {
 			chosen[n.e] = true
 		}
 	}
-	return e.pick(chosen)
+	return e.pick(chosen, levels)
 }
 
-func (e *Element) pick(chosen map[*Element]bool) (Element, bool) {
+func (e *Element) pick(chosen map[*Element]bool, levels int) (Element, bool) {
 	if chosen[e] {
-		return *e, true
+		return e.Limit(levels), true
 	}
 	out, found := *e, false
 	out.Children = nil
 	for i := range e.Children {
 		c := &e.Children[i]
-		kept, ok := c.pick(chosen)
+		kept, ok := c.pick(chosen, levels)
 		switch {
 		case ok:
 			out.Children, found = append(out.Children, kept), true

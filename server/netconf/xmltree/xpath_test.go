@@ -45,7 +45,7 @@ func TestPick(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []byte
-		if picked, ok := e.Pick(nodes); ok {
+		if picked, ok := e.Pick(nodes, 0); ok {
 			got = picked.Append(nil, "")
 		}
 		if string(got) != tt.want {
