@@ -18,6 +18,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mooring/backend"
@@ -39,6 +40,8 @@ type Backend struct {
 	external bool
 	wake     chan struct{} // holds one token while queue is not empty
 
+	status atomic.Pointer[backend.Status] // told whatever the mutex is held for
+
 	mu          sync.Mutex // guards all below
 	instances   map[bgp.InstanceKey]*instance
 	ceases      map[bgp.PeerKey][]uint8 // subcodes sent, also of peers that are gone
@@ -46,7 +49,6 @@ type Backend struct {
 	queue       []note
 	held        bool
 	down        error // not nil: the speaker is away
-	status      backend.Status
 	failPrepare func(plan.Step) error
 	failApply   func(plan.Step) error
 	clock       func() time.Time
@@ -97,9 +99,10 @@ func (b *Backend) Capabilities() []backend.Capability {
 
 // Status is that of SetStatus.
 func (b *Backend) Status() backend.Status {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.status
+	if s := b.status.Load(); s != nil {
+		return *s
+	}
+	return backend.Status{}
 }
 
 // Native is that of the Options.

@@ -121,9 +121,7 @@ func (b *Backend) EndByRemote(key bgp.PeerKey, n *bgp.Notification) error {
 
 // SetStatus makes Status say s.
 func (b *Backend) SetStatus(s backend.Status) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.status = s
+	b.status.Store(&s)
 }
 
 // FailConnect tells that an attempt to connect to a peer without a session

@@ -17,7 +17,7 @@ func data(datastore, more string) string {
 		nmdaNS, datastoresNS, originNS, bgpNS, vpnNS, datastore, more)
 }
 
-func xpathOf(expr string) string { return "<xpath-filter>" + expr + "</xpath-filter>" }
+func xpathData(expr string) string { return "<xpath-filter>" + expr + "</xpath-filter>" }
 
 // hasData returns what a get-data answers, inside of <data>.
 func (c *client) hasData(datastore, more string) string {
@@ -59,22 +59,22 @@ func TestGetData(t *testing.T) {
 	tests := []struct{ name, datastore, more, want string }{
 		{"subtree", "running", subtree, as},
 		{"subtree of operational", "operational", subtree, as},
-		{"xpath", "running", xpathOf("//b:peer[b:address='10.1.1.2']/b:config/b:as"), as},
-		{"xpath of state, for configuration", "operational", xpathOf("//b:peer[b:state/b:session-state]/b:config/b:as"), as},
-		{"nothing", "running", xpathOf("//b:nothing"), ""},
-		{"no state in running", "running", xpathOf("//b:session-state"), ""},
+		{"xpath", "running", xpathData("//b:peer[b:address='10.1.1.2']/b:config/b:as"), as},
+		{"xpath of state, for configuration", "operational", xpathData("//b:peer[b:state/b:session-state]/b:config/b:as"), as},
+		{"nothing", "running", xpathData("//b:nothing"), ""},
+		{"no state in running", "running", xpathData("//b:session-state"), ""},
 		{"config-filter true", "operational", "<config-filter>true</config-filter><with-defaults>explicit</with-defaults>", all},
 		{"config-filter true of running", "running", "<config-filter>true</config-filter>", all},
 		{"config-filter false of running", "running", "<config-filter>false</config-filter>", ""},
-		{"config-filter false", "operational", "<config-filter>false</config-filter>" + xpathOf("//b:peer/b:config/b:as | //b:peer/b:state/b:description"), wrap("<peer><address>10.1.1.2</address><state><description>one</description></state></peer>")},
-		{"explicit", "operational", "<with-defaults>explicit</with-defaults>" + xpathOf("//b:peer/b:config"), wrap("<peer><address>10.1.1.2</address><config><address>10.1.1.2</address><description>one</description><as>200</as></config></peer>")},
-		{"in use", "operational", xpathOf("//b:peer/b:config/b:enabled"), wrap("<peer><address>10.1.1.2</address><config><enabled>true</enabled></config></peer>")},
-		{"report-all of running", "running", "<with-defaults>report-all</with-defaults>" + xpathOf("//b:peer/b:config/b:enabled"), wrap("<peer><address>10.1.1.2</address><config><enabled>true</enabled></config></peer>")},
+		{"config-filter false", "operational", "<config-filter>false</config-filter>" + xpathData("//b:peer/b:config/b:as | //b:peer/b:state/b:description"), wrap("<peer><address>10.1.1.2</address><state><description>one</description></state></peer>")},
+		{"explicit", "operational", "<with-defaults>explicit</with-defaults>" + xpathData("//b:peer/b:config"), wrap("<peer><address>10.1.1.2</address><config><address>10.1.1.2</address><description>one</description><as>200</as></config></peer>")},
+		{"in use", "operational", xpathData("//b:peer/b:config/b:enabled"), wrap("<peer><address>10.1.1.2</address><config><enabled>true</enabled></config></peer>")},
+		{"report-all of running", "running", "<with-defaults>report-all</with-defaults>" + xpathData("//b:peer/b:config/b:enabled"), wrap("<peer><address>10.1.1.2</address><config><enabled>true</enabled></config></peer>")},
 		{"depth 1", "running", "<max-depth>1</max-depth>", `<bgp xmlns="` + bgpNS + `"></bgp><vpn-instances xmlns="` + vpnNS + `"></vpn-instances>`},
-		{"depth 3", "running", "<max-depth>3</max-depth>" + xpathOf(vpns), `<vpn-instances xmlns="` + vpnNS + `"><vpn-instance><name>_public_</name><config></config></vpn-instance><vpn-instance><name>vpn1</name><config></config></vpn-instance></vpn-instances>`},
-		{"depth 1 of an entry", "running", "<max-depth>1</max-depth>" + xpathOf("//b:peer"), wrap("<peer><address>10.1.1.2</address></peer>")},
-		{"depth 2 of an entry", "running", "<max-depth>2</max-depth>" + xpathOf("//b:peer"), wrap("<peer><address>10.1.1.2</address><config></config></peer>")},
-		{"depth 1 of a leaf", "running", "<max-depth>1</max-depth>" + xpathOf("//b:peer/b:config/b:as"), as},
+		{"depth 3", "running", "<max-depth>3</max-depth>" + xpathData(vpns), `<vpn-instances xmlns="` + vpnNS + `"><vpn-instance><name>_public_</name><config></config></vpn-instance><vpn-instance><name>vpn1</name><config></config></vpn-instance></vpn-instances>`},
+		{"depth 1 of an entry", "running", "<max-depth>1</max-depth>" + xpathData("//b:peer"), wrap("<peer><address>10.1.1.2</address></peer>")},
+		{"depth 2 of an entry", "running", "<max-depth>2</max-depth>" + xpathData("//b:peer"), wrap("<peer><address>10.1.1.2</address><config></config></peer>")},
+		{"depth 1 of a leaf", "running", "<max-depth>1</max-depth>" + xpathData("//b:peer/b:config/b:as"), as},
 		{"depth with a subtree", "running", "<max-depth>1</max-depth>" + subtree, as},
 		{"unbounded", "running", "<max-depth>unbounded</max-depth>", all},
 	}
@@ -95,8 +95,8 @@ func TestGetData(t *testing.T) {
 func TestOrigins(t *testing.T) {
 	_, c := ready(t)
 	c.ok(edit(`<vpn-instances xmlns="` + vpnNS + `"><vpn-instance><name>_public_</name><config><description>d</description></config></vpn-instance></vpn-instances>`))
-	vpns := xpathOf("/v:vpn-instances/v:vpn-instance[v:name='_public_']")
-	enabled := xpathOf("//b:peer/b:config/b:enabled | //b:peer/b:config/b:as")
+	vpns := xpathData("/v:vpn-instances/v:vpn-instance[v:name='_public_']")
+	enabled := xpathData("//b:peer/b:config/b:enabled | //b:peer/b:config/b:as")
 	top := func(name, ns, in string) string {
 		return "<" + name + ` xmlns="` + ns + `" xmlns:or="` + originNS + `" or:origin="or:intended">` + in + "</" + name + ">"
 	}
@@ -117,8 +117,8 @@ func TestOrigins(t *testing.T) {
 		{"no defaults", "<negated-origin-filter>or:default</negated-origin-filter>" + enabled, plain(as)},
 		{"nothing", "<origin-filter>or:learned</origin-filter>" + enabled, ""},
 		{"only the system's", "<origin-filter>or:system</origin-filter><config-filter>true</config-filter>" + vpns, `<vpn-instances xmlns="` + vpnNS + `"><vpn-instance><name>_public_</name><config><name>_public_</name></config></vpn-instance></vpn-instances>`},
-		{"state has none", "<with-origin/><origin-filter>or:learned</origin-filter>" + xpathOf("//b:peer/b:state/b:description"), strings.ReplaceAll(bgp("<description>one</description>"), "config>", "state>")},
-		{"tagged too", "<with-origin/><with-defaults>report-all-tagged</with-defaults>" + xpathOf("//b:peer/b:config/b:enabled"), strings.Replace(bgp(`<enabled or:origin="or:default" wd:default="true">true</enabled>`), ` xmlns:or=`, ` xmlns:wd="urn:ietf:params:xml:ns:netconf:default:1.0" xmlns:or=`, 1)},
+		{"state has none", "<with-origin/><origin-filter>or:learned</origin-filter>" + xpathData("//b:peer/b:state/b:description"), strings.ReplaceAll(bgp("<description>one</description>"), "config>", "state>")},
+		{"tagged too", "<with-origin/><with-defaults>report-all-tagged</with-defaults>" + xpathData("//b:peer/b:config/b:enabled"), strings.Replace(bgp(`<enabled or:origin="or:default" wd:default="true">true</enabled>`), ` xmlns:or=`, ` xmlns:wd="urn:ietf:params:xml:ns:netconf:default:1.0" xmlns:or=`, 1)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -154,10 +154,10 @@ func TestDataErrors(t *testing.T) {
 		{"depth 65536", data("running", "<max-depth>65536</max-depth>"), invalid("max-depth")},
 		{"config-filter", data("running", "<config-filter>yes</config-filter>"), invalid("config-filter")},
 		{"with-defaults", data("operational", "<with-defaults>some</with-defaults>"), invalid("with-defaults")},
-		{"two filters", data("running", "<subtree-filter/>"+xpathOf("/")), "protocol bad-element path=" + get + " element=xpath-filter"},
-		{"syntax", data("running", xpathOf("//b:peer[")), invalid("xpath-filter")},
-		{"not a node-set", data("running", xpathOf("1")), invalid("xpath-filter")},
-		{"an element in the expression", data("running", xpathOf("<x/>")), invalid("xpath-filter")},
+		{"two filters", data("running", "<subtree-filter/>"+xpathData("/")), "protocol bad-element path=" + get + " element=xpath-filter"},
+		{"syntax", data("running", xpathData("//b:peer[")), invalid("xpath-filter")},
+		{"not a node-set", data("running", xpathData("1")), invalid("xpath-filter")},
+		{"an element in the expression", data("running", xpathData("<x/>")), invalid("xpath-filter")},
 		{"edit of operational", editData("operational", "", ""), "protocol invalid-value path=" + set + "/ncds:datastore"},
 		{"edit of intended", editData("intended", "", ""), "protocol invalid-value path=" + set + "/ncds:datastore"},
 		{"edit without content", `<edit-data xmlns="` + nmdaNS + `" xmlns:ds="` + datastoresNS + `"><datastore>ds:running</datastore></edit-data>`, "protocol missing-element path=" + set + " element=config"},

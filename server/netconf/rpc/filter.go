@@ -175,12 +175,12 @@ func (f *filter) selects(ctx context.Context, v schema.View, o schema.XMLOptions
 	case f == nil && own == nil:
 		return selection{}, nil
 	case f == nil:
-		return selection{trees: own.appendTrees(nil, nil, o.MaxDepth)}, nil
+		return selection{trees: own.appendTrees(nil, xmltree.Everything(o.MaxDepth))}, nil
 	case f.expr == nil && own == nil:
 		return selection{records: f.records}, nil
 	case f.expr == nil:
 		f.trees.Levels = o.MaxDepth
-		return selection{f.records, own.appendTrees(nil, f.trees, 0)}, nil
+		return selection{f.records, own.appendTrees(nil, f.trees)}, nil
 	}
 	if p, ok := f.expr.Path(nil); ok && len(p) > 0 {
 		return selection{records: schema.PathFilter(p)}, nil // it is found as the data is written

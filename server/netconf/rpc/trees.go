@@ -37,17 +37,14 @@ func selectsTrees(f *xmltree.Filter) bool {
 	return slices.ContainsFunc(trees, func(t tree) bool { return f == nil || f.Selects(t.namespace, t.name) })
 }
 
-// appendTrees appends what a filter selects of the trees; nil is everything,
-// of which levels are told, 0 for all.
-func (s *Server) appendTrees(b []byte, f *xmltree.Filter, levels int) []byte {
+// appendTrees appends what a filter selects of the trees, nil for everything.
+func (s *Server) appendTrees(b []byte, f *xmltree.Filter) []byte {
 	for _, t := range trees {
 		if f != nil && !f.Selects(t.namespace, t.name) {
 			continue
 		}
 		e, ok := t.build(s).In(t.namespace), true
-		if f == nil {
-			e = e.Limit(levels)
-		} else {
+		if f != nil {
 			e, ok = f.Apply(e)
 		}
 		if ok {

@@ -15,8 +15,13 @@ var ErrMixed = errors.New("a filter element holds text and elements: give one of
 // Filter is a subtree filter (RFC 6241 6). It is not changed once it is made.
 type Filter struct {
 	Levels int // of each selected node, itself included, 0 for all
+	all    bool
 	roots  []*node
 }
+
+// Everything returns a filter that selects everything, with the upper levels
+// of each top-level element, 0 for all.
+func Everything(levels int) *Filter { return &Filter{Levels: levels, all: true} }
 
 // node is an element of a filter.
 type node struct {
@@ -76,12 +81,15 @@ func (n *node) parse(dec *xmltok.Decoder, wanted func(namespace, name string) bo
 
 // Selects says whether the filter has a top-level element of that name.
 func (f *Filter) Selects(namespace, name string) bool {
-	return slices.ContainsFunc(f.roots, func(n *node) bool { return n.names(namespace, name) })
+	return f.all || slices.ContainsFunc(f.roots, func(n *node) bool { return n.names(namespace, name) })
 }
 
 // Apply returns what f selects of e, whose own namespace is set, and whether
 // that is anything.
 func (f *Filter) Apply(e Element) (Element, bool) {
+	if f.all {
+		return e.Limit(f.Levels), true
+	}
 	out := f.selected([]Element{e}, "", f.roots)
 	if len(out) == 0 {
 		return Element{}, false
