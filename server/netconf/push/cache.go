@@ -1,7 +1,6 @@
 package push
 
 import (
-	"bytes"
 	"io"
 	"sync"
 
@@ -9,65 +8,70 @@ import (
 )
 
 // maxShared is the largest batch of changes whose edits are kept for other
-// subscribers, and recentBatches is how many are.
+// subscribers, and recentChanges is of how many changes they are.
 const (
 	maxShared     = 64
-	recentBatches = 16
+	recentChanges = 256
 )
 
-// Cache lets subscribers of the same selection that are told of a batch at
-// about the same time share its edits. The zero Cache is ready. All methods are
+// Cache lets subscribers of the same selection that are told of a change at
+// about the same time share its edits, also where a slow one has been given
+// several changes of a record as one. The zero Cache is ready. All methods are
 // safe for concurrent use.
 type Cache struct {
-	mu     sync.Mutex // guards what follows
-	recent [recentBatches]*batch
-	next   int
+	mu    sync.Mutex // guards what follows
+	known map[shared]*sharedEdits
+	ring  [recentChanges]shared // the keys of known
+	next  int
 }
 
-// batch is the edits of changes that came together.
-type batch struct {
-	first *commit.Change // tells batches apart: the feed gives all readers the same slice
-	size  int
-	key   string
-	once  sync.Once
-	edits []byte
+// shared names the edits that a change makes under a selection.
+type shared struct {
+	change    commit.Change
+	selection string
 }
 
-// Write writes the edits that a batch makes, as the function Write does.
+type sharedEdits struct {
+	once sync.Once
+	edits
+}
+
+// Write writes the edits that changes make, in their order, and nothing where
+// there are none. The error is that of w.
 func (c *Cache) Write(w io.Writer, changes []commit.Change, sel *Selection) error {
-	if len(changes) == 0 || len(changes) > maxShared {
-		return Write(w, changes, sel)
+	p := patcher{w: w, of: sel.edits}
+	if len(changes) <= maxShared {
+		p.of = func(change *commit.Change) edits { return c.edits(change, sel) }
 	}
-	b := c.batch(changes, sel)
-	b.once.Do(func() {
-		var out bytes.Buffer
-		_ = Write(&out, changes, sel) // a Buffer takes everything
-		b.edits = out.Bytes()
-	})
-	if len(b.edits) == 0 {
-		return nil
-	}
-	_, err := w.Write(b.edits)
-	return err
+	return p.write(changes)
 }
 
-func (c *Cache) batch(changes []commit.Change, sel *Selection) *batch {
+func (c *Cache) edits(change *commit.Change, sel *Selection) edits {
+	e := c.entry(shared{*change, sel.Key})
+	e.once.Do(func() { e.edits = sel.edits(change) })
+	return e.edits
+}
+
+func (c *Cache) entry(k shared) *sharedEdits {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, b := range c.recent {
-		if b != nil && b.first == &changes[0] && b.size == len(changes) && b.key == sel.Key {
-			return b
-		}
+	if e := c.known[k]; e != nil {
+		return e
 	}
-	b := &batch{first: &changes[0], size: len(changes), key: sel.Key}
-	c.recent[c.next] = b
-	c.next = (c.next + 1) % len(c.recent)
-	return b
+	if c.known == nil {
+		c.known = map[shared]*sharedEdits{}
+	}
+	delete(c.known, c.ring[c.next])
+	e := &sharedEdits{}
+	c.known[k], c.ring[c.next] = e, k
+	c.next = (c.next + 1) % recentChanges
+	return e
 }
 
 // Forget lets go of what the cache holds.
 func (c *Cache) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	clear(c.recent[:])
+	c.known, c.next = nil, 0
+	clear(c.ring[:])
 }

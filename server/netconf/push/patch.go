@@ -2,6 +2,7 @@ package push
 
 import (
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,22 +20,43 @@ type Selection struct {
 	Key string
 }
 
-// Takes says whether a change of a record can concern the selection at all.
-func (s *Selection) takes(c *commit.Change) bool {
-	return s.Content != schema.ConfigOnly || c.Old.Config != c.New.Config
+// edits are those that one change makes.
+type edits struct {
+	list [][]byte // each without its start tag and its number
+	gone bool     // the record, and with it all below
 }
 
-// Write writes the edits that some changes make, in the order of the changes,
-// and nothing where there are none. The error is that of w.
-func Write(w io.Writer, changes []commit.Change, sel *Selection) error {
-	p := patcher{w: w, sel: sel}
-	for i := range changes {
-		if p.change(&changes[i]); p.err != nil {
-			return p.err
-		}
+// edits returns what a change of a record means to the selection.
+func (s *Selection) edits(c *commit.Change) (e edits) {
+	if s.Content == schema.ConfigOnly && c.Old.Config == c.New.Config {
+		return e
 	}
-	p.flush()
-	return p.err
+	schema.Alterations(c.Key, s.state(c.Old), s.state(c.New), s.Filter, s.Content, func(a *schema.Alteration) {
+		e.gone = e.gone || a.Op == schema.OpDelete && a.Path.Node() == c.Key.Kind().Node
+		if !slices.Contains(s.Exclude, a.Op) {
+			e.list = append(e.list, appendEdit(nil, a))
+		}
+	})
+	return e
+}
+
+// state is one side of a change, as far as it is asked for.
+func (s *Selection) state(e commit.Entry) schema.RecordState {
+	r := schema.RecordState{Config: e.Config}
+	if e.Config != nil && s.Content != schema.ConfigOnly {
+		r.State = e.State()
+	}
+	return r
+}
+
+func appendEdit(b []byte, a *schema.Alteration) []byte {
+	b = append(append(append(b, "</edit-id><operation>"...), a.Op.String()...), "</operation><target>"...)
+	b = appendTarget(b, a.Path, a.Path.Node().Kind == schema.LeafList, a.Entry)
+	b = append(b, "</target>"...)
+	if a.Op != schema.OpDelete {
+		b = append(append(append(b, "<value>"...), a.Value...), "</value>"...)
+	}
+	return append(b, "</edit>"...)
 }
 
 // buffer is how much is collected before it is written.
@@ -42,59 +64,44 @@ const buffer = 32 << 10
 
 // patcher numbers edits and writes them.
 type patcher struct {
-	w    io.Writer
-	sel  *Selection
+	w  io.Writer
+	of func(*commit.Change) edits
+
 	buf  []byte
-	n    int
-	gone schema.Key // the last record that was told to be gone
-	err  error
+	n    int64
+	gone schema.Key // the last record that is gone
 }
 
-func (p *patcher) flush() {
-	if p.err == nil && len(p.buf) > 0 {
-		_, p.err = p.w.Write(p.buf)
-	}
-	p.buf = p.buf[:0]
-}
-
-func (p *patcher) change(c *commit.Change) {
-	if !p.sel.takes(c) || p.gone != "" && strings.HasPrefix(string(c.Key), string(p.gone)+"\x00") {
-		return
-	}
-	schema.Alterations(c.Key, p.state(c.Old), p.state(c.New), p.sel.Filter, p.sel.Content, func(a *schema.Alteration) {
-		if a.Op == schema.OpDelete && a.Path.Node() == c.Key.Kind().Node {
+// write writes the edits of changes. Memory does not grow with them.
+func (p *patcher) write(changes []commit.Change) error {
+	for i := range changes {
+		c := &changes[i]
+		if p.gone != "" && strings.HasPrefix(string(c.Key), string(p.gone)+"\x00") {
+			continue // the delete of what is above says it already
+		}
+		e := p.of(c)
+		if e.gone {
 			p.gone = c.Key
 		}
-		p.edit(a)
-	})
-	if len(p.buf) > buffer {
-		p.flush()
-	}
-}
-
-// state is one side of a change, as far as it is asked for.
-func (p *patcher) state(e commit.Entry) schema.RecordState {
-	r := schema.RecordState{Config: e.Config}
-	if e.Config != nil && p.sel.Content != schema.ConfigOnly {
-		r.State = e.State()
-	}
-	return r
-}
-
-func (p *patcher) edit(a *schema.Alteration) {
-	for _, op := range p.sel.Exclude {
-		if op == a.Op {
-			return
+		for _, rest := range e.list {
+			p.n++
+			p.buf = strconv.AppendInt(append(p.buf, "<edit><edit-id>"...), p.n, 10)
+			p.buf = append(p.buf, rest...)
+		}
+		if len(p.buf) > buffer {
+			if err := p.flush(); err != nil {
+				return err
+			}
 		}
 	}
-	p.n++
-	p.buf = append(p.buf, "<edit><edit-id>"...)
-	p.buf = strconv.AppendInt(p.buf, int64(p.n), 10)
-	p.buf = append(append(append(p.buf, "</edit-id><operation>"...), a.Op.String()...), "</operation><target>"...)
-	p.buf = appendTarget(p.buf, a.Path, a.Path.Node().Kind == schema.LeafList, a.Entry)
-	p.buf = append(p.buf, "</target>"...)
-	if a.Op != schema.OpDelete {
-		p.buf = append(append(append(p.buf, "<value>"...), a.Value...), "</value>"...)
+	return p.flush()
+}
+
+func (p *patcher) flush() error {
+	if len(p.buf) == 0 {
+		return nil
 	}
-	p.buf = append(p.buf, "</edit>"...)
+	_, err := p.w.Write(p.buf)
+	p.buf = p.buf[:0]
+	return err
 }

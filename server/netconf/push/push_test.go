@@ -2,6 +2,7 @@ package push
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -91,15 +92,21 @@ func TestCache(t *testing.T) {
 	if got, want := text(changes, excluding), edit("1", "create", b)+edit("2", "delete", "c</target>"); got != want {
 		t.Errorf("excluding:\ngot  %s\nwant %s", got, want)
 	}
-	if c.next != 2 {
-		t.Errorf("%d batches are kept, want one for each selection", c.next)
+	if len(c.known) != 2*len(changes) {
+		t.Errorf("the edits of %d changes are kept, want those of %d for each selection", len(c.known), len(changes))
 	}
 	if got := text(changes[3:], all) + text(nil, all); got != "" {
 		t.Errorf("of no change: %s", got)
 	}
 	many := slices.Repeat(changes[:1], maxShared+1)
-	if got := text(many, all); strings.Count(got, "<edit>") != len(many) || c.next != 3 {
-		t.Errorf("a large batch: %d edits, %d batches are kept", strings.Count(got, "<edit>"), c.next)
+	if got := text(many, all); strings.Count(got, "<edit>") != len(many) || len(c.known) != 2*len(changes) {
+		t.Errorf("a large batch: %d edits, those of %d changes are kept", strings.Count(got, "<edit>"), len(c.known))
+	}
+	for i := range 2 * recentChanges {
+		text([]commit.Change{changed("e", "1", fmt.Sprint(i))}, all)
+	}
+	if len(c.known) != recentChanges {
+		t.Errorf("the edits of %d changes are kept", len(c.known))
 	}
 	c.Forget()
 	if got := text(changes, all); got != want {
@@ -126,7 +133,7 @@ func TestGone(t *testing.T) {
 		return commit.Change{Key: k, Old: commit.Entry{Config: schema.New(k)}}
 	}
 	var b strings.Builder
-	if err := Write(&b, []commit.Change{gone(in), gone(vpn), gone(schema.MakeKey("", schema.KindOf(schema.KindInstance), "default2"))}, &Selection{Content: schema.ConfigOnly}); err != nil {
+	if err := new(Cache).Write(&b, []commit.Change{gone(in), gone(vpn), gone(schema.MakeKey("", schema.KindOf(schema.KindInstance), "default2"))}, &Selection{Content: schema.ConfigOnly}); err != nil {
 		t.Fatal(err)
 	}
 	const want = "<edit><edit-id>1</edit-id><operation>delete</operation><target>/mooring-bgp:bgp/instances/instance=default</target></edit>" +
