@@ -336,3 +336,52 @@ func TestPushAgainstYanglint(t *testing.T) {
 		t.Errorf("id %s", id)
 	}
 }
+
+// netconf.md 72, 75: who takes periodic updates more slowly than they are due
+// is told that some are left out, and when they begin again.
+func TestSlowPeriodicSubscriber(t *testing.T) {
+	r := newRig(t, Limits{})
+	w := r.open() // a pipe: nothing is buffered
+	id := w.establish(of("running", peers("")) + periodic("<period>10</period>"))
+	var got []string
+	for len(got) == 0 || !strings.HasPrefix(got[len(got)-1], "<subscription-resumed") {
+		time.Sleep(250 * time.Millisecond) // more than two periods for each message
+		got = append(got, w.notice())
+	}
+	suspended := about("subscription-suspended", id, `<reason xmlns:yp="`+pushNS+`">yp:period-unsupported</reason>`)
+	if n := len(got); n < 3 || got[n-2] != suspended || got[n-1] != about("subscription-resumed", id, "") {
+		t.Errorf("got\n%s", strings.Join(got, "\n"))
+	}
+	if next := w.notice(); !strings.HasPrefix(next, "<push-update") {
+		t.Errorf("after it was resumed: %s", next)
+	}
+}
+
+// netconf.md 72, 75: who reads changes slowly finds them merged, and stalls no
+// edit; who reads nothing at all is dropped.
+func TestSlowOnChangeSubscriber(t *testing.T) {
+	r := newRig(t, Limits{})
+	l := r.listen()
+	_, c := l.configured()
+	w := r.open() // a pipe: nothing is buffered
+	id := w.establish(of("running", peers("")) + onChange(""))
+	const edits = 50
+	for i := range edits {
+		c.ok(edit(peer("", peer2, fmt.Sprintf("<description>d%d</description>", i))))
+	}
+	read := 1
+	for got := w.notice(); !strings.Contains(got, fmt.Sprintf(">d%d</description>", edits-1)); got = w.notice() {
+		read++
+	}
+	if read > 3 {
+		t.Errorf("subscription %s: %d edits came as %d updates", id, edits, read)
+	}
+	impatient := r.newServer(Limits{WriteTimeout: 50 * time.Millisecond})
+	r.srv = impatient
+	d := r.open()
+	d.establish(of("operational", "") + onChange(""))
+	for i := range edits {
+		c.ok(edit(peer("", peer2, fmt.Sprintf("<description>e%d</description>", i))))
+	}
+	d.wantReason(errStalled.Error())
+}

@@ -107,6 +107,23 @@ func TestSubscriptions(t *testing.T) {
 	w.ok(subscribe("")) // RFC 8640 5: none of the others is left
 }
 
+// netconf.md 74 and issue 5: what happens to the session of a peer.
+func TestPeerEventsBySubscription(t *testing.T) {
+	l := newRig(t, Limits{}).listen()
+	w, c := l.configured()
+	filter := "<stream-subtree-filter>"
+	for _, n := range []string{"peer-reset", "peer-state-change", "peer-unresolved"} {
+		filter += "<" + n + ` xmlns="` + bgpNS + `"><address>10.1.1.2</address></` + n + ">"
+	}
+	w.establish(onNETCONF + filter + "</stream-subtree-filter>")
+	c.ok(edit(peer("", "10.1.1.9", "<as>9</as>")), resetPeer(peerParams)) // the first is another peer's
+	for _, want := range []string{"<peer-reset", "<session-state>idle</session-state>", "<session-state>established</session-state>"} {
+		if got := w.notice(); !strings.Contains(got, want) || !strings.Contains(got, "<address>10.1.1.2</address>") {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 // netconf.md 74: replay, its completion, where the log does not reach back so
 // far, and stop-time.
 func TestSubscriptionReplay(t *testing.T) {
