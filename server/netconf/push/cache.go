@@ -36,13 +36,12 @@ type sharedEdits struct {
 	edits
 }
 
-// Write writes the edits that changes make, in their order, and nothing where
-// there are none. The error is that of w.
+// Write is as the function Write, and shares the edits.
 func (c *Cache) Write(w io.Writer, changes []commit.Change, sel *Selection) error {
-	p := patcher{w: w, of: sel.edits}
-	if len(changes) <= maxShared {
-		p.of = func(change *commit.Change) edits { return c.edits(change, sel) }
+	if len(changes) > maxShared {
+		return Write(w, changes, sel)
 	}
+	p := patcher{w: w, of: func(change *commit.Change) edits { return c.edits(change, sel) }}
 	return p.write(changes)
 }
 

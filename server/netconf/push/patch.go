@@ -59,6 +59,13 @@ func appendEdit(b []byte, a *schema.Alteration) []byte {
 	return append(b, "</edit>"...)
 }
 
+// Write writes the edits that changes make, in their order, and nothing where
+// there are none. The error is that of w.
+func Write(w io.Writer, changes []commit.Change, sel *Selection) error {
+	p := patcher{w: w, of: sel.edits}
+	return p.write(changes)
+}
+
 // buffer is how much is collected before it is written.
 const buffer = 32 << 10
 

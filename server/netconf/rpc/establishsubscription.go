@@ -11,21 +11,7 @@ import (
 
 // establish-subscription is RFC 8639 2.4.2, in the form of RFC 8640.
 var establishSubscriptionOperation = operation{
-	params: []spec{
-		{name: "stream"},
-		{name: "stream-filter-name"},
-		{name: "stream-subtree-filter"},
-		{name: "stream-xpath-filter"},
-		{name: "replay-start-time"},
-		{name: "stop-time"},
-		{name: "encoding"},
-		{name: "datastore", namespace: pushNS},
-		{name: "selection-filter-ref", namespace: pushNS},
-		{name: "datastore-subtree-filter", namespace: pushNS},
-		{name: "datastore-xpath-filter", namespace: pushNS},
-		{name: "periodic", namespace: pushNS},
-		{name: "on-change", namespace: pushNS},
-	},
+	params: append([]spec{{name: "stream"}, {name: "replay-start-time"}, {name: "encoding"}}, modifiable...),
 	run: func(c *call) (body, error) {
 		if err := c.maySubscribe(); err != nil {
 			return nil, err
@@ -41,6 +27,20 @@ var establishSubscriptionOperation = operation{
 		}
 		return c.establishStream()
 	},
+}
+
+// modifiable are the parameters that modify-subscription takes too.
+var modifiable = []spec{
+	{name: "stream-filter-name"},
+	{name: "stream-subtree-filter"},
+	{name: "stream-xpath-filter"},
+	{name: "stop-time"},
+	{name: "datastore", namespace: pushNS},
+	{name: "selection-filter-ref", namespace: pushNS},
+	{name: "datastore-subtree-filter", namespace: pushNS},
+	{name: "datastore-xpath-filter", namespace: pushNS},
+	{name: "periodic", namespace: pushNS},
+	{name: "on-change", namespace: pushNS},
 }
 
 // maySubscribe checks what has nothing to do with the target.

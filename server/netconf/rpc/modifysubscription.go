@@ -8,19 +8,7 @@ import (
 
 // modify-subscription is RFC 8639 2.4.3. What is not given stays.
 var modifySubscriptionOperation = operation{
-	params: []spec{
-		{name: "id", mandatory: true},
-		{name: "stream-filter-name"},
-		{name: "stream-subtree-filter"},
-		{name: "stream-xpath-filter"},
-		{name: "stop-time"},
-		{name: "datastore", namespace: pushNS},
-		{name: "selection-filter-ref", namespace: pushNS},
-		{name: "datastore-subtree-filter", namespace: pushNS},
-		{name: "datastore-xpath-filter", namespace: pushNS},
-		{name: "periodic", namespace: pushNS},
-		{name: "on-change", namespace: pushNS},
-	},
+	params: append([]spec{{name: "id", mandatory: true}}, modifiable...),
 	run: func(c *call) (body, error) {
 		sub, err := c.ownSubscription()
 		if err != nil {

@@ -13,21 +13,6 @@ import (
 
 const pushNS = "urn:ietf:params:xml:ns:yang:ietf-yang-push"
 
-func pushing(name string, tag schema.Tag) *identity {
-	return &identity{"ietf-yang-push", "yp", pushNS, name, tag}
-}
-
-// The identities of RFC 8641 that this server uses, with the error-tags that
-// RFC 8640 7 gives them.
-var (
-	datastoreNotSubscribable = pushing("datastore-not-subscribable", schema.InvalidValue)
-	noSubscriptionResync     = pushing("no-such-subscription-resync", schema.InvalidValue)
-	onChangeUnsupported      = pushing("on-change-unsupported", schema.OperationNotSupported)
-	onChangeSyncUnsupported  = pushing("on-change-sync-unsupported", schema.OperationNotSupported)
-	periodUnsupported        = pushing("period-unsupported", schema.InvalidValue)
-	unchangingSelection      = pushing("unchanging-selection", schema.OperationFailed)
-)
-
 // centisecond is the unit of periods.
 const centisecond = 10 * time.Millisecond
 

@@ -16,14 +16,25 @@ func subscribed(name string, tag schema.Tag) *identity {
 	return &identity{"ietf-subscribed-notifications", "sn", subscribedNS, name, tag}
 }
 
-// The identities of RFC 8639 that this server uses, with the error-tags that
-// RFC 8640 7 gives them.
+func pushing(name string, tag schema.Tag) *identity {
+	return &identity{"ietf-yang-push", "yp", pushNS, name, tag}
+}
+
+// The identities that this server uses, with the error-tags that RFC 8640 7
+// gives them: those of RFC 8639 and those of RFC 8641.
 var (
 	encodingUnsupported   = subscribed("encoding-unsupported", schema.InvalidValue)
 	filterUnsupported     = subscribed("filter-unsupported", schema.InvalidValue)
 	insufficientResources = subscribed("insufficient-resources", schema.ResourceDenied)
 	noSuchSubscription    = subscribed("no-such-subscription", schema.InvalidValue)
 	unsupportableVolume   = subscribed("unsupportable-volume", 0)
+
+	datastoreNotSubscribable = pushing("datastore-not-subscribable", schema.InvalidValue)
+	noSubscriptionResync     = pushing("no-such-subscription-resync", schema.InvalidValue)
+	onChangeUnsupported      = pushing("on-change-unsupported", schema.OperationNotSupported)
+	onChangeSyncUnsupported  = pushing("on-change-sync-unsupported", schema.OperationNotSupported)
+	periodUnsupported        = pushing("period-unsupported", schema.InvalidValue)
+	unchangingSelection      = pushing("unchanging-selection", schema.OperationFailed)
 )
 
 // leaf is the identity as the reason of a notification or of error-info.
