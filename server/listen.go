@@ -21,12 +21,18 @@ const (
 	chooseAnother = "choose another with --gnmi or --netconf (or the same key of the configuration file)"
 )
 
-// Listen opens a stream listener on host:port (port 0: any) or unix:PATH. Its
-// errors say what to do. A socket file that nobody answers on, as a killed
+// Listen opens a stream listener on host:port (port 0: any) or unix:PATH. Behind
+// host:port may stand @vrf:DEVICE, to be reached through that VRF only, or
+// @netns:NAME, to listen in that network namespace. Its errors say what to do. A socket file that nobody answers on, as a killed
 // agent leaves it, is replaced; a new one is open to the agent's user only.
 func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	if path, ok := strings.CutPrefix(addr, unixPrefix); ok {
 		return listenUnix(ctx, path)
+	}
+	whole := addr
+	addr, where, err := splitPlace(addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %q: %w", whole, err)
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -40,10 +46,14 @@ func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
 		network = "tcp4" // 0.0.0.0 means IPv4 only; Go would listen on IPv6 too
 	}
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, network, addr)
+	lc := net.ListenConfig{Control: where.control}
+	ln, err := where.in(func() (net.Listener, error) { return lc.Listen(ctx, network, addr) })
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", addr, explainTCP(err, number))
+		why := where.explain(err)
+		if why == nil {
+			why = explainTCP(err, number)
+		}
+		return nil, fmt.Errorf("listen on %s: %w", whole, why)
 	}
 	if err := checkBound(addr, ln.Addr()); err != nil {
 		return nil, errors.Join(err, ln.Close())
@@ -80,6 +90,7 @@ func IsLoopback(addr string) bool {
 	if strings.HasPrefix(addr, unixPrefix) {
 		return true
 	}
+	addr, _, _ = splitPlace(addr)
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return false

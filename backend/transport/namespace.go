@@ -1,61 +1,13 @@
 package transport
 
-import (
-	"errors"
-	"fmt"
-	"runtime"
+import "mooring/internal/netspace"
 
-	"github.com/vishvananda/netns"
-	"golang.org/x/sys/unix"
-)
-
-// nsID tells network namespaces apart: a name that was deleted and made again
-// is another one. The zero nsID is the agent's own.
-type nsID struct{ dev, ino uint64 }
+// nsID tells network namespaces apart.
+type nsID = netspace.ID
 
 // errNoNamespace is returned for a namespace that does not exist.
-var errNoNamespace = errors.New("there is no such network namespace")
+var errNoNamespace = netspace.ErrNotFound
 
-// inNamespace calls f in the network namespace of the name, on a thread that
-// ends afterwards; the name "" is the agent's own. Sockets that f makes stay
-// in that namespace wherever they are used.
-func inNamespace(name string, f func(nsID) error) error {
-	if name == "" {
-		return f(nsID{})
-	}
-	ns, err := netns.GetFromName(name)
-	if errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("network namespace %q: %w", name, errNoNamespace)
-	}
-	if err != nil {
-		return fmt.Errorf("open network namespace %q: %w", name, err)
-	}
-	defer ns.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(int(ns), &st); err != nil {
-		return fmt.Errorf("stat network namespace %q: %w", name, err)
-	}
-	return onOwnThread(func() error {
-		if err := unix.Setns(int(ns), unix.CLONE_NEWNET); err != nil {
-			return fmt.Errorf("enter network namespace %q: %w", name, err)
-		}
-		return f(nsID{uint64(st.Dev), st.Ino})
-	})
-}
-
-// onOwnThread calls f on a thread that runs nothing else and then ends, so
-// that no goroutine ever runs in a foreign namespace. The main thread cannot
-// end, so it is held while another is found.
-func onOwnThread(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() {
-			defer runtime.UnlockOSThread()
-			done <- onOwnThread(f)
-			return
-		}
-		done <- f() // never unlocked: the thread ends with the goroutine
-	}()
-	return <-done
-}
+// inNamespace calls f in the network namespace of the name; the name "" is the
+// agent's own.
+func inNamespace(name string, f func(nsID) error) error { return netspace.In(name, f) }

@@ -182,7 +182,10 @@ func (c *Config) endpoints() (all []netconf.Endpoint) {
 
 // anyPort says whether the kernel chooses the port, so that two listeners on
 // one address do not meet.
-func anyPort(addr string) bool { return strings.HasSuffix(addr, ":0") }
+func anyPort(addr string) bool {
+	hostPort, _ := server.CheckPlace(addr)
+	return strings.HasSuffix(hostPort, ":0")
+}
 
 // errorf names the setting, its value and where it was given.
 func (c choices) errorf(key, format string, args ...any) error {

@@ -46,17 +46,17 @@ var settings = []setting{
 	},
 	{
 		"gnmi", "ADDR", "127.0.0.1:9339",
-		"where gNMI listens: host:port, unix:PATH, or off",
+		"where gNMI listens: host:port, unix:PATH, or off; host:port@vrf:DEVICE in a VRF, host:port@netns:NAME in a network namespace",
 		func(c *Config, v string) (err error) { c.GNMI, err = listenAddress(v); return err },
 	},
 	{
 		"netconf", "ADDR", "127.0.0.1:1830",
-		"where NETCONF over SSH listens: host:port, unix:PATH, or off",
+		"where NETCONF over SSH listens, in the same forms",
 		func(c *Config, v string) (err error) { c.NETCONF, err = listenAddress(v); return err },
 	},
 	{
 		"netconf-tls", "ADDR", off,
-		"where NETCONF over TLS listens (port 6513 by its standard): host:port, unix:PATH, or off; needs tls-client-ca, and the list cert-to-name in users.yaml",
+		"where NETCONF over TLS listens (port 6513 by its standard), in the same forms; needs tls-client-ca, and the list cert-to-name in users.yaml",
 		func(c *Config, v string) (err error) { c.NETCONFTLS, err = listenAddress(v); return err },
 	},
 	{
@@ -185,7 +185,11 @@ func listenAddress(v string) (string, error) {
 		}
 		return v, nil
 	}
-	_, port, err := net.SplitHostPort(v)
+	hostPort, err := server.CheckPlace(v)
+	if err != nil {
+		return "", fmt.Errorf("is no address: %w", err)
+	}
+	_, port, err := net.SplitHostPort(hostPort)
 	if err != nil {
 		return "", errors.New("is no address: want host:port, [ipv6]:port, unix:PATH or off")
 	}

@@ -23,7 +23,7 @@ var places = map[string]place{
 		"server", "server/gnmi", "server/netconf",
 	}, tests: []string{"backend/backendtest"}},
 
-	"server": {},
+	"server": {may: []string{"internal/netspace"}, tests: []string{"tests/netlab"}},
 	"server/gnmi": {
 		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "server", "server/gnmi/ocview", "server/gnmi/preview"},
 		tests: fixture,
@@ -60,15 +60,16 @@ var places = map[string]place{
 	"backend/frr":         {may: []string{"backend", "bgp", "engine/plan"}, tests: []string{"backend/backendtest", "tests/netlab", "tests/remotes"}},
 	"backend/gobgp":       {may: []string{"backend", "backend/transport", "bgp", "engine/plan"}, tests: []string{"backend/backendtest", "tests/netlab", "tests/remotes"}},
 	"backend/srcaddr":     {may: []string{"bgp"}},
-	"backend/transport":   {may: []string{"bgp"}, tests: []string{"tests/netlab"}},
+	"backend/transport":   {may: []string{"bgp", "internal/netspace"}, tests: []string{"tests/netlab"}},
 
 	"bgp": {},
 	// The generator's output and what it is made from.
-	"gen":              {},
-	"yang":             {},
-	"internal/xmltok":  {},
-	"internal/xsdre":   {},
-	"internal/yanggen": {may: []string{"internal/xsdre", "yang"}, tests: []string{"gen"}},
+	"gen":               {},
+	"yang":              {},
+	"internal/netspace": {},
+	"internal/xmltok":   {},
+	"internal/xsdre":    {},
+	"internal/yanggen":  {may: []string{"internal/xsdre", "yang"}, tests: []string{"gen"}},
 
 	"tests/rules":   {},
 	"tests/netlab":  {},
@@ -115,7 +116,7 @@ var holders = map[string][]string{
 	"go.etcd.io/bbolt":                  {"engine/datastore"},
 	"github.com/tidwall/btree":          {testsOnly, "engine/datastore"},
 	"github.com/vishvananda/netlink":    {"backend/srcaddr", "backend/transport", "tests/netlab"},
-	"github.com/vishvananda/netns":      {"backend/srcaddr", "backend/transport", "tests/netlab"},
+	"github.com/vishvananda/netns":      {"backend/srcaddr", "internal/netspace", "tests/netlab"},
 	"google.golang.org/grpc":            {"server/gnmi", "cmd/agent", "tests/runner", "tests/e2e", "tests/crash", "tests/bench"},
 	"github.com/openconfig/gnmi":        {"server/gnmi", "cmd/agent", "tests/runner", "tests/e2e", "tests/crash", "tests/bench"},
 	"github.com/openconfig/goyang":      {"internal/yanggen"},
