@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mooring/bgp"
+	"mooring/engine/schema"
 )
 
 // Guard is the health condition of a commit: the peers whose established
@@ -145,7 +146,7 @@ func (c *Coordinator) watchOver(ch *change) error {
 	if len(g.Peers) == 0 {
 		return nil
 	}
-	timeout, percent := c.guardDefaults()
+	timeout, percent := guardDefaults(c.cfg.Store.Running())
 	if ch.opt.Guard.Timeout > 0 {
 		timeout = ch.opt.Guard.Timeout
 	}
@@ -160,8 +161,9 @@ func (c *Coordinator) watchOver(ch *change) error {
 // The model's default of /agent/reset-control/config/guard-timeout.
 const defaultGuardTimeout = 120 * time.Second
 
-func (c *Coordinator) guardDefaults() (time.Duration, uint8) {
-	rec, _ := c.cfg.Store.Running().Get(agentKey()).(*agentRec)
+// guardDefaults are what a guard means that does not say.
+func guardDefaults(r schema.Reader) (time.Duration, uint8) {
+	rec, _ := r.Get(agentKey()).(*agentRec)
 	timeout, percent := defaultGuardTimeout, uint8(0)
 	if cfg := rec.GetResetControl().GetConfig(); cfg != nil {
 		if cfg.GuardTimeout != nil {

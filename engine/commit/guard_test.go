@@ -232,6 +232,10 @@ func TestGuard(t *testing.T) {
 		if err := r.guardedMove(Guard{}, nil); err != nil {
 			t.Fatal(err)
 		}
+		st := r.c.View().State(agentKey()).(*agentRec).ResetControl.State
+		if *st.GuardTimeout != 1000 || *st.GuardPrefixPercent != 7 {
+			t.Errorf("state %+v", st)
+		}
 		if g := r.c.Guarded(); g.Percent != 7 || time.Until(g.Deadline) < 900*time.Second {
 			t.Errorf("guarded %+v", g)
 		}

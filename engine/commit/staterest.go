@@ -102,6 +102,10 @@ func (r *renderer) agentNow(f *facts) *agentRec {
 		History: &gen.MooringAgent_Agent_History{State: &gen.MooringAgent_Agent_History_State{Size: ygot.Uint16(historySize(r.snap))}},
 		Commits: &gen.MooringAgent_Agent_Commits{Commit: make(map[uint64]*gen.MooringAgent_Agent_Commits_Commit, len(f.history))},
 	}
+	timeout, percent := guardDefaults(r.snap)
+	out.ResetControl = &gen.MooringAgent_Agent_ResetControl{State: &gen.MooringAgent_Agent_ResetControl_State{
+		GuardTimeout: secs(timeout), GuardPrefixPercent: &percent,
+	}}
 	if !f.past {
 		out.Backend = &gen.MooringAgent_Agent_Backend{State: &backendStateRec{Connected: &f.online, Drift: r.c.driftState(f.drift)}}
 	}
