@@ -150,3 +150,31 @@ func FuzzSet(f *testing.F) {
 		}
 	})
 }
+
+// FuzzSubscribe reads any first message of a Subscribe, with its extensions.
+func FuzzSubscribe(f *testing.F) {
+	for _, text := range []string{
+		`subscribe: {mode: ONCE subscription: {path: {elem: {name: "bgp"}}}} extension: {history: {snapshot_time: 1}}`,
+		`subscribe: {subscription: {}} extension: {history: {range: {start: 1 end: 9223372036854775807}}} extension: {depth: {level: 4294967295}}`,
+		`subscribe: {subscription: {mode: SAMPLE sample_interval: 18446744073709551615}} extension: {config_subscription: {start: {}}}`,
+		`subscribe: {subscription: {}} extension: {history: {range: {start: -9223372036854775808}}}`,
+		`poll: {}`,
+	} {
+		b, _ := gproto.Marshal(textOf[gpb.SubscribeRequest](f, text))
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var req gpb.SubscribeRequest
+		if gproto.Unmarshal(b, &req) != nil {
+			return
+		}
+		w, err := newWatch(&req)
+		if status.Code(err) == codes.ResourceExhausted { // too many paths
+			return
+		}
+		checkCode(t, err)
+		if err == nil && (w.snapshot != nil && w.mode != gpb.SubscriptionList_ONCE || w.replay != nil && w.mode != gpb.SubscriptionList_STREAM) {
+			t.Fatal("history with a mode that it does not go with")
+		}
+	})
+}
