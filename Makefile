@@ -18,7 +18,7 @@ RACE := $(if $(shell command -v gcc || command -v clang),-race)
 WHOLE := ./tests/e2e ./tests/crash
 UNIT = $(shell $(GO) list ./... | grep -vE '/tests/(e2e|crash|bench)$$')
 # Debian packages that the tests use.
-PACKAGES := bird2 frr gcc gobgpd iproute2 libc6-dev libyang2-tools openssh-client python3-ncclient
+PACKAGES := bird2 frr gcc gobgpd iproute2 libc6-dev libyang2-tools netconfd openssh-client openssl python3-ncclient
 
 .PHONY: help
 help: ## show this
