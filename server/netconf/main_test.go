@@ -141,13 +141,20 @@ func (r *rig) newServer(l Limits) *Server {
 	return srv
 }
 
+// cheapHash is that of password.
+func cheapHash(tb testing.TB) string {
+	tb.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(hash)
+}
+
 // users are admin and guest, both with the password and clientKey.
 func (r *rig) users() *server.Users {
 	r.Helper()
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-	if err != nil {
-		r.Fatal(err)
-	}
+	hash := cheapHash(r)
 	text := "users:\n"
 	for _, name := range []string{"admin", "guest"} {
 		text += fmt.Sprintf("  - {name: %s, password-hash: '%s', authorized-keys: ['%s']}\n",
