@@ -274,6 +274,28 @@ func (a *Agent) Memory(field string) (int64, error) {
 	return 0, fmt.Errorf("no %s in the status of process %d", field, a.Pid())
 }
 
+// CPU returns how long the agent has run on processors, to the nanosecond, all
+// threads together.
+func (a *Agent) CPU() (time.Duration, error) {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", a.Pid()))
+	if err != nil {
+		return 0, err
+	}
+	var total time.Duration
+	for _, task := range tasks {
+		text, err := os.ReadFile(task)
+		if err != nil {
+			return 0, err
+		}
+		var ns int64
+		if _, err := fmt.Sscan(string(text), &ns); err != nil {
+			return 0, fmt.Errorf("%s: %w", task, err)
+		}
+		total += time.Duration(ns)
+	}
+	return total, nil
+}
+
 // ResetPeak makes VmHWM start again from VmRSS, which it returns.
 func (a *Agent) ResetPeak() (int64, error) {
 	const resetPeak = "5" // proc_pid_clear_refs(5)
