@@ -127,6 +127,9 @@ func (b *Backend) update(ctx context.Context, in *instance, p *peer, s *plan.Ste
 	if err := b.shell.configure(ctx, in.router(), order(s, p, give, conf, cut)); err != nil {
 		return errors.Join(err, b.takeBack(in, p, s.Peer))
 	}
+	if give.Down == bgp.DownNone {
+		p.reaches(p.conf, conf)
+	}
 	if s.Impact == bgp.ImpactReset && give.Down == bgp.DownNone {
 		// FRR doubles its idle time with each end of a session: a clear sets it
 		// back to 1 s (backends.md 4.3). There is no session that this ends.

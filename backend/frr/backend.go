@@ -101,6 +101,7 @@ type peer struct {
 	ups      uint64        // establishments that were told
 	received uint64        // notifications until the last look
 	digest   summaryPeer   // of the last poll
+	again    time.Time     // when bgpd is told again to connect, zero: never
 }
 
 func (p *peer) up() bool { return p.shown.Session == bgp.StateEstablished }

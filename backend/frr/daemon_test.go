@@ -269,3 +269,22 @@ func TestGoldensInBGPD(t *testing.T) {
 		t.Errorf("the block differs: %v", cs)
 	}
 }
+
+// A change of how far a neighbor may be is another next hop to bgpd, which
+// would wait for `timers connect` with it.
+func TestReachesAgain(t *testing.T) {
+	l := parallelLab(t, daemonOptions{})
+	b := run(t, New(l.options()))
+	p := with(l.peer(0, 0), func(p *bgp.PeerSpec) { p.ConnectRetry = 120 * time.Second })
+	remote := l.passive(t, p)
+	b.apply(putInstance(l.instance(0)), createPeer(p))
+	wait(t, 15*time.Second, "a session", remote.Established)
+	q := with(p, func(p *bgp.PeerSpec) { p.TTL, p.MinTTL, p.MSS = 255, 254, 1000 })
+	start := time.Now()
+	b.apply(updatePeer(p, q, bgp.ImpactReset))
+	wait(t, 20*time.Second, "the next session", func() bool { return remote.Sessions() == 2 && remote.Established() })
+	t.Logf("back after %v", time.Since(start).Round(10*time.Millisecond))
+	if c := remote.Ceases(); len(c) != 1 {
+		t.Errorf("ceases %v, want one", c)
+	}
+}

@@ -299,6 +299,7 @@ func (b *Backend) release(ctx context.Context, in *instance, p *peer) error {
 		}
 		return err
 	}
+	p.reaches(p.conf, conf)
 	p.given, p.conf = p.want, conf
 	return nil
 }

@@ -128,8 +128,8 @@ func (w *watch) regular(ctx context.Context, n int) {
 	if w.timer != nil && b.shell == nil || !w.connected(ctx) {
 		return
 	}
-	var err error
-	if time.Since(b.polled) >= pollShare*b.pollCost {
+	err := b.connectAgain(ctx)
+	if err == nil && time.Since(b.polled) >= pollShare*b.pollCost {
 		err = b.poll(ctx)
 	}
 	if err == nil && n%driftTicks == 0 {

@@ -94,7 +94,7 @@ reset where the model does adds one Cease.
 |---|---|
 | none | the session does not notice; what is marked live is in force on it at once |
 | next-session | stored, in the OPEN or timers of the next session |
-| reset | one Cease and one new session for all that changes in a commit: some milliseconds with gobgp, about 1 s with frr |
+| reset | one Cease and one new session for all that changes in a commit: some milliseconds with gobgp, about 1 s with frr, 3 s where the TTL changes too |
 
 Proven by the contract: ` + "`TestContract`" + ` in backend/gobgp, backend/frr and backend/fake changes each setting alone and counts what the remote sees;
 ` + "`TestRemotes`" + ` in backend/gobgp and backend/frr does the same with BIRD as the remote, and the ones that have something to do with the remote with FRR and
