@@ -189,7 +189,8 @@ func TestStateLog(t *testing.T) {
 	}
 }
 
-// A commit in the past is of no cost to what is told now.
+// What remembering costs an event of a peer: at most 1 µs, against the millisecond
+// that its notification may take.
 func BenchmarkStateLog(b *testing.B) {
 	l := &stateLog{limit: stateLogSize}
 	start := time.Unix(1e9, 0)

@@ -190,7 +190,7 @@ func TestHistoryRefused(t *testing.T) {
 			{"a range with ONCE", peer + " mode: ONCE", r(5, 6), codes.InvalidArgument, "mode STREAM, not ONCE"},
 			{"a range with POLL", peer + " mode: POLL", r(5, 6), codes.InvalidArgument, "mode STREAM, not POLL"},
 			{"an end before the start", peer, r(6, 5), codes.InvalidArgument, "after its end"},
-			{"no end, as of an older gnmic", peer, rangeExt(epoch, time.Unix(0, 0)), codes.InvalidArgument, "after its end"},
+			{"no end", peer, rangeExt(epoch, time.Unix(0, 0)), codes.InvalidArgument, "after its end"},
 			{"neither", peer, &extpb.Extension{Ext: &extpb.Extension_History{History: &extpb.History{}}}, codes.InvalidArgument, "snapshot_time or a range"},
 			{"a snapshot to come", peer + " mode: ONCE", h(60), codes.Unimplemented, "yet to come"},
 			{"a start to come", peer, r(60, 70), codes.Unimplemented, "yet to come"},
