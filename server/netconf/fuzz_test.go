@@ -39,6 +39,9 @@ func FuzzSession(f *testing.F) {
 		copyConfig("candidate", "<config/>"), copyConfig("candidate", "<running/>"), "<delete-config><target><running/></target></delete-config>",
 		lock("candidate"), unlock("running"), "<discard-changes/>", "<validate><source><config>" + vpn1 + "</config></source></validate>",
 		establish(onNETCONF + events("netconf-config-change")), onSubscription("modify-subscription", "<id>1</id>"+events("x")), withID("delete-subscription", "1"),
+		establish(of("intended", peers("")) + onChange("<dampening-period>1</dampening-period><excluded-change>move</excluded-change>")),
+		establish(xpathOf("operational", "//b:peer") + periodic("<period>100</period><anchor-time>2026-01-01T00:00:00Z</anchor-time>")),
+		establish(onNETCONF + "<stream-xpath-filter>//*</stream-xpath-filter>"),
 		"<close-session/>", kill(1), "<commit><confirmed/></commit>",
 	} {
 		msg := `<rpc xmlns="` + ncNS + `" message-id="1">` + op + "</rpc>"
