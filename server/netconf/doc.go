@@ -11,11 +11,11 @@
 //	                                                        frame.Reader ─► rpc.Server.Handle ─► frame.Writer
 //
 // One goroutine runs a session: it reads a message, runs it, writes the reply,
-// and reads on. So replies have the order of the requests. A subscription adds
-// a second one, which writes notifications between replies (outbox) and ends
-// with the session. A session ends by close-session, by the end of the client's input
-// (what was sent before is still done), by kill-session, by a broken
-// connection or framing, by silence where hello is due, and with the server.
+// and reads on. So replies have the order of the requests. Each subscription adds
+// one, which writes notifications between replies (outbox) and ends with the
+// session. A session ends by close-session, by the end of the client's input
+// (what was sent before is still done), by kill-session, by a broken connection
+// or framing, by silence where hello is due, and with the server.
 //
 //	srv, err := netconf.New(netconf.Config{...})
 //	err = srv.Serve(ctx, listener)

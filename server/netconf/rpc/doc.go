@@ -16,6 +16,11 @@
 // Changes of the engine become notifications (events.go, peerevents.go) on the
 // one stream of package notify, at the cost of what changed.
 //
+// A subscription is served by a goroutine of its session: events of the stream
+// (stream.go), or updates of a datastore (pushdelivery.go), which package push
+// writes from the changes of the engine. Operations of any session give it orders
+// (subscriptions.go): new terms, a resync, its end.
+//
 // Everything that can fail happens before the reply is begun: once bytes are
 // out, the only error left is that of the connection.
 //
