@@ -161,13 +161,22 @@ func BenchmarkConfigChange(b *testing.B) {
 			e, c := l.exchanger(b)
 			e.exchange(c.frame(`<rpc xmlns="` + ncNS + `" message-id="1">` + edit(vpn1+benchPeers(n)) + "</rpc>"))
 			d, run := l.sink("config/mbgp:description")
-			run(subscribe(`<filter><netconf-config-change xmlns="` + baseEventsNS + `"/></filter>`))
+			run(establish(onNETCONF + events("netconf-config-change")))
 			i := 0
-			for b.Loop() {
+			told := func() int64 {
+				before := d.seen.Load()
 				i++
 				e.exchange(c.frame(`<rpc xmlns="` + ncNS + `" message-id="1">` + edit(peer("", "10.1.1.2", fmt.Sprintf("<description>%d</description>", i))) + "</rpc>"))
-				for d.seen.Load() < int64(i) {
+				for end := time.Now().Add(patience); d.seen.Load() == before && time.Now().Before(end); {
 					time.Sleep(20 * time.Microsecond)
+				}
+				return d.seen.Load() - before
+			}
+			for told() != 1 { // the sessions of all the peers come up first
+			}
+			for b.Loop() {
+				if told() != 1 {
+					b.Fatal("a commit was not told")
 				}
 			}
 		})
