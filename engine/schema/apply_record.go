@@ -199,15 +199,26 @@ func (a *applier) list(sv reflect.Value, e *Edit) *Error {
 			return a.exists()
 		}
 	}
-	if !fresh && (e.Op.deletes() || e.Op == OpReplace) {
-		n.removeEntry(sv, e.Keys[0])
+	if !fresh && e.Op == OpReplace {
+		key, _ := n.Keys[0].value(entry)
+		entry.SetZero() // in its place, if the user orders the list
+		n.setKeys(entry, key)
 		fresh = true
+	}
+	if !fresh && e.Op.deletes() {
+		n.removeEntry(sv, e.Keys[0])
 	}
 	if e.Op.deletes() {
 		return nil
 	}
 	defer a.enter(a.key, fresh)()
-	return a.children(n.ensureEntry(sv, e.Keys[0]), e)
+	entry = n.ensureEntry(sv, e.Keys[0])
+	if e.Insert != InsertNowhere && !n.move(sv, e.Keys[0], e.Insert, e.Anchor) {
+		err := a.fault(BadAttribute, "there is no entry "+clip(e.Anchor)+" to stand "+e.Insert.String())
+		err.AppTag, err.BadAttribute = AppMissingInstance, "key"
+		return err
+	}
+	return a.children(entry, e)
 }
 
 func (a *applier) wholeList(sv reflect.Value, e *Edit) *Error {

@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,6 +29,24 @@ var (
 	errRouterID = errors.New("the BGP identifier must not be zero")
 	errRoute    = errors.New("must read AS:NUMBER or ADDRESS:NUMBER, with 2 and 4 octets (RFC 4364 4.2)")
 )
+
+// canonicalBits returns the function of a type bits: the names that are set,
+// in YANG order (RFC 7950 9.7.2).
+func canonicalBits(bits []string) func(string) (string, error) {
+	return func(s string) (string, error) {
+		set := strings.Fields(s)
+		out := make([]string, 0, len(set))
+		for _, bit := range bits {
+			if slices.Contains(set, bit) {
+				out = append(out, bit)
+			}
+		}
+		if len(out) != len(set) {
+			return "", errors.New("must be some of " + strings.Join(bits, ", ") + ", with spaces between")
+		}
+		return strings.Join(out, " "), nil
+	}
+}
 
 func canonicalIP(s string) (string, error) {
 	if strings.IndexByte(s, ':') < 0 {

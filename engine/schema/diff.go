@@ -10,7 +10,8 @@ import (
 )
 
 // Change is a leaf whose value differs, with both values in canonical form and
-// empty where it is absent. Leaf-lists show their entries with spaces between.
+// empty where it is absent; or an entry of a list ordered by the user that
+// stands elsewhere, with both positions. Leaf-lists show their entries with spaces between.
 // Secrets show only that there is one.
 type Change struct {
 	Path     Path
@@ -86,15 +87,26 @@ func (d *differ) list(n *Node, a, b reflect.Value) {
 		d.structs(n, e.place.cfg, e.place.st)
 		d.rel = d.rel[:len(d.rel)-1]
 	}
+	if !n.OrderedByUser {
+		return
+	}
+	for _, m := range moved(n.entries(a), n.entries(b)) {
+		d.add(Change{Node: n, Old: m.text(m.old), New: m.text(m.now)}, m.key)
+	}
 }
 
 func (d *differ) leaf(n *Node, a, b reflect.Value) {
+	d.add(Change{Node: n, Old: n.text(a), New: n.text(b), Impact: n.Impact})
+}
+
+// add adds a change of the node at hand, with the keys of a list entry.
+func (d *differ) add(c Change, keys ...string) {
 	if d.record == nil {
 		d.record = d.key.Path()
 	}
 	p := make(Path, 0, len(d.record)+len(d.rel)+1)
-	p = append(append(append(p, d.record...), d.rel...), Step{Node: n})
-	d.out = append(d.out, Change{Path: p, Node: n, Old: n.text(a), New: n.text(b), Impact: n.Impact})
+	c.Path = append(append(append(p, d.record...), d.rel...), Step{Node: c.Node, Keys: keys})
+	d.out = append(d.out, c)
 }
 
 // text returns the value of a leaf or leaf-list to show to people.

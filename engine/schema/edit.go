@@ -51,4 +51,6 @@ type Edit struct {
 	Values   []Value
 	HasValue bool
 	Children []*Edit
+	Insert   Insert // of an entry of a list that is ordered-by user
+	Anchor   string // the key of the entry that Insert speaks of
 }

@@ -169,12 +169,16 @@ type listEntry struct {
 	sv  reflect.Value
 }
 
-// entries returns the entries of the list n, sorted by key.
+// entries returns the entries of the list n, sorted by key unless the user
+// orders them.
 func (n *Node) entries(sv reflect.Value) []listEntry {
 	if !n.isSet(sv) {
 		return nil
 	}
 	f := sv.Field(n.field)
+	if n.OrderedByUser {
+		return n.orderedEntries(f)
+	}
 	out := make([]listEntry, 0, f.Len())
 	for it := f.MapRange(); it.Next(); {
 		out = append(out, listEntry{n.Keys[0].Type.valueOf(it.Key()), it.Value().Elem()})
@@ -200,6 +204,14 @@ func (n *Node) entry(sv reflect.Value, key string) reflect.Value {
 	if !n.isSet(sv) {
 		return reflect.Value{}
 	}
+	if n.OrderedByUser {
+		for _, e := range n.entries(sv) {
+			if e.key.String() == key {
+				return e.sv
+			}
+		}
+		return reflect.Value{}
+	}
 	k, _ := n.mapKey(sv, key)
 	p := sv.Field(n.field).MapIndex(k)
 	if !p.IsValid() {
@@ -212,6 +224,9 @@ func (n *Node) entry(sv reflect.Value, key string) reflect.Value {
 // its keys, where it is absent.
 func (n *Node) ensureEntry(sv reflect.Value, key string) reflect.Value {
 	f := sv.Field(n.field)
+	if n.OrderedByUser {
+		return n.ensureOrdered(sv, key)
+	}
 	if f.IsNil() {
 		f.Set(reflect.MakeMap(f.Type()))
 	}
@@ -228,6 +243,10 @@ func (n *Node) ensureEntry(sv reflect.Value, key string) reflect.Value {
 // removeEntry takes an entry of the list n away.
 func (n *Node) removeEntry(sv reflect.Value, key string) {
 	f := sv.Field(n.field)
+	if n.OrderedByUser {
+		n.setOrdered(sv, slices.DeleteFunc(n.entries(sv), func(e listEntry) bool { return e.key.String() == key }))
+		return
+	}
 	k, _ := n.mapKey(sv, key)
 	f.SetMapIndex(k, reflect.Value{})
 	if f.Len() == 0 {

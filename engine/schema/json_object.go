@@ -177,6 +177,9 @@ func (d *jsonDecoder) leafEdit(e *Edit) (err error) {
 		if err != nil {
 			return err
 		}
+		if uint64(len(e.Values)) == n.mostElements() {
+			return tooMany(n, slices.Clone(d.path)) // here, before the comparisons get many
+		}
 		if slices.Contains(e.Values, v) {
 			return d.fault(InvalidValue, n, "%s stands in the leaf-list twice", clip(lexical))
 		}

@@ -156,7 +156,7 @@ func TestKinds(t *testing.T) {
 		}
 	}
 	want := []string{
-		"a /agent", "V /vpn-instances/vpn-instance", "i /bgp/instances/instance",
+		"a /agent", "n /nacm", "V /vpn-instances/vpn-instance", "i /bgp/instances/instance",
 		"v /bgp/instances/instance/vpn-instances/vpn-instance",
 		"g /bgp/instances/instance/vpn-instances/vpn-instance/peer-groups/peer-group",
 		"p /bgp/instances/instance/vpn-instances/vpn-instance/peers/peer",
@@ -164,7 +164,7 @@ func TestKinds(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]Key{"\x00V_public_", "\x00a"}, Permanent()); diff != "" {
+	if diff := cmp.Diff([]Key{"\x00V_public_", "\x00a", "\x00n"}, Permanent()); diff != "" {
 		t.Error(diff)
 	}
 }

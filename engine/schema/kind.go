@@ -15,6 +15,7 @@ var boundaries = []struct {
 	path   string
 }{
 	{'a', "/agent"},
+	{'n', "/nacm"},
 	{'V', "/vpn-instances/vpn-instance"},
 	{'i', "/bgp/instances/instance"},
 	{'v', "/bgp/instances/instance/vpn-instances/vpn-instance"},
@@ -25,6 +26,7 @@ var boundaries = []struct {
 // The letters of the kinds that code outside this package names.
 const (
 	KindAgent          = 'a'
+	KindNACM           = 'n'
 	KindVPNInstance    = 'V'
 	KindInstance       = 'i'
 	KindBGPVPNInstance = 'v'
@@ -57,16 +59,16 @@ func KindOf(letter byte) *RecordKind { return compiled().kindOf[letter] }
 // Permanent returns the keys of the records that always exist: deleting one
 // only empties it. A new store holds them from the start.
 func Permanent() []Key {
-	return []Key{MakeKey("", KindOf(KindVPNInstance), bgp.PublicVPN), MakeKey("", KindOf(KindAgent))}
+	return []Key{MakeKey("", KindOf(KindVPNInstance), bgp.PublicVPN), MakeKey("", KindOf(KindAgent)), MakeKey("", KindOf(KindNACM))}
 }
 
 func permanent(k Key) bool {
-	return k == "\x00a" || k == "\x00V"+bgp.PublicVPN
+	return k == "\x00a" || k == "\x00n" || k == "\x00V"+bgp.PublicVPN
 }
 
 // addKind declares n as a boundary.
 func (t *tree) addKind(letter byte, n *Node) {
-	if t.kindOf[letter] != nil || len(n.Keys) > 1 || n.Kind != Container && n.Kind != List {
+	if t.kindOf[letter] != nil || len(n.Keys) > 1 || n.OrderedByUser || n.Kind != Container && n.Kind != List {
 		panic(fmt.Sprintf("schema: %s cannot be a record of kind %c", n.Path(), letter))
 	}
 	k := &RecordKind{Letter: letter, Node: n, Singleton: n.Kind == Container, typ: n.typ}

@@ -76,4 +76,7 @@ func (m *merger) list(n *Node, base, mine, out reflect.Value) {
 			n.ensureEntry(out, key).Set(clone(n, e.sv).Elem())
 		}
 	}
+	if n.OrderedByUser {
+		n.mergeOrder(base, mine, out)
+	}
 }

@@ -101,7 +101,7 @@ func TestExpand(t *testing.T) {
 		want []string
 	}{
 		{"/bgp/instances/instance[name=a]", []string{"/bgp/instances/instance[name=a]"}},
-		{"/*", []string{"/agent", "/bgp", "/vpn-instances"}},
+		{"/*", []string{"/agent", "/bgp", "/nacm", "/vpn-instances"}},
 		{"/agent/*/config", []string{"/agent/reset-control/config", "/agent/history/config"}},
 		{"/.../tcp-mss", []string{
 			"/bgp/instances/instance/vpn-instances/vpn-instance/peer-groups/peer-group/transport/config/tcp-mss",
@@ -135,7 +135,7 @@ func TestExpand(t *testing.T) {
 		"/.../nothing":                     UnknownElement,
 		"/agent/history/config/size/*":     UnknownElement,
 		"/...[a=b]/config":                 BadElement,
-		"/*/*/*[name=a b]":                 InvalidValue,
+		"/bgp/*/*[name=a b]":               InvalidValue,
 		strings.Repeat("/...", maxElems+1): TooBig,
 	} {
 		_, err := Expand(elems(t, text))

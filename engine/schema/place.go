@@ -35,9 +35,13 @@ type placeEntry struct {
 	place place
 }
 
-// entries returns the entries of the list n of both records, sorted by key.
+// entries returns the entries of the list n of both records, sorted by key
+// unless the user orders them.
 func (p place) entries(n *Node) []placeEntry {
 	cfg, st := n.entries(p.cfg), n.entries(p.st)
+	if n.OrderedByUser {
+		return p.orderedEntries(cfg, st)
+	}
 	out := make([]placeEntry, 0, max(len(cfg), len(st)))
 	for len(cfg) > 0 || len(st) > 0 {
 		c := -1
@@ -58,6 +62,25 @@ func (p place) entries(n *Node) []placeEntry {
 		}
 		e.place.key = p.key
 		out = append(out, e)
+	}
+	return out
+}
+
+// orderedEntries is entries in the order of the configuration, with what only
+// the other record has last.
+func (p place) orderedEntries(cfg, st []listEntry) []placeEntry {
+	out := make([]placeEntry, 0, len(cfg)+len(st))
+	at := make(map[Value]int, len(cfg))
+	for i, e := range cfg {
+		at[e.key] = i
+		out = append(out, placeEntry{e.key, place{key: p.key, cfg: e.sv}})
+	}
+	for _, e := range st {
+		if i, both := at[e.key]; both {
+			out[i].place.st = e.sv
+			continue
+		}
+		out = append(out, placeEntry{e.key, place{key: p.key, st: e.sv}})
 	}
 	return out
 }

@@ -11,6 +11,7 @@ func randomValue(r *rand.Rand, t *Type) Value {
 	samples := map[string][]string{
 		"ip-address": {"10.0.0.1", "10.0.0.2", "2001:db8::1", "fe80::1%eth0"}, "ipv4-address": {"1.2.3.4"}, "ipv6-address": {"::1"},
 		"router-id": {"1.1.1.1", "2.2.2.2"}, "route-distinguisher": {"1:1", "70000:2", "1.1.1.1:3"}, "route-target": {"1:1", "1:2", "70000:2", "1.1.1.1:3"},
+		"node-instance-identifier": {"/", "/bgp", "/mooring-bgp:bgp/instances/instance[name=$USER]"},
 	}
 	for {
 		var text string
@@ -22,13 +23,15 @@ func randomValue(r *rand.Rand, t *Type) Value {
 		case ValueUint:
 			text = strconv.FormatUint(r.Uint64()>>(64-1-r.IntN(t.Bits)), 10)
 		default:
-			if s := samples[t.Typedef]; s != nil {
+			if len(t.members) > 0 && t.members[0].Typedef == "matchall-string-type" { // RFC 8341
+				text = []string{"*", "read create", "delete"}[r.IntN(3)]
+			} else if s := samples[t.Typedef]; s != nil {
 				text = s[r.IntN(len(s))]
 			} else {
 				text = legalName(r)
 			}
 		}
-		if v, err := t.Parse(text); err == nil && text != Wild {
+		if v, err := t.Parse(text); err == nil && (text != Wild || t.members != nil) {
 			return v
 		}
 	}

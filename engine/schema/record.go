@@ -2,6 +2,7 @@ package schema
 
 import (
 	"reflect"
+	"slices"
 
 	"github.com/openconfig/ygot/ygot"
 )
@@ -46,6 +47,14 @@ func clone(n *Node, sv reflect.Value) reflect.Value {
 		}
 		if c.Kind == Container {
 			f.Set(clone(c, f.Elem()))
+			continue
+		}
+		if c.OrderedByUser {
+			entries := c.entries(copied)
+			for i := range entries {
+				entries[i].sv = clone(c, entries[i].sv).Elem()
+			}
+			c.setOrdered(copied, entries)
 			continue
 		}
 		m := reflect.MakeMapWithSize(f.Type(), f.Len())
@@ -123,6 +132,9 @@ func (n *Node) sameLeaf(a, b reflect.Value) bool {
 func (n *Node) sameList(a, b reflect.Value) bool {
 	if !n.isSet(a) || !n.isSet(b) {
 		return n.isSet(a) == n.isSet(b)
+	}
+	if n.OrderedByUser {
+		return slices.EqualFunc(n.entries(a), n.entries(b), func(x, y listEntry) bool { return x.key == y.key && equal(n, x.sv, y.sv) })
 	}
 	fa, fb := a.Field(n.field), b.Field(n.field)
 	if fa.Len() != fb.Len() {

@@ -53,8 +53,11 @@ func (s *store) State(k Key) ygot.GoStruct { return s.states[k] }
 
 func (s *store) Scan(prefix Key, fn func(Key, ygot.GoStruct) bool) {
 	s.records.Ascend(prefix, func(k Key, rec ygot.GoStruct) bool {
+		if !strings.HasPrefix(string(k), string(prefix)) {
+			return false
+		}
 		s.visits++
-		return strings.HasPrefix(string(k), string(prefix)) && fn(k, rec)
+		return fn(k, rec)
 	})
 }
 

@@ -116,10 +116,10 @@ func (t *tree) newNode(parent *Node, m *gen.Node) *Node {
 		case Container:
 			n.typ = f.Type.Elem()
 		case List:
-			n.typ = f.Type.Elem().Elem()
+			n.typ = elementType(f.Type)
 		}
 	}
-	if len(parent.Children) == 64 || n.Kind == List && n.typ != nil && len(m.Keys) != 1 || n.Kind == List && m.OrderedByUser {
+	if len(parent.Children) == 64 || n.Kind == List && n.typ != nil && len(m.Keys) != 1 {
 		panic(fmt.Sprintf("schema: %s: needs more than this package does", n.Path()))
 	}
 	parent.Children = append(parent.Children, n)

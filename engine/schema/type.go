@@ -16,6 +16,8 @@ type Type struct {
 	Typedef string   // the outermost typedef, or empty
 	Enums   []string // in YANG order
 
+	// Instance says that values are the paths of data nodes (ParseInstance).
+	Instance bool
 	// Leafref is the leaf that a leafref names, nil for other types.
 	Leafref         *Node
 	RequireInstance bool
@@ -75,6 +77,8 @@ func (typ *Type) compile(t *tree, m *gen.Type) {
 	case m.Base == gen.BaseEnumeration:
 		typ.Kind = ValueEnum
 		typ.compileEnums(m.Enums)
+	case m.Base == gen.BaseBits:
+		typ.Kind, typ.custom = ValueString, canonicalBits(m.Bits)
 	case m.Base == gen.BaseUnion:
 		typ.Kind = ValueString
 		for _, member := range m.Members {
@@ -86,8 +90,13 @@ func (typ *Type) compile(t *tree, m *gen.Type) {
 	default:
 		panic(fmt.Sprintf("schema: type %s has base %d, which this package does not do", m.Typedef, m.Base))
 	}
-	if m.TypedefModule == "mooring-types" {
+	switch m.TypedefModule {
+	case "mooring-types":
 		typ.custom = canonicals[m.Typedef]
+	case accessModule:
+		if typ.Instance = m.Typedef == "node-instance-identifier"; typ.Instance {
+			typ.custom = canonicalInstance(t.root)
+		}
 	}
 	for _, p := range m.Patterns {
 		typ.patterns = append(typ.patterns, matcher{compilePattern(p.Regexp), p.Message})

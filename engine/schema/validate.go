@@ -129,6 +129,9 @@ func (v *validator) instance(r *rules) {
 		}
 	}
 	v.choices(r.choices, top.sv)
+	for _, n := range r.instances {
+		v.knownPath(n, top.sv)
+	}
 	for _, c := range r.children {
 		if c.node.Kind == Container {
 			v.push(c.node, c.node.sub(top.sv), "")
@@ -148,6 +151,22 @@ func (v *validator) instance(r *rules) {
 	}
 }
 
+// knownPath refuses the path of a data node that no module has: a rule with it
+// would never match, and nobody would notice.
+func (v *validator) knownPath(n *Node, sv reflect.Value) {
+	text, ok := n.value(sv)
+	if !ok {
+		return
+	}
+	in, err := ParseInstance(text.s, nil)
+	if err == nil {
+		err = in.Known()
+	}
+	if err != nil {
+		v.fail(&Error{Tag: InvalidValue, Path: v.path(n), BadElement: n.Name, Message: err.Error()})
+	}
+}
+
 // when refuses the node on top of the stack if its condition is false.
 func (v *validator) when(w *rule) {
 	if w == nil || w.holds(v) {
@@ -164,7 +183,7 @@ func (v *validator) count(n *Node, sv reflect.Value) {
 	if n.isSet(sv) {
 		entries = sv.Field(n.field).Len()
 	}
-	if n.Meta.MaxElements > 0 && uint64(entries) > n.Meta.MaxElements {
+	if most := n.mostElements(); most > 0 && uint64(entries) > most {
 		v.fail(tooMany(n, v.path(n)))
 	}
 	if uint64(entries) < n.Meta.MinElements {
@@ -190,11 +209,24 @@ func (v *validator) count(n *Node, sv reflect.Value) {
 	}
 }
 
+// maxLeafList bounds leaf-lists of standards that have no max-elements:
+// comparing the entries of one that is larger costs too much.
+const maxLeafList = 4096
+
+// mostElements is how many entries a list or leaf-list may have, 0 for any
+// number.
+func (n *Node) mostElements() uint64 {
+	if n.Meta.MaxElements == 0 && n.Kind == LeafList {
+		return maxLeafList
+	}
+	return n.Meta.MaxElements
+}
+
 // tooMany is the fault of RFC 7950 15.2.
 func tooMany(n *Node, p Path) *Error {
 	return &Error{
 		Tag: OperationFailed, AppTag: AppTooMany, Path: p,
-		Message: "too many entries: at most " + UintValue(n.Meta.MaxElements).String() + " are allowed",
+		Message: "too many entries: at most " + UintValue(n.mostElements()).String() + " are allowed",
 	}
 }
 

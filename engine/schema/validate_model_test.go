@@ -26,7 +26,7 @@ func TestConditionsCoverTheModel(t *testing.T) {
 			stated[statement{n.Path(), m.When}] = true
 		}
 		uniques += len(m.Unique)
-		if m.Kind == gen.KindLeafList && m.MaxElements == 0 {
+		if m.Kind == gen.KindLeafList && m.MaxElements == 0 && m.Module != accessModule {
 			t.Errorf("%s: needs max-elements, so that comparing its entries stays cheap", n.Path())
 		}
 	}

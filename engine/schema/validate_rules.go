@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -29,6 +30,7 @@ type rules struct {
 	counted   []*Node     // lists within the record with limits, and leaf-lists
 	leaves    []leafRules // leaves with a when
 	choices   []*Node     // children that are in a choice
+	instances []*Node     // leaves that are paths of data nodes
 	uniques   [][]*Node   // of a list within a record: the way to a leaf that is unique
 	children  []*rules    // containers and lists within the record
 }
@@ -72,7 +74,7 @@ func newRules(n *Node) *rules {
 			r.uniques = append(r.uniques, append(routeTo(n, leaf), leaf))
 		}
 	}
-	if r.when == nil && len(r.musts)+len(r.mandatory)+len(r.counted)+len(r.leaves)+len(r.choices)+len(r.uniques)+len(r.children) == 0 {
+	if r.when == nil && len(r.musts)+len(r.mandatory)+len(r.counted)+len(r.leaves)+len(r.choices)+len(r.uniques)+len(r.instances)+len(r.children) == 0 {
 		return nil
 	}
 	return r
@@ -93,15 +95,24 @@ func (r *rules) add(c *Node) {
 		}
 		return
 	}
-	if len(c.Meta.Must) > 0 || c.Mandatory && c.Choice != "" {
+	// A mandatory leaf that is all of its case is there if the case is.
+	if len(c.Meta.Must) > 0 || c.Mandatory && c.Choice != "" && !c.aloneInCase() {
 		panic("schema: " + c.Path() + ": a must of a leaf and a mandatory leaf in a case are not checked")
 	}
-	if c.Mandatory {
+	if c.Mandatory && c.Choice == "" {
 		r.mandatory = append(r.mandatory, c)
+	}
+	if c.Type.Instance {
+		r.instances = append(r.instances, c)
 	}
 	if w := whenRule(c); w != nil {
 		r.leaves = append(r.leaves, leafRules{c, w})
 	}
+}
+
+// aloneInCase says whether the case that n is in has no other node.
+func (n *Node) aloneInCase() bool {
+	return !slices.ContainsFunc(n.Parent.Children, func(o *Node) bool { return o != n && o.Choice == n.Choice && o.Case == n.Case })
 }
 
 func whenRule(n *Node) *rule {

@@ -185,6 +185,9 @@ func (d *xmlDecoder) inner(parent *Edit, c child) error {
 		}
 	}
 	e := d.add(parent, c, keys)
+	if e != nil {
+		e.Insert, e.Anchor = c.insert, c.anchor
+	}
 	dry := d.dry
 	d.dry = dry || c.op.deletes()
 	d.push(c.n, keys)

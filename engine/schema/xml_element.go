@@ -6,6 +6,9 @@ import (
 	"mooring/internal/xmltok"
 )
 
+// yangNamespace is that of the attributes insert, key and value (RFC 7950 7.8.6).
+const yangNamespace = "urn:ietf:params:xml:ns:yang:1"
+
 // level is an element whose children are read.
 type level struct {
 	n    *Node
@@ -19,6 +22,8 @@ type child struct {
 	op        Op
 	explicit  bool // the operation is its own
 	isDefault bool // marked as default (RFC 6243 4.5)
+	insert    Insert
+	anchor    string // of insert
 }
 
 // next reads up to the start tag of the next child of l. It returns false
@@ -77,8 +82,8 @@ func (d *xmlDecoder) unknown(tok *xmltok.Token) error {
 }
 
 // attributes finds out what to do with a node. Only attributes with the
-// namespaces of NETCONF and of with-defaults are known; insert, key and value
-// (RFC 7950 7.7.9, 7.8.6) are not, as no list is ordered by the user.
+// namespaces of NETCONF, of with-defaults and of YANG are known. Of the last,
+// value (RFC 7950 7.7.9) is not, as no leaf-list is ordered by the user.
 func (d *xmlDecoder) attributes(n *Node, inherited Op, attrs []xmltok.Attr) (child, error) {
 	c := child{n: n, op: inherited}
 	for i := range attrs {
@@ -96,6 +101,10 @@ func (d *xmlDecoder) attributes(n *Node, inherited Op, attrs []xmltok.Attr) (chi
 				return c, &Error{Tag: BadElement, Path: d.at(n), BadElement: n.Name, Message: "is a list key: " + op.String() + " the list entry instead"}
 			}
 			c.op, c.explicit = op, true
+		case a.Namespace == yangNamespace && n.Kind == List && n.OrderedByUser && (a.Local == "insert" || a.Local == "key"):
+			if err := d.insertion(&c, a); err != nil {
+				return c, err
+			}
 		case a.Namespace == DefaultsNamespace && a.Local == "default" && n.Kind == Leaf:
 			switch strings.TrimSpace(a.Value) {
 			case "true", "1":
@@ -112,7 +121,40 @@ func (d *xmlDecoder) attributes(n *Node, inherited Op, attrs []xmltok.Attr) (chi
 			return c, d.badAttribute(UnknownAttribute, n, a, "unknown attribute "+a.Name+hint)
 		}
 	}
+	if c.insert.anchored() != (c.anchor != "") {
+		a := xmltok.Attr{Local: "key"}
+		if c.anchor != "" {
+			return c, d.badAttribute(BadAttribute, n, &a, "key goes with insert before and after only")
+		}
+		return c, d.badAttribute(MissingAttribute, n, &a, "insert "+c.insert.String()+" needs the attribute key")
+	}
 	return c, nil
+}
+
+// insertion reads the attributes insert and key (RFC 7950 7.8.6).
+func (d *xmlDecoder) insertion(c *child, a *xmltok.Attr) error {
+	if a.Local == "insert" {
+		var ok bool
+		if c.insert, ok = ParseInsert(a.Value); !ok {
+			return d.badAttribute(BadAttribute, c.n, a, "'"+a.Value+"' is no place: use first, last, before or after")
+		}
+		return nil
+	}
+	key := c.n.Keys[0]
+	p := instanceParser{rest: strings.TrimSpace(a.Value), module: func(prefix string) (string, bool) {
+		ns, declared := d.dec.LookupPrefix(prefix)
+		return c.n.Module, declared && ns == key.Namespace
+	}}
+	s := InstanceStep{Module: c.n.Module, Name: c.n.Name, Node: c.n}
+	if !strings.HasPrefix(p.rest, "[") {
+		return d.badAttribute(BadAttribute, c.n, a, "must be the key of an entry, as ["+key.Name+"='x']")
+	}
+	k, err := p.predicate(&s)
+	if err != nil || p.rest != "" || k.User || k.Value == "" {
+		return d.badAttribute(BadAttribute, c.n, a, "must be the key of an entry, as ["+key.Name+"='x']")
+	}
+	c.anchor = k.Value
+	return nil
 }
 
 func (d *xmlDecoder) badAttribute(tag Tag, n *Node, a *xmltok.Attr, message string) error {

@@ -287,13 +287,33 @@ func (e *xmlEncoder) unset(n *Node) {
 // element writes a leaf, or one entry of a leaf-list, whose value is f.
 func (e *xmlEncoder) element(n *Node, f reflect.Value, attributes string) {
 	e.start(n, attributes)
-	switch v := n.valueAt(f); v.kind {
+	v := n.valueAt(f)
+	if n.Type.Instance {
+		e.declare(v.s)
+	}
+	switch v.kind {
 	case ValueString:
 		e.buf = xmltok.AppendEscaped(e.buf, v.s)
 	default:
 		e.buf = v.Append(e.buf)
 	}
 	e.end(n)
+}
+
+// declare puts the prefixes of a path, which are the names of modules, into the
+// start tag that was written last.
+func (e *xmlEncoder) declare(path string) {
+	in, err := ParseInstance(path, nil)
+	if err != nil {
+		return // it is canonical
+	}
+	e.buf = e.buf[:len(e.buf)-1]
+	for _, module := range in.modules() {
+		if ns, known := namespaceOf(module); known {
+			e.buf = append(e.buf, ` xmlns:`+module+`="`+ns+`"`...)
+		}
+	}
+	e.buf = append(e.buf, '>')
 }
 
 // valueAt reads a leaf from its field, or an entry of a leaf-list.

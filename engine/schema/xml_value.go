@@ -13,6 +13,11 @@ func (d *xmlDecoder) leaf(parent *Edit, c child) error {
 	if err != nil {
 		return err
 	}
+	if c.n.Type.Instance {
+		if text, err = d.instance(text, c.n); err != nil {
+			return err
+		}
+	}
 	if d.dry || c.n.isKey {
 		return nil // the key was read with its entry
 	}
@@ -52,7 +57,7 @@ func (d *xmlDecoder) leafListEntry(parent *Edit, c child, v Value) error {
 	switch {
 	case slices.Contains(e.Values, v):
 		return &Error{Tag: BadElement, Path: d.at(c.n), BadElement: c.n.Name, Message: clip(v.String()) + " stands twice"}
-	case c.n.Meta.MaxElements > 0 && uint64(len(e.Values)) == c.n.Meta.MaxElements:
+	case uint64(len(e.Values)) == c.n.mostElements():
 		return tooMany(c.n, d.at(c.n)) // here, before the comparisons get many
 	}
 	e.Values, e.HasValue = append(e.Values, v), true
@@ -95,6 +100,22 @@ func (d *xmlDecoder) value(text string, below ...*Node) (Value, error) {
 		return v, &Error{Tag: InvalidValue, Path: d.at(below...), BadElement: n.Name, Message: err.Error()}
 	}
 	return v, nil
+}
+
+// instance puts names of modules for the prefixes of a path, which are those
+// that are declared where it stands. A name of a module does without.
+func (d *xmlDecoder) instance(text string, n *Node) (string, error) {
+	in, err := ParseInstance(strings.TrimSpace(text), func(prefix string) (string, bool) {
+		if ns, declared := d.dec.LookupPrefix(prefix); declared {
+			return moduleOf(ns)
+		}
+		_, known := namespaceOf(prefix)
+		return prefix, known
+	})
+	if err != nil {
+		return "", &Error{Tag: InvalidValue, Path: d.at(n), BadElement: n.Name, Message: err.Error()}
+	}
+	return in.String(), nil
 }
 
 // trim removes the white space around a value where it has no meaning: around

@@ -176,7 +176,7 @@ func constant(v any) string {
 		return [...]string{
 			"", "BaseString", "BaseInt8", "BaseInt16", "BaseInt32", "BaseInt64",
 			"BaseUint8", "BaseUint16", "BaseUint32", "BaseUint64",
-			"BaseBoolean", "BaseEnumeration", "BaseUnion", "BaseLeafref", "BaseBinary", "BaseEmpty",
+			"BaseBoolean", "BaseEnumeration", "BaseUnion", "BaseLeafref", "BaseBinary", "BaseEmpty", "BaseBits",
 		}[v]
 	case GoKind:
 		return [...]string{

@@ -8,8 +8,12 @@ import (
 	"github.com/openconfig/goyang/pkg/yang"
 )
 
-// extensionModule is the module whose statements say what a change costs.
-const extensionModule = "mooring-extensions"
+// extensionModule is the module whose statements say what a change costs,
+// accessModule the one whose statements deny by default.
+const (
+	extensionModule = "mooring-extensions"
+	accessModule    = "ietf-netconf-acm"
+)
 
 // forbidden are statements that goyang, ygot or the metadata table would drop
 // or misread without an error.
@@ -27,7 +31,6 @@ var forbidden = map[string]string{
 
 // forbiddenTypes are built-in types that the generated structs hold wrongly.
 var forbiddenTypes = map[string]string{
-	"bits":                "ygot drops it; use a leaf-list of an enumeration",
 	"decimal64":           "ygot rounds it",
 	"instance-identifier": "ygot has no type for it",
 	"identityref":         "the metadata table does not carry it; use an enumeration",

@@ -5,8 +5,10 @@
 // nothing else.
 //
 //	yang/*.yang -> lint.go (as written) -> model.go, tree.go, types.go (flat table) -> emit.go -> gen/schema.go, meta.go
-//	                                       structs.go (ygot)                                   -> gen/structs.go
+//	                                       structs.go, bits.go (ygot)                                   -> gen/structs.go
 //	yang/ietf/*.yang -> standard.go (heads only)                                               -> gen/standard.go
+//
+// Of the standards' modules those in standardData are part of the model too.
 //
 // Run it with go generate from the root of the repository.
 package main
@@ -47,20 +49,22 @@ func run(yangDir, outDir string) error {
 
 // generate makes the package for the modules of yangDir: file name to text.
 func generate(yangDir string) (map[string][]byte, error) {
-	modules, err := filepath.Glob(filepath.Join(yangDir, "*.yang"))
-	if err != nil || len(modules) == 0 {
-		return nil, fmt.Errorf("no modules in %s: name the folder with -yang", yangDir)
-	}
-	m, err := loadModel(modules, []string{yangDir})
+	modules, err := modelFiles(yangDir)
 	if err != nil {
 		return nil, err
 	}
-	structs, err := generateStructs(modules, []string{yangDir})
+	include := []string{yangDir, filepath.Join(yangDir, standardDir)}
+	m, err := loadModel(modules, include)
+	if err != nil {
+		return nil, err
+	}
+	structs, err := generateStructs(modules, include)
 	if err != nil {
 		return nil, err
 	}
 	if m.Standard, err = loadStandard(filepath.Join(yangDir, standardDir)); err != nil {
 		return nil, err
 	}
+	m.takeStandardData()
 	return sourceFiles(structs, m)
 }

@@ -142,7 +142,7 @@ func TestNodeOrder(t *testing.T) {
 // design: every leaf of the configuration has an impact, but the keys, which
 // only repeat a leaf of config. State has none.
 func TestEveryConfigLeafHasImpact(t *testing.T) {
-	roots := map[string]int{"/agent/": 0, "/bgp/": 0, "/vpn-instances/": 0}
+	roots := map[string]int{"/nacm/": 0, "/agent/": 0, "/bgp/": 0, "/vpn-instances/": 0}
 	for i, n := range gen.Nodes {
 		isLeaf := n.Kind == gen.KindLeaf || n.Kind == gen.KindLeafList
 		isKey := isLeaf && slices.Contains(gen.Nodes[n.Parent].Keys, n.Name) && n.Type.Base == gen.BaseLeafref
@@ -324,14 +324,14 @@ func TestMustIsKeptAsWritten(t *testing.T) {
 
 func TestModules(t *testing.T) {
 	implemented := map[string]bool{
-		"mooring-agent": true, "mooring-bgp": true, "mooring-extensions": false, "mooring-types": false, "mooring-vpn-instance": true,
+		"ietf-netconf-acm": true, "mooring-agent": true, "mooring-bgp": true, "mooring-extensions": false, "mooring-types": false, "mooring-vpn-instance": true,
 	}
 	for _, m := range gen.Modules {
 		want, known := implemented[m.Name]
 		if !known || want != m.Implemented {
 			t.Errorf("%s: implemented %v, want %v", m.Name, m.Implemented, want)
 		}
-		if m.Namespace == "" || m.Prefix == "" || m.Revision == "" || m.Organization == "" || m.File != m.Name+".yang" {
+		if m.Namespace == "" || m.Prefix == "" || m.Revision == "" || m.Organization == "" || strings.TrimPrefix(m.File, "ietf/") != m.Name+".yang" {
 			t.Errorf("incomplete: %+v", m)
 		}
 	}
@@ -363,5 +363,37 @@ func TestOperations(t *testing.T) {
 		return n.Name == "peer-reset" && n.Module == "mooring-bgp" && len(n.Nodes) > 0 && n.Nodes[0].Name == "instance"
 	}) {
 		t.Error("no notification peer-reset that begins with the instance")
+	}
+}
+
+// What is denied by default (RFC 8341) is in the tables: the generator reads
+// the statements of the standard's own module and of the others.
+func TestDeniedByDefault(t *testing.T) {
+	for path, want := range map[string]string{
+		"/nacm": "default-deny-all", "/agent/commits/commit/change": "default-deny-all",
+		peerPath + "/transport/authentication": "default-deny-all", peerPath + "/config/description": "",
+	} {
+		if got := find(t, path).NACM; got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+	i := slices.IndexFunc(gen.Modules, func(m gen.Module) bool { return m.Name == "mooring-bgp" })
+	if diff := cmp.Diff([]string{"reset-peer"}, gen.Modules[i].DenyAll); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A type bits is a string in the structs; its names are in the table.
+func TestBits(t *testing.T) {
+	operations := find(t, "/nacm/rule-list/rule/access-operations")
+	if operations.GoKind != gen.GoString || operations.Type.Members[1].Base != gen.BaseBits {
+		t.Errorf("access-operations is %+v", operations)
+	}
+	if diff := cmp.Diff([]string{"create", "read", "update", "delete", "exec"}, operations.Type.Members[1].Bits); diff != "" {
+		t.Error(diff)
+	}
+	const text = `type bits { bit a { description "no } here"; } bit b { description 'nor } here'; } } default "a";`
+	if got, want := stringsForBits("leaf x { "+text+" }"), `leaf x { type string; default "a"; }`; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -108,6 +108,7 @@ func describe(m *yang.Module, hasData bool) Module {
 		Prefix:      m.Prefix.Name,
 		File:        m.Name + ".yang",
 		Implemented: hasData || len(m.RPC) > 0 || len(m.Notification) > 0,
+		DenyAll:     deniedByDefault(m.Statement()),
 	}
 	for _, r := range m.Revision {
 		d.Revision = max(d.Revision, r.Name)

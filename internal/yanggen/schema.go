@@ -35,6 +35,7 @@ const (
 	BaseLeafref
 	BaseBinary
 	BaseEmpty
+	BaseBits // a set of names; the structs hold its lexical form
 )
 
 // GoKind is how the generated structs hold the value of a leaf. A leaf-list is
@@ -71,6 +72,7 @@ type Node struct {
 	Presence      bool       // a container whose existence has a meaning
 	Mandatory     bool       // of a leaf
 	Secret        bool       // mext:secret: never shown, logged or stored in the clear
+	NACM          string     // nacm:default-deny-write or default-deny-all (RFC 8341), of the node itself; empty for neither
 	OrderedByUser bool       // of a list or leaf-list
 	Impact        string     // mext:session-impact: none, next-session, reset; empty on keys, state and all but leaves
 	Keys          []string   // of a list
@@ -108,6 +110,7 @@ type Type struct {
 	LengthMessage   string    // error-message of the innermost length, or empty
 	Patterns        []Pattern // all must match
 	Enums           []Enum    // in YANG order
+	Bits            []string  // of BaseBits, in YANG order
 	Members         []*Type   // of a union, in YANG order
 	Path            string    // of a leafref: the data path of its target in Nodes, without prefixes
 	Target          int       // of a leafref: index of its target in Nodes
@@ -139,8 +142,9 @@ type Module struct {
 	Prefix       string
 	Revision     string
 	Organization string
-	File         string // in the yang folder
-	Implemented  bool   // false where it is only imported
+	File         string   // in the yang folder
+	Implemented  bool     // false where it is only imported
+	DenyAll      []string // the operations and notifications with nacm:default-deny-all
 }
 
 // RPC is an operation. Its trees are like Nodes, each on its own.

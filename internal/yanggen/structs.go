@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/openconfig/ygot/genutil"
@@ -12,6 +13,15 @@ import (
 // generateStructs makes the Go structs of the data tree with ygot. The header
 // is ours, because ygot's names the input paths of the machine that ran it.
 func generateStructs(files, include []string) (string, error) {
+	dir, err := os.MkdirTemp("", "yanggen")
+	if err != nil {
+		return "", fmt.Errorf("copy modules: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	if files, err = withoutBits(files, dir); err != nil {
+		return "", err
+	}
+	include = append([]string{dir}, include...)
 	cg := gogen.New("yanggen",
 		ygen.IROptions{
 			ParseOptions: ygen.ParseOpts{IgnoreUnsupportedStatements: true},

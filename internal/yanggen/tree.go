@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/openconfig/goyang/pkg/yang"
@@ -147,15 +148,17 @@ func addStatements(n *Node, e *yang.Entry) error {
 			if !found {
 				continue
 			}
-			module := yang.FindModuleByPrefix(e.Node, prefix)
-			if module == nil || module.Name != extensionModule {
-				return fmt.Errorf("extension %s is not known to the generator", s.Keyword)
+			module := ""
+			if m := yang.FindModuleByPrefix(e.Node, prefix); m != nil {
+				module = m.Name
 			}
-			switch name {
-			case "session-impact":
+			switch module + ":" + name {
+			case extensionModule + ":session-impact":
 				n.Impact = s.Argument
-			case "secret":
+			case extensionModule + ":secret":
 				n.Secret = true
+			case accessModule + ":" + denyAll, accessModule + ":default-deny-write":
+				n.NACM = name
 			default:
 				return fmt.Errorf("extension %s is not known to the generator", s.Keyword)
 			}
@@ -166,7 +169,7 @@ func addStatements(n *Node, e *yang.Entry) error {
 
 // checkImpact demands an impact on every leaf of the configuration but keys
 // that only point at a leaf of config, and takes it from state, where groupings
-// leave it behind.
+// leave it behind. A module that does not know the statement costs nothing.
 func checkImpact(e *yang.Entry, n *Node) error {
 	if n.Kind != KindLeaf && n.Kind != KindLeafList {
 		return nil
@@ -179,6 +182,9 @@ func checkImpact(e *yang.Entry, n *Node) error {
 	if isKey && e.Type.Kind == yang.Yleafref && e.Type.Path == "../config/"+e.Name {
 		n.Impact = ""
 		return nil
+	}
+	if n.Impact == "" && !slices.ContainsFunc(yang.RootNode(e.Node).Import, func(i *yang.Import) bool { return i.Name == extensionModule }) {
+		n.Impact = "none" // of a standard's module: no session hangs on it
 	}
 	if n.Impact == "" {
 		return fmt.Errorf("configuration without %s:session-impact: say what a change costs the session", extensionModule)

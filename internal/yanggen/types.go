@@ -18,14 +18,14 @@ var bases = map[yang.TypeKind]Base{
 	yang.Yint8:   BaseInt8, yang.Yint16: BaseInt16, yang.Yint32: BaseInt32, yang.Yint64: BaseInt64,
 	yang.Yuint8: BaseUint8, yang.Yuint16: BaseUint16, yang.Yuint32: BaseUint32, yang.Yuint64: BaseUint64,
 	yang.Ybool: BaseBoolean, yang.Yenum: BaseEnumeration, yang.Yunion: BaseUnion,
-	yang.Yleafref: BaseLeafref, yang.Ybinary: BaseBinary, yang.Yempty: BaseEmpty,
+	yang.Yleafref: BaseLeafref, yang.Ybinary: BaseBinary, yang.Yempty: BaseEmpty, yang.Ybits: BaseBits,
 }
 
 var goKinds = map[Base]GoKind{
 	BaseString: GoString,
 	BaseInt8:   GoInt8, BaseInt16: GoInt16, BaseInt32: GoInt32, BaseInt64: GoInt64,
 	BaseUint8: GoUint8, BaseUint16: GoUint16, BaseUint32: GoUint32, BaseUint64: GoUint64,
-	BaseBoolean: GoBool, BaseEnumeration: GoEnum, BaseBinary: GoBinary, BaseEmpty: GoEmpty,
+	BaseBoolean: GoBool, BaseEnumeration: GoEnum, BaseBinary: GoBinary, BaseEmpty: GoEmpty, BaseBits: GoString,
 }
 
 // predicate matches the [...] of a leafref path.
@@ -189,6 +189,9 @@ func addRestrictions(typ *Type, s *yang.Type) error {
 			// ygot keeps 0 for unset, so its values are YANG's plus one.
 			typ.Enums = append(typ.Enums, Enum{Name: e.Name, Value: s.YangType.Enum.Value(e.Name) + 1})
 		}
+	}
+	for _, b := range s.Bit {
+		typ.Bits = append(typ.Bits, b.Name)
 	}
 	if len(typ.Members) == 0 {
 		for _, member := range s.Type {
