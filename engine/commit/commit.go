@@ -28,6 +28,7 @@ import (
 	"mooring/backend/srcaddr"
 	"mooring/bgp"
 	"mooring/engine/datastore"
+	"mooring/engine/nacm"
 	"mooring/engine/operstate"
 	"mooring/engine/plan"
 	"mooring/engine/schema"
@@ -41,7 +42,8 @@ type Sources interface {
 	Changes() <-chan srcaddr.Change
 }
 
-// Config is what a Coordinator needs. Every field but Now is required.
+// Config is what a Coordinator needs. Every field but Access
+// and Now is required.
 type Config struct {
 	Store   *datastore.Store
 	Backend backend.Backend
@@ -53,17 +55,28 @@ type Config struct {
 	Startup bool
 	// Version is the agent's, for its state.
 	Version string
-	Log     *slog.Logger
-	Now     func() time.Time // nil: time.Now
+	// Access says what each user may change. Nil: everything.
+	Access *nacm.Control
+	Log    *slog.Logger
+	Now    func() time.Time // nil: time.Now
 }
 
 // Actor is who asks for a change.
 type Actor struct {
 	User     string
-	Protocol string // gnmi, netconf, boot
-	Source   string // host that the request came from
-	Session  uint32 // NETCONF session, 0 for none
+	Groups   []string // that the user is in, outside of the configuration
+	Protocol string   // gnmi, netconf, boot
+	Source   string   // host that the request came from
+	Session  uint32   // NETCONF session, 0 for none
 }
+
+// rights is what the actor may do now.
+func (c *Coordinator) rights(a Actor) *nacm.Rights {
+	return c.cfg.Access.Of(nacm.Identity{User: a.User, Groups: a.Groups})
+}
+
+// Access returns what says what each user may do; nil: everything.
+func (c *Coordinator) Access() *nacm.Control { return c.cfg.Access }
 
 func (a Actor) holder() datastore.Holder {
 	return datastore.Holder{Session: a.Session, Protocol: a.Protocol}
@@ -87,6 +100,9 @@ type Options struct {
 	// has locked it since.
 	undoes   bool
 	restores *uint64 // of a rollback: the revision that it leads back to
+	// rights are those that a rollback needs. What is taken back by itself, or
+	// by who may cancel it, needs none.
+	rights *nacm.Rights
 }
 
 // Result is what a change did.
@@ -160,7 +176,7 @@ func (c *Coordinator) Store() *datastore.Store { return c.cfg.Store }
 
 // Edit lets fn change a private copy of the running configuration and commits
 // it. An error of fn is returned as it is, and nothing has changed. The other
-// errors are schema.Errors, *datastore.LockedError, *PrepareError, *ApplyError
+// errors are schema.Errors, an AccessDenied *schema.Error, *datastore.LockedError, *PrepareError, *ApplyError
 // and the context's where it ended before the change began.
 func (c *Coordinator) Edit(ctx context.Context, actor Actor, opt Options, fn func(schema.Tx) error) (*Result, error) {
 	c.mu.Lock()
@@ -173,16 +189,21 @@ func (c *Coordinator) Edit(ctx context.Context, actor Actor, opt Options, fn fun
 	}
 	txn := c.cfg.Store.Begin()
 	defer txn.Discard()
-	if err := edit(txn, fn); err != nil {
+	if err := c.edit(actor, txn, fn); err != nil {
 		return nil, err
 	}
 	return c.commit(ctx, actor, opt, txn)
 }
 
-// edit lets fn change a transaction and then removes what the change made
-// meaningless, such as a password without its method (RFC 7950 8.3.2).
-func edit(txn *datastore.Txn, fn func(schema.Tx) error) error {
+// edit lets fn change a transaction, checks that the actor may do that, and
+// then removes what the change made meaningless, such as a password without its
+// method (RFC 7950 8.3.2), for which nobody needs a right (RFC 8341 3.2.5).
+func (c *Coordinator) edit(actor Actor, txn *datastore.Txn, fn func(schema.Tx) error) error {
+	rights := c.rights(actor)
 	if err := fn(txn); err != nil {
+		return rights.Conceal(err)
+	}
+	if err := rights.Write(txn.Dirty()); err != nil {
 		return err
 	}
 	schema.PruneWhen(txn, txn.Dirty())
@@ -198,7 +219,7 @@ func (c *Coordinator) EditCandidate(_ context.Context, actor Actor, cand *datast
 				return err
 			}
 		}
-		return edit(txn, fn)
+		return c.edit(actor, txn, fn)
 	})
 }
 
@@ -227,6 +248,9 @@ func (c *Coordinator) Commit(ctx context.Context, actor Actor, cand *datastore.C
 		return nil, err
 	}
 	defer txn.Discard()
+	if err := c.rights(actor).Write(txn.Dirty()); err != nil {
+		return nil, err // RFC 8341 3.2.8: exactly what differs from running
+	}
 	res, err := c.commit(ctx, actor, opt, txn)
 	if err != nil || opt.DryRun {
 		return res, err

@@ -297,6 +297,7 @@ func (c *Coordinator) Rollback(ctx context.Context, actor Actor, opt Options, co
 	}
 	for _, h := range c.cfg.Store.History() {
 		if h.CommitID == commitID {
+			opt.rights = c.rights(actor)
 			return c.rollBack(ctx, actor, opt, h.Revision)
 		}
 	}
@@ -309,6 +310,9 @@ func (c *Coordinator) rollBack(ctx context.Context, actor Actor, opt Options, re
 		return nil, err
 	}
 	defer txn.Discard()
+	if err := opt.rights.Write(txn.Dirty()); err != nil {
+		return nil, err
+	}
 	opt.restores = &revision
 	return c.commit(ctx, actor, opt, txn)
 }

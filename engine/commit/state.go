@@ -66,6 +66,8 @@ func (r *renderer) state(k schema.Key) ygot.GoStruct {
 		return r.vpn(k)
 	case schema.KindAgent:
 		return r.agent(r.c.facts())
+	case schema.KindNACM:
+		return r.nacm()
 	}
 	return nil
 }

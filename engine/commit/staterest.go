@@ -153,6 +153,11 @@ func (c *Coordinator) describeBackend(out *backendStateRec) {
 	}
 }
 
+func (r *renderer) nacm() ygot.GoStruct {
+	operations, writes, notifications := r.c.cfg.Access.Denied()
+	return &gen.IETFNetconfAcm_Nacm{DeniedOperations: &operations, DeniedDataWrites: &writes, DeniedNotifications: &notifications}
+}
+
 // The model's default of /agent/history/config/size.
 const defaultHistorySize = 100
 

@@ -208,6 +208,9 @@ func (e *jsonEncoder) bareLeaf(n *Node, at place) bool {
 		e.leafValue(n, sv.Field(n.field))
 		return true
 	}
+	if h := hiderOf(e.view); h != nil && h.Hides(at.key, n) {
+		return false
+	}
 	defaults := n.defaults()
 	for i, v := range defaults {
 		if i > 0 {

@@ -33,7 +33,7 @@ func (l *LeafValue) Path() Path { return append(slices.Clone(l.Record), l.Rel...
 // within p, stand for all their entries. Secrets are left out. What does not
 // exist is not visited and is no error.
 func Leaves(v View, p Path, o LeafOptions, fn func(*LeafValue) bool) {
-	w := &walker{view: v, o: o, leaf: fn}
+	w := &walker{view: v, hider: hiderOf(v), o: o, leaf: fn}
 	w.walk(Root(), p, place{}, unlimited(o.Depth))
 }
 
@@ -41,17 +41,18 @@ func Leaves(v View, p Path, o LeafOptions, fn func(*LeafValue) bool) {
 // be kept, until fn returns false. Lists without a choice of one entry stand
 // for all their entries. A container without data does not exist.
 func Match(v View, p Path, o LeafOptions, fn func(Path) bool) {
-	w := &walker{view: v, o: o, node: fn}
+	w := &walker{view: v, hider: hiderOf(v), o: o, node: fn}
 	w.walk(Root(), p, place{}, 1)
 }
 
 // walker goes down a path and then through everything below it, or tells
 // where the path ends. stopped ends the walk.
 type walker struct {
-	view View
-	o    LeafOptions
-	leaf func(*LeafValue) bool
-	node func(Path) bool
+	view  View
+	hider Hider // nil: nothing is hidden
+	o     LeafOptions
+	leaf  func(*LeafValue) bool
+	node  func(Path) bool
 
 	record  Path // of the record that the walk is in
 	rel     Path // from there on; above all records, from the root
@@ -181,7 +182,7 @@ func (w *walker) visitLeaf(n *Node, at place) {
 	}
 	sv := at.holder(n)
 	set := n.isSet(sv)
-	if !set && (!w.o.Defaults || !w.inUse || len(n.defaults()) == 0) {
+	if !set && (!w.o.Defaults || !w.inUse || len(n.defaults()) == 0 || w.hider != nil && w.hider.Hides(at.key, n)) {
 		return
 	}
 	w.rel = append(w.rel, Step{Node: n})

@@ -82,6 +82,9 @@ func Modules() []gen.Module { return gen.Modules }
 // Child returns the child with a name, nil for none.
 func (n *Node) Child(name string) *Node { return n.byName[name] }
 
+// Index is the place of n among the children of its parent.
+func (n *Node) Index() int { return n.index }
+
 // IsRecord says whether n is itself the boundary of n.Record: its list entry
 // or container is the record.
 func (n *Node) IsRecord() bool { return n.kind != nil }

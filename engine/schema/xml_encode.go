@@ -58,7 +58,9 @@ type XMLOptions struct {
 // its namespace. The output is ASCII. Secrets are left out, and so are empty
 // containers. Memory does not grow with the data. The error is that of w.
 func EncodeXML(w io.Writer, v View, f *Filter, o XMLOptions) error {
-	e := &xmlEncoder{w: w, view: v, o: o, content: o.Content, defaults: o.Defaults, inherited: OriginIntended, buf: make([]byte, 0, 4096)}
+	e := &xmlEncoder{
+		w: w, view: v, hider: hiderOf(v), o: o, content: o.Content, defaults: o.Defaults, inherited: OriginIntended, buf: make([]byte, 0, 4096),
+	}
 	sel := selection{all: f == nil}
 	if f != nil {
 		sel.nodes = []*filterNode{f.root}
@@ -84,6 +86,7 @@ type xmlEncoder struct {
 	o        XMLOptions
 	content  Content      // of o
 	defaults DefaultsMode // of o
+	hider    Hider        // nil: nothing is hidden
 
 	level     int     // how deep it stands in what is selected, 0 above that
 	inherited Origins // the origin of the node that it stands in
@@ -246,7 +249,7 @@ func (e *xmlEncoder) leaf(n *Node, at place, sel selection) {
 	}
 	sv := at.holder(n)
 	if !n.isSet(sv) {
-		e.unset(n)
+		e.unset(n, at.key)
 		return
 	}
 	origin := e.originOf(n)
@@ -269,8 +272,8 @@ func (e *xmlEncoder) leaf(n *Node, at place, sel selection) {
 
 // unset writes the default of a leaf that is in use, where that is asked for.
 // The state is what somebody reported: it has no defaults.
-func (e *xmlEncoder) unset(n *Node) {
-	if !e.reportAll() || !n.Config || n.Choice != "" || n.Meta.When != "" || !e.wants(n, OriginDefault) {
+func (e *xmlEncoder) unset(n *Node, k Key) {
+	if !e.reportAll() || !n.Config || n.Choice != "" || n.Meta.When != "" || !e.wants(n, OriginDefault) || e.hider != nil && e.hider.Hides(k, n) {
 		return
 	}
 	mark := e.mark(OriginDefault)

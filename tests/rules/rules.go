@@ -19,19 +19,19 @@ var places = map[string]place{
 
 	"cmd/agent": {may: []string{
 		"backend", "backend/fake", "backend/frr", "backend/gobgp", "backend/srcaddr", "bgp",
-		"engine/commit", "engine/datastore", "engine/schema",
+		"engine/commit", "engine/datastore", "engine/nacm", "engine/schema",
 		"server", "server/gnmi", "server/netconf",
 	}, tests: []string{"backend/backendtest"}},
 
 	"server": {may: []string{"internal/netspace"}, tests: []string{"tests/netlab"}},
 	"server/gnmi": {
-		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "server", "server/gnmi/ocview", "server/gnmi/preview"},
+		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/nacm", "engine/operstate", "engine/schema", "server", "server/gnmi/ocview", "server/gnmi/preview"},
 		tests: fixture,
 	},
 	"server/gnmi/preview": {},
 	"server/gnmi/ocview":  {may: []string{"bgp", "engine/schema"}},
 	"server/netconf": {
-		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "internal/xmltok", "server", "server/netconf/files", "server/netconf/frame", "server/netconf/rpc", "server/netconf/xmltree"},
+		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/nacm", "engine/operstate", "engine/schema", "internal/xmltok", "server", "server/netconf/files", "server/netconf/frame", "server/netconf/rpc", "server/netconf/xmltree"},
 		tests: fixture,
 	},
 	"server/netconf/files":   {},
@@ -40,15 +40,16 @@ var places = map[string]place{
 	"server/netconf/push":    {may: []string{"engine/commit", "engine/schema"}, tests: fixture},
 	"server/netconf/xmltree": {may: []string{"engine/xpath", "internal/xmltok"}},
 	"server/netconf/rpc": {
-		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/operstate", "engine/schema", "engine/xpath", "gen", "internal/xmltok", "server", "server/netconf/files", "server/netconf/notify", "server/netconf/push", "server/netconf/xmltree", "yang"},
+		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/nacm", "engine/operstate", "engine/schema", "engine/xpath", "gen", "internal/xmltok", "server", "server/netconf/files", "server/netconf/notify", "server/netconf/push", "server/netconf/xmltree", "yang"},
 		tests: fixture,
 	},
 
 	"engine/commit": {
-		may:   []string{"backend", "backend/srcaddr", "bgp", "engine/datastore", "engine/operstate", "engine/plan", "engine/schema", "gen"},
+		may:   []string{"backend", "backend/srcaddr", "bgp", "engine/datastore", "engine/nacm", "engine/operstate", "engine/plan", "engine/schema", "gen"},
 		tests: []string{"backend/fake"},
 	},
 	"engine/datastore": {may: []string{"engine/schema"}, tests: []string{"bgp", "gen"}},
+	"engine/nacm":      {may: []string{"engine/schema", "gen"}},
 	"engine/operstate": {may: []string{"bgp"}},
 	"engine/plan":      {may: []string{"bgp"}, tests: []string{"backend/fake"}},
 	"engine/schema":    {may: []string{"bgp", "gen", "internal/xmltok"}, tests: []string{"yang"}},
