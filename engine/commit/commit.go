@@ -176,8 +176,9 @@ func (c *Coordinator) Store() *datastore.Store { return c.cfg.Store }
 
 // Edit lets fn change a private copy of the running configuration and commits
 // it. An error of fn is returned as it is, and nothing has changed. The other
-// errors are schema.Errors, an AccessDenied *schema.Error, *datastore.LockedError, *PrepareError, *ApplyError
-// and the context's where it ended before the change began.
+// errors are schema.Errors, an AccessDenied *schema.Error, *datastore.LockedError,
+// *PrepareError, *ApplyError and the context's where it ended before the change
+// began.
 func (c *Coordinator) Edit(ctx context.Context, actor Actor, opt Options, fn func(schema.Tx) error) (*Result, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -189,17 +190,16 @@ func (c *Coordinator) Edit(ctx context.Context, actor Actor, opt Options, fn fun
 	}
 	txn := c.cfg.Store.Begin()
 	defer txn.Discard()
-	if err := c.edit(actor, txn, fn); err != nil {
+	if err := edit(c.rights(actor), txn, fn); err != nil {
 		return nil, err
 	}
 	return c.commit(ctx, actor, opt, txn)
 }
 
-// edit lets fn change a transaction, checks that the actor may do that, and
-// then removes what the change made meaningless, such as a password without its
+// edit lets fn change a transaction, checks the rights to do that, and then
+// removes what the change made meaningless, such as a password without its
 // method (RFC 7950 8.3.2), for which nobody needs a right (RFC 8341 3.2.5).
-func (c *Coordinator) edit(actor Actor, txn *datastore.Txn, fn func(schema.Tx) error) error {
-	rights := c.rights(actor)
+func edit(rights *nacm.Rights, txn *datastore.Txn, fn func(schema.Tx) error) error {
 	if err := fn(txn); err != nil {
 		return rights.Conceal(err)
 	}
@@ -214,12 +214,13 @@ func (c *Coordinator) edit(actor Actor, txn *datastore.Txn, fn func(schema.Tx) e
 // records until Validate or Commit (RFC 6241 8.3.1).
 func (c *Coordinator) EditCandidate(_ context.Context, actor Actor, cand *datastore.Candidate, fn func(schema.Tx) error) error {
 	return cand.Edit(func(txn *datastore.Txn) error {
-		if cand == c.cfg.Store.Shared() { // a private candidate knows no locks
-			if err := c.cfg.Store.CheckWrite(datastore.DatastoreCandidate, actor.holder()); err != nil {
-				return err
-			}
+		if cand != c.cfg.Store.Shared() { // a private candidate knows no locks, and needs no right before it is committed
+			return edit(nil, txn, fn)
 		}
-		return c.edit(actor, txn, fn)
+		if err := c.cfg.Store.CheckWrite(datastore.DatastoreCandidate, actor.holder()); err != nil {
+			return err
+		}
+		return edit(c.rights(actor), txn, fn)
 	})
 }
 

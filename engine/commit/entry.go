@@ -30,6 +30,24 @@ type Entry struct {
 	oper  operstate.Entry // of a peer
 	facts *facts          // of the agent and of a VPN instance
 	past  bool            // what is known of the present only is not to be shown
+	may   schema.Access   // what of the record the reader may read
+}
+
+// Readable returns what of some changes may be read, where of tells the access
+// to a record.
+func Readable(changes []Change, of func(schema.Key) schema.Access) []Change {
+	out := make([]Change, 0, len(changes))
+	for _, c := range changes {
+		a := of(c.Key)
+		if a == schema.Nothing {
+			continue
+		}
+		for _, e := range []*Entry{&c.Old, &c.New} {
+			e.Config, e.may = schema.Readable(e.Config, a), a
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 // facts are what the state of a record shows beside its configuration, where
@@ -75,7 +93,9 @@ func (c *Coordinator) entry(snap *datastore.Snapshot, k schema.Key, t time.Time,
 }
 
 // State renders the config-false part of the record, nil for none.
-func (e Entry) State() ygot.GoStruct {
+func (e Entry) State() ygot.GoStruct { return schema.Readable(e.state(), e.may) }
+
+func (e Entry) state() ygot.GoStruct {
 	if e.Config == nil {
 		return nil
 	}

@@ -101,6 +101,22 @@ func qualified(module, name string) string {
 	return module + ":" + name
 }
 
+// Path is the path in the datastore, as far as it leads.
+func (in Instance) Path() Path {
+	var p Path
+	for _, s := range in {
+		if s.Node == nil {
+			break
+		}
+		step := Step{Node: s.Node}
+		if len(s.Keys) == 1 && !s.Keys[0].User {
+			step.Keys = []string{s.Keys[0].Value}
+		}
+		p = append(p, step)
+	}
+	return p
+}
+
 // Known returns an error that names the first step that no module has. What is
 // in modules that front ends serve by hand is not looked for.
 func (in Instance) Known() error {

@@ -199,6 +199,9 @@ func (i *Item) eachValue(c *Node, fn func(*Item) bool) bool {
 	var vs []Value
 	switch {
 	case !c.isSet(sv):
+		if h := hiderOf(i.tree.View); h != nil && h.Hides(i.key, c) {
+			break
+		}
 		if i.tree.Defaults && c.Choice == "" && c.Meta.When == "" && i.inUse() {
 			vs = c.defaults()
 		}

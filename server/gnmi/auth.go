@@ -173,7 +173,7 @@ func actor(ctx context.Context) commit.Actor {
 	if !ok {
 		return commit.Actor{Protocol: protocol}
 	}
-	a := commit.Actor{User: id.User, Protocol: id.Protocol}
+	a := commit.Actor{User: id.User, Groups: id.Groups, Protocol: id.Protocol}
 	if id.Source.IsValid() {
 		a.Source = id.Source.Addr().String()
 	}

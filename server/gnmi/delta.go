@@ -119,6 +119,10 @@ const maxClasses = 4
 // said returns what a group is told. Subscribers that ask for the same in the
 // same form are told the same octets.
 func (d *delta) said(o *sender, g *group) *said {
+	if o.may.Of(d.change.Key) != nil { // not what others are told
+		t := o.change(g, d)
+		return &said{t.messages(), t.gone}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if s, ok := d.heard[g.class]; ok {
@@ -159,7 +163,7 @@ func (o *sender) change(g *group, d *delta) *told {
 		return t
 	}
 	wanted := func(l *leafDelta) bool {
-		return o.takes(l.node) && pol.part.takes(l.node) && slices.ContainsFunc(reaches, func(r reach) bool { return r.takes(l.rel) })
+		return o.takes(l.node) && pol.part.takes(l.node) && o.reads(g, d, l) && slices.ContainsFunc(reaches, func(r reach) bool { return r.takes(l.rel) })
 	}
 	updates := pol.sample == 0 || pol.suppress // else a full sample follows
 	var duplicates uint32

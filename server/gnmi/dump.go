@@ -25,6 +25,7 @@ type dump struct {
 
 func (o *sender) dump(ctx context.Context, groups []group) error {
 	view, now := o.now()
+	view = o.rights().View(view)
 	for i := range groups {
 		for p := range groups[i].patterns {
 			d := &dump{sender: o, group: &groups[i], pattern: p, time: now.UnixNano()}

@@ -9,6 +9,7 @@ import (
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc/codes"
 
+	"mooring/engine/nacm"
 	"mooring/engine/schema"
 	"mooring/server/gnmi/ocview"
 )
@@ -25,7 +26,8 @@ var contents = map[gpb.GetRequest_DataType]schema.Content{
 type getter struct {
 	server   *Server
 	scope    *scope
-	view     schema.View
+	rights   *nacm.Rights
+	view     schema.View // of what the user may read
 	time     int64
 	content  schema.Content
 	encoding gpb.Encoding
@@ -43,7 +45,7 @@ var errTooLarge = errors.New("the answer is too large: ask for less at a time")
 // Get returns one Notification for each path, in their order (gnmi.md 16). One
 // path that cannot be answered fails the whole request (gnmi.md 23).
 func (s *Server) Get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse, error) {
-	g, err := s.newGetter(req)
+	g, err := s.newGetter(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +70,7 @@ func (s *Server) Get(ctx context.Context, req *gpb.GetRequest) (*gpb.GetResponse
 	return resp, nil
 }
 
-func (s *Server) newGetter(req *gpb.GetRequest) (*getter, error) {
+func (s *Server) newGetter(ctx context.Context, req *gpb.GetRequest) (*getter, error) {
 	exts, err := readExtensions(rpcGet, req.GetExtension())
 	if err != nil {
 		return nil, err
@@ -88,8 +90,9 @@ func (s *Server) newGetter(req *gpb.GetRequest) (*getter, error) {
 	if err != nil {
 		return nil, err
 	}
+	rights := s.rights(ctx)
 	return &getter{
-		server: s, scope: sc, view: s.cfg.Engine.View(), time: time.Now().UnixNano(),
+		server: s, scope: sc, rights: rights, view: rights.View(s.cfg.Engine.View()), time: time.Now().UnixNano(),
 		content: content, encoding: req.GetEncoding(), modules: modules, depth: exts.depth,
 	}, nil
 }
@@ -98,6 +101,9 @@ func (s *Server) newGetter(req *gpb.GetRequest) (*getter, error) {
 func (g *getter) get(op string, p *gpb.Path) (*gpb.Notification, *fault) {
 	t, patterns, f := g.scope.expand(op, p)
 	if f != nil {
+		return nil, f
+	}
+	if f := denied(g.rights, op, t, patterns); f != nil {
 		return nil, f
 	}
 	a := &answer{getter: g, target: t, notification: &gpb.Notification{Timestamp: g.time}}

@@ -20,6 +20,11 @@ const maxPreviewPeers = 5000
 func (s *Server) edit(ctx context.Context, exts *extensions, fn func(schema.Tx) error) (*commit.Result, []*extpb.Extension, error) {
 	who, asked := actor(ctx), exts.preview
 	opt := commit.Options{Confirm: exts.confirm.begin(), Guard: guardOf(asked.GetGuard())}
+	if asked.GetRollbackTo() != "" {
+		if err := s.mayCall(ctx, "rollback"); err != nil {
+			return nil, nil, err
+		}
+	}
 	change := func(opt commit.Options) (*commit.Result, error) {
 		if id := asked.GetRollbackTo(); id != "" {
 			return s.cfg.Engine.Rollback(ctx, who, opt, id)
@@ -29,6 +34,9 @@ func (s *Server) edit(ctx context.Context, exts *extensions, fn func(schema.Tx) 
 	if asked == nil {
 		res, err := change(opt)
 		return res, nil, err
+	}
+	if err := s.mayCall(ctx, "preview"); err != nil {
+		return nil, nil, err
 	}
 	res, err := change(commit.Options{DryRun: true})
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 
 	"mooring/bgp"
 	"mooring/engine/commit"
+	"mooring/engine/nacm"
 	"mooring/engine/schema"
 	"mooring/server"
 )
@@ -60,6 +61,8 @@ type Engine interface {
 	// Past returns what was at a time and what has happened since. The error is a
 	// *commit.TooOldError where that is not kept.
 	Past(at time.Time, content commit.Content) (*commit.Past, error)
+	// Access says what each user may do; nil: everything.
+	Access() *nacm.Control
 	// Subscribe starts a feed of all changes from now on. The caller closes it.
 	Subscribe() *commit.Subscription
 }

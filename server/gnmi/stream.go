@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"mooring/engine/commit"
+	"mooring/engine/nacm"
 	"mooring/engine/schema"
 )
 
@@ -23,8 +24,9 @@ type sender struct {
 	server *Server
 	stream gpb.GNMI_SubscribeServer
 	cancel context.CancelCauseFunc
-	stall  *time.Timer // runs while a message waits for the reader
-	then   *moment     // nil: the present
+	stall  *time.Timer  // runs while a message waits for the reader
+	then   *moment      // nil: the present
+	may    nacm.Records // what the user could read when the batch at hand came
 	*watch
 }
 
@@ -245,6 +247,7 @@ func (o *sender) tell(c *channel, changes []commit.Change) error {
 		return nil
 	}
 	c.gone = make([]schema.Key, len(c.groups))
+	o.may = o.rights().Records()
 	deltas := o.deltas(changes)
 	for i := range changes {
 		d := deltas.at(i)
@@ -252,11 +255,7 @@ func (o *sender) tell(c *channel, changes []commit.Change) error {
 			if d.gone && c.gone[j] != "" && strings.HasPrefix(string(d.change.Key), string(c.gone[j])+"\x00") {
 				continue // the delete of what is above says it already
 			}
-			deltas := []*delta{d}
-			if g.tree == openConfigTree {
-				deltas = d.openConfig(o)
-			}
-			for _, d := range deltas {
+			for _, d := range o.readable(g, d) {
 				said := d.said(o, g)
 				if said.gone {
 					c.gone[j] = d.change.Key

@@ -54,6 +54,9 @@ func (s *Server) Subscribe(stream gpb.GNMI_SubscribeServer) error {
 	if err != nil {
 		return err
 	}
+	if err := w.permitted(s.rights(stream.Context())); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
 	out := newSender(s, stream, w, cancel)

@@ -5,7 +5,6 @@ import (
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 
-	"mooring/engine/commit"
 	"mooring/engine/schema"
 	"mooring/server/gnmi/ocview"
 )
@@ -76,21 +75,27 @@ func openConfigModels() []*gpb.ModelData {
 // openConfig returns what the change means in the OpenConfig view.
 func (d *delta) openConfig(o *sender) []*delta {
 	d.viewed.Do(func() {
-		before, after := ocview.Record{Config: d.change.Old.Config}, ocview.Record{Config: d.change.New.Config}
-		before.State, after.State = commit.States(d.change)
+		before, after := recordsOf(d.change)
 		now, _ := o.now()
-		for _, c := range ocview.Changes(now, d.change.Key, before, after) {
-			e := &delta{change: d.change, encoding: d.encoding, record: c.Entry, time: d.time, gone: c.Gone}
-			for i := range c.Updates {
-				u := &c.Updates[i]
-				e.differ = append(e.differ, leafDelta{node: u.Node, rel: u.Rel, value: appendValue(nil, d.encoding, u)})
-			}
-			for _, rel := range c.Deletes {
-				e.differ = append(e.differ, leafDelta{node: rel.Node(), rel: slices.Clip(rel)})
-			}
-			e.once.Do(func() {}) // known already
-			d.view = append(d.view, e)
-		}
+		d.view = d.openConfigOf(now, before, after)
 	})
 	return d.view
+}
+
+// openConfigOf is openConfig of what may be told of the record.
+func (d *delta) openConfigOf(v schema.View, before, after ocview.Record) []*delta {
+	var out []*delta
+	for _, c := range ocview.Changes(v, d.change.Key, before, after) {
+		e := &delta{change: d.change, encoding: d.encoding, record: c.Entry, time: d.time, gone: c.Gone}
+		for i := range c.Updates {
+			u := &c.Updates[i]
+			e.differ = append(e.differ, leafDelta{node: u.Node, rel: u.Rel, value: appendValue(nil, d.encoding, u)})
+		}
+		for _, rel := range c.Deletes {
+			e.differ = append(e.differ, leafDelta{node: rel.Node(), rel: slices.Clip(rel)})
+		}
+		e.once.Do(func() {}) // known already
+		out = append(out, e)
+	}
+	return out
 }

@@ -11,6 +11,7 @@ import (
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc/codes"
 
+	"mooring/engine/nacm"
 	"mooring/engine/schema"
 	"mooring/server/gnmi/ocview"
 )
@@ -40,6 +41,7 @@ type watch struct {
 	all              []group // everything, by origin
 	groups           []group // of STREAM: everything, by origin and policy
 	paths            int
+	named            []named // what the client wrote
 }
 
 // options are what a request says of all its paths but where they are.
@@ -191,6 +193,22 @@ func (w *watch) class(g *group) string {
 	return string(h.Sum(nil))
 }
 
+// permitted refuses paths that the caller names and may not read.
+func (w *watch) permitted(r *nacm.Rights) error {
+	for i, n := range w.named {
+		if f := denied(r, fmt.Sprintf("subscription[%d]", i), n.target, n.patterns); f != nil {
+			return f.err()
+		}
+	}
+	return nil
+}
+
+// named is a path of the request.
+type named struct {
+	target
+	patterns []schema.Path
+}
+
 // add adds one Subscription.
 func (w *watch) add(op string, sub *gpb.Subscription) *fault {
 	t, patterns, f := w.scope.expand(op, sub.GetPath())
@@ -204,6 +222,7 @@ func (w *watch) add(op string, sub *gpb.Subscription) *fault {
 			}
 		}
 	}
+	w.named = append(w.named, named{t, patterns})
 	wanted := w.modules.of(patterns)
 	if len(wanted) == 0 {
 		return &fault{code: codes.Unimplemented, op: op, path: patterns[0].String(), reason: "the path is in none of the models of use_models"}

@@ -39,3 +39,23 @@ func Native(n *schema.Node) *schema.Node {
 func Owned(module string) bool {
 	return slices.ContainsFunc(Models(), func(m Model) bool { return m.Name == module })
 }
+
+// NativePath is the native path of what an OpenConfig path, without wildcards,
+// names: a leaf, or the record that an entry and what is below it is made of.
+// It is the root for what is above all records.
+func NativePath(p schema.Path) schema.Path {
+	e := top(nil)
+	for _, s := range p {
+		if s.Node.Kind == schema.List && !isFamily(s.Node) {
+			e = e.at(s.Node, s.Keys)
+		}
+	}
+	r := model.row[p.Node()]
+	switch {
+	case e.list == nil:
+		return nil
+	case r == nil || len(r.paths) == 0:
+		return e.key.Path()
+	}
+	return append(e.keyOf(r.record).Path(), r.paths[0][0]...)
+}

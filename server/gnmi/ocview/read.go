@@ -159,6 +159,9 @@ func (e *entry) byDefault(r *row) []schema.Value {
 	if len(r.node.Default) == 0 || e.config(r.record) == nil {
 		return nil
 	}
+	if h, ok := e.view.(schema.Hider); ok && h.Hides(e.keyOf(r.record), r.leaf) {
+		return nil
+	}
 	if r.inFamily && !e.hasFamily(r.record, e.family, false) {
 		return nil
 	}

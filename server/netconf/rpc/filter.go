@@ -170,7 +170,7 @@ func (f *filter) wire(err error, limit schema.Tag) error {
 
 // selects evaluates a filter on a view and, where own is set, on the trees that
 // the server makes up. What is not reported is not found either.
-func (f *filter) selects(ctx context.Context, v schema.View, o schema.XMLOptions, own *Server) (selection, error) {
+func (f *filter) selects(ctx context.Context, v schema.View, o schema.XMLOptions, own *ownTrees) (selection, error) {
 	switch {
 	case f == nil && own == nil:
 		return selection{}, nil
@@ -185,7 +185,7 @@ func (f *filter) selects(ctx context.Context, v schema.View, o schema.XMLOptions
 	if p, ok := f.expr.Path(nil); ok && len(p) > 0 {
 		return selection{records: schema.PathFilter(p)}, nil // it is found as the data is written
 	}
-	made := &treeSource{server: own, built: map[string]*xmltree.Element{}}
+	made := &treeSource{own: own, built: map[string]*xmltree.Element{}}
 	sources := []xpath.Source{xpath.Records(&schema.Tree{View: v, Defaults: o.Defaults.ReportsAll()})}
 	if own != nil {
 		sources = append(sources, made)

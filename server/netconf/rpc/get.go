@@ -19,9 +19,9 @@ var getOperation = operation{
 		if err != nil {
 			return nil, err
 		}
-		v := c.srv.engine.View()
+		v := c.rights.View(c.srv.engine.View())
 		o := schema.XMLOptions{Content: schema.All, Defaults: mode}
-		sel, err := f.selects(c.ctx, v, o, c.srv)
+		sel, err := f.selects(c.ctx, v, o, &ownTrees{c.srv, c.rights})
 		if err != nil {
 			return nil, err
 		}

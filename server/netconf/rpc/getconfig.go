@@ -19,7 +19,7 @@ var getConfigOperation = operation{
 			return nil, err
 		}
 		o := schema.XMLOptions{Content: schema.ConfigOnly, Defaults: mode}
-		v := c.srv.engine.ConfigView(c.view(from.place))
+		v := c.rights.View(c.srv.engine.ConfigView(c.view(from.place)))
 		sel, err := f.selects(c.ctx, v, o, nil)
 		if err != nil {
 			return nil, err

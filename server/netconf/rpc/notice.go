@@ -55,8 +55,12 @@ func (n *notice) end() error {
 	return nil
 }
 
-// notify sends a notification to a session.
+// notify sends a notification to a session whose user may receive it.
 func (s *Server) notify(sess *Session, out Output, e notify.Event) error {
+	e, told := s.mayReceive(sess, e)
+	if !told {
+		return nil
+	}
 	n := notice{srv: s, sess: sess, out: out, at: e.Time}
 	_, _ = n.Write(e.Content.Append(nil, "")) // end tells
 	return n.end()

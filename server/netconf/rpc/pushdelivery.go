@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"mooring/engine/commit"
+	"mooring/engine/nacm"
 	"mooring/engine/schema"
+	"mooring/server/netconf/push"
 )
 
 // pusher serves one subscription to a datastore.
@@ -166,11 +168,16 @@ func (p *pusher) update(ctx context.Context) error {
 	if p.feed != nil {
 		_, _ = p.feed.Next(past) // what is in the view needs not be told
 	}
+	rights := p.srv.rights(p.sub.sess)
+	if !rights.Notify(pushModule, "push-update") {
+		return nil
+	}
 	view := p.srv.engine.View()
 	if t.selection.Content == schema.ConfigOnly {
 		view = p.srv.engine.ConfigView(p.srv.engine.Store().Running())
 	}
-	sel, end := p.selected(ctx, view)
+	view = rights.View(view)
+	sel, end := p.selected(ctx, view, rights)
 	n := &notice{srv: p.srv, sess: p.sub.sess, out: p.out, at: time.Now()}
 	_, err := n.Write([]byte(`<push-update xmlns="` + pushNS + `"><id>` + number(p.sub.id) + "</id><datastore-contents>"))
 	if err == nil && sel.records.Takes(t.selection.Content) {
@@ -186,23 +193,23 @@ func (p *pusher) update(ctx context.Context) error {
 }
 
 // selected is what of a view goes into an update, and how that ends.
-func (p *pusher) selected(ctx context.Context, view schema.View) (sel selection, end string) {
+func (p *pusher) selected(ctx context.Context, view schema.View, rights *nacm.Rights) (sel selection, end string) {
 	t := p.terms.push
 	own := t.period > 0 && t.datastore == "operational" // of the trees no change is told
 	sel.records, end = t.selection.Filter, "</datastore-contents></push-update>"
 	switch {
 	case t.expr != nil:
-		srv := p.srv
-		if !own {
-			srv = nil
+		var trees *ownTrees
+		if own {
+			trees = &ownTrees{p.srv, rights}
 		}
 		var err error
-		if sel, err = t.expr.selects(ctx, view, schema.XMLOptions{Content: t.selection.Content}, srv); err != nil {
+		if sel, err = t.expr.selects(ctx, view, schema.XMLOptions{Content: t.selection.Content}, trees); err != nil {
 			// The data has become more than the expression may look at.
 			sel.records, end = schema.NewFilter(nil), "</datastore-contents><incomplete-update/></push-update>"
 		}
 	case own:
-		sel.trees = p.srv.appendTrees(nil, t.trees)
+		sel.trees = (&ownTrees{p.srv, rights}).appendTrees(nil, t.trees)
 	}
 	return sel, end
 }
@@ -224,7 +231,7 @@ func (p *pusher) change(ctx context.Context) error {
 	}
 	n := &notice{srv: p.srv, sess: p.sub.sess, out: p.out, at: time.Now()}
 	w := &patchWriter{notice: n, sub: p.sub.id, patch: p.patch}
-	if err := p.srv.patches.Write(w, changes, &p.terms.push.selection); err != nil {
+	if err := p.patches(w, changes); err != nil {
 		return errors.Join(err, n.end())
 	}
 	if !n.begun {
@@ -235,6 +242,23 @@ func (p *pusher) change(ctx context.Context) error {
 	p.patch++ // 4294967295 is followed by 0 (RFC 8641 3.7)
 	p.last = time.Now()
 	return errors.Join(err, n.end())
+}
+
+// pushModule is that of RFC 8641.
+const pushModule = "ietf-yang-push"
+
+// patches writes the edits of changes, as far as the user may read them now.
+// Those who may read everything share them.
+func (p *pusher) patches(w io.Writer, changes []commit.Change) error {
+	rights, sel := p.srv.rights(p.sub.sess), &p.terms.push.selection
+	if rights.Read() == nil {
+		return p.srv.patches.Write(w, changes, sel)
+	}
+	records := rights.Records()
+	if changes = commit.Readable(changes, records.Of); len(changes) == 0 || !rights.Notify(pushModule, "push-change-update") {
+		return nil
+	}
+	return push.Write(w, changes, sel)
 }
 
 // patchWriter begins a push-change-update with its first edit.

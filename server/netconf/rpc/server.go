@@ -14,6 +14,7 @@ import (
 	"mooring/bgp"
 	"mooring/engine/commit"
 	"mooring/engine/datastore"
+	"mooring/engine/nacm"
 	"mooring/engine/schema"
 	"mooring/internal/xmltok"
 	"mooring/server"
@@ -56,6 +57,8 @@ type Engine interface {
 	ConfigView(schema.Reader) schema.View
 	// Subscribe returns the changes from now on.
 	Subscribe() *commit.Subscription
+	// Access says what each user may do; nil: everything.
+	Access() *nacm.Control
 	// Store has the locks, the snapshots and the candidates.
 	Store() *datastore.Store
 }
@@ -99,7 +102,7 @@ type Session struct {
 const protocol = "netconf"
 
 func (s *Session) actor() commit.Actor {
-	a := commit.Actor{User: s.Identity.User, Protocol: protocol, Session: s.ID}
+	a := commit.Actor{User: s.Identity.User, Groups: s.Identity.Groups, Protocol: protocol, Session: s.ID}
 	if src := s.Identity.Source; src.IsValid() {
 		a.Source = src.Addr().String()
 	}
@@ -227,6 +230,7 @@ type call struct {
 	srv     *Server
 	sess    *Session
 	req     *request
+	rights  *nacm.Rights // of the user, when the operation began
 	closing bool
 	after   func() // to be done when the answer is out; nil: nothing
 	undo    func() // to be done where it cannot be sent; nil: nothing
@@ -269,6 +273,9 @@ func (c *call) run() (body, error) {
 	op := operations[r.op]
 	if op == nil {
 		return nil, protocolError(schema.OperationNotSupported, "operation "+r.op.local+" is not supported")
+	}
+	if err := c.mayCall(); err != nil {
+		return nil, err
 	}
 	if err := c.checkParams(op.params); err != nil {
 		return nil, err

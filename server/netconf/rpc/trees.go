@@ -3,6 +3,7 @@ package rpc
 import (
 	"slices"
 
+	"mooring/engine/nacm"
 	"mooring/engine/xpath"
 	"mooring/server/netconf/xmltree"
 )
@@ -37,14 +38,25 @@ func selectsTrees(f *xmltree.Filter) bool {
 	return slices.ContainsFunc(trees, func(t tree) bool { return f == nil || f.Selects(t.namespace, t.name) })
 }
 
+// ownTrees are the trees of a server as far as a user may read them.
+type ownTrees struct {
+	server *Server
+	rights *nacm.Rights
+}
+
+// build makes a tree. It says whether the user may read something of it.
+func (o *ownTrees) build(t tree) (xmltree.Element, bool) {
+	return readable(o.rights, t.build(o.server).In(t.namespace), nil)
+}
+
 // appendTrees appends what a filter selects of the trees, nil for everything.
-func (s *Server) appendTrees(b []byte, f *xmltree.Filter) []byte {
+func (o *ownTrees) appendTrees(b []byte, f *xmltree.Filter) []byte {
 	for _, t := range trees {
 		if f != nil && !f.Selects(t.namespace, t.name) {
 			continue
 		}
-		e, ok := t.build(s).In(t.namespace), true
-		if f != nil {
+		e, ok := o.build(t)
+		if ok && f != nil {
 			e, ok = f.Apply(e)
 		}
 		if ok {
@@ -57,8 +69,8 @@ func (s *Server) appendTrees(b []byte, f *xmltree.Filter) []byte {
 // treeSource has the trees for one evaluation of an XPath expression: each is
 // made when the expression comes to it.
 type treeSource struct {
-	server *Server
-	built  map[string]*xmltree.Element // by name
+	own   *ownTrees
+	built map[string]*xmltree.Element // by name
 }
 
 func (s *treeSource) Top(test xpath.Name, fn func(xpath.Node) bool) bool {
@@ -68,7 +80,10 @@ func (s *treeSource) Top(test xpath.Name, fn func(xpath.Node) bool) bool {
 		}
 		e := s.built[t.name]
 		if e == nil {
-			made := t.build(s.server).In(t.namespace)
+			made, ok := s.own.build(t)
+			if !ok {
+				continue
+			}
 			e = &made
 			s.built[t.name] = e
 		}
