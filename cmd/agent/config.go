@@ -32,6 +32,7 @@ type Config struct {
 	TLSClientCRL  string
 	TLSClientAuth server.ClientAuth // of gNMI; NETCONF over TLS always requires one
 	Plaintext     bool              // gNMI without TLS
+	RecoveryGroup string            // "": none
 	LogLevel      slog.Level
 	LogFormat     string
 

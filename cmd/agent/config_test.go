@@ -48,7 +48,7 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Config{
 		StateDir: "/var/lib/mooring", GNMI: "127.0.0.1:9339", NETCONF: "127.0.0.1:1830", Backend: "gobgp", FRRVty: "/run/frr", Drift: "repair",
-		TLSClientAuth: server.ClientCertNone, LogLevel: slog.LevelInfo, LogFormat: "text",
+		TLSClientAuth: server.ClientCertNone, RecoveryGroup: "admin", LogLevel: slog.LevelInfo, LogFormat: "text",
 		NETCONFLimits: netconf.Limits{Keepalive: netconf.Keepalive{Interval: time.Minute}},
 	}
 	if d := cmp.Diff(want, got); d != "" {

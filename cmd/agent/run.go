@@ -20,6 +20,7 @@ import (
 	"mooring/backend/srcaddr"
 	"mooring/engine/commit"
 	"mooring/engine/datastore"
+	"mooring/engine/nacm"
 	"mooring/engine/schema"
 	"mooring/server"
 	"mooring/server/gnmi"
@@ -95,7 +96,8 @@ func (a *agent) open(ctx context.Context, cfg Config) (err error) {
 	a.sources = srcaddr.New(log.With("part", "srcaddr"), srcaddr.Options{})
 	a.engine = commit.New(commit.Config{
 		Store: a.store, Backend: speaker, Sources: a.sources,
-		RouterID: routerID, Startup: cfg.Startup, Version: versionText(), Log: log.With("part", "engine"),
+		RouterID: routerID, Startup: cfg.Startup, Version: versionText(),
+		Access: nacm.New(a.running, cfg.RecoveryGroup), Log: log.With("part", "engine"),
 	})
 	if err := a.serveOn(cfg); err != nil {
 		return err
@@ -109,6 +111,9 @@ func (a *agent) open(ctx context.Context, cfg Config) (err error) {
 		"revision", running.Revision(), "peers", countPeers(running))
 	return nil
 }
+
+// running is the configuration in force.
+func (a *agent) running() schema.Reader { return a.store.Running() }
 
 // listen opens the listeners of the front ends that are not off.
 func (a *agent) listen(ctx context.Context, cfg Config) error {

@@ -138,6 +138,11 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.Plaintext, err = boolean(v); return err },
 	},
 	{
+		"nacm-recovery-group", "GROUP", "admin",
+		"the group in users.yaml whose users may do everything, whatever the rules below /nacm say (RFC 8341, recovery session); off for none",
+		func(c *Config, v string) (err error) { c.RecoveryGroup, err = recoveryGroup(v); return err },
+	},
+	{
 		"log-level", "LEVEL", "info",
 		"least level that is logged: debug, info, warn, error",
 		func(c *Config, v string) (err error) { c.LogLevel, err = logLevel(v); return err },
@@ -195,6 +200,17 @@ func listenAddress(v string) (string, error) {
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return "", errors.New("has no port number: want host:port with a port from 0 (any free one) to 65535")
+	}
+	return v, nil
+}
+
+// recoveryGroup returns "" for off.
+func recoveryGroup(v string) (string, error) {
+	switch v {
+	case off:
+		return "", nil
+	case "":
+		return "", errors.New("is empty: give a group of users.yaml, or off")
 	}
 	return v, nil
 }

@@ -36,7 +36,7 @@ func TestCapabilities(t *testing.T) {
 			t.Errorf("%s: %v", m.Name, err)
 		}
 	}
-	if diff := cmp.Diff([]string{"mooring-agent", "mooring-bgp", "mooring-vpn-instance", "openconfig-bgp", "openconfig-network-instance"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"ietf-netconf-acm", "mooring-agent", "mooring-bgp", "mooring-vpn-instance", "openconfig-bgp", "openconfig-network-instance"}, names); diff != "" {
 		t.Errorf("models (-want +got):\n%s", diff)
 	}
 	for _, e := range resp.SupportedEncodings {

@@ -149,15 +149,15 @@ func TestDelete(t *testing.T) {
 		{"families", theNeighbor + "/afi-safis", func(s *store) bool {
 			return s.leafValue(t, nativePeer+"/afi-safis/afi-safi[name=ipv4-unicast]/name") == "-"
 		}},
-		{"an entry", theNeighbor, func(s *store) bool { return s.leafValue(t, nativePeer+"/address") == "-" && len(s.records) == 9 }},
-		{"all entries", theProtocol + "/bgp/neighbors/neighbor[neighbor-address=*]", func(s *store) bool { return len(s.records) == 8 }},
+		{"an entry", theNeighbor, func(s *store) bool { return s.leafValue(t, nativePeer+"/address") == "-" && len(s.records) == 10 }},
+		{"all entries", theProtocol + "/bgp/neighbors/neighbor[neighbor-address=*]", func(s *store) bool { return len(s.records) == 9 }},
 		{"a protocol, not the last of its BGP instance", theProtocol, func(s *store) bool {
 			return present(s, bgpKey("default")) && !present(s, bgpVPNKey("default", "vpn1")) && present(s, vpnKey("vpn1"))
 		}},
 		{"the last ones", "/network-instances/network-instance/protocols", func(s *store) bool { return !present(s, bgpKey("default")) && present(s, vpnKey("vpn1")) }},
 		{"a network instance", theInstance, func(s *store) bool { return !present(s, vpnKey("vpn1")) && !present(s, bgpVPNKey("default", "vpn1")) }},
 		{"everything", "/", func(s *store) bool { return len(s.records) == len(schema.Permanent()) }},
-		{"what is not there", theProtocol + "/bgp/neighbors/neighbor[neighbor-address=10.9.9.9]/config/peer-as", func(s *store) bool { return len(s.records) == 10 }},
+		{"what is not there", theProtocol + "/bgp/neighbors/neighbor[neighbor-address=10.9.9.9]/config/peer-as", func(s *store) bool { return len(s.records) == 11 }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 
 // rights is what the user of a session may do now (RFC 8341).
 func (s *Server) rights(sess *Session) *nacm.Rights {
-	return s.engine.Access().Of(nacm.Identity{User: sess.Identity.User, Groups: sess.Identity.Groups})
+	return s.access.Of(nacm.Identity{User: sess.Identity.User, Groups: sess.Identity.Groups})
 }
 
 // mayCall refuses an operation that the user may not call. The error names no

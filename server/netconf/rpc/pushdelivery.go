@@ -170,6 +170,7 @@ func (p *pusher) update(ctx context.Context) error {
 	}
 	rights := p.srv.rights(p.sub.sess)
 	if !rights.Notify(pushModule, "push-update") {
+		p.sync = false
 		return nil
 	}
 	view := p.srv.engine.View()

@@ -128,6 +128,7 @@ const (
 // Server runs operations for any number of sessions at once.
 type Server struct {
 	engine   Engine
+	access   *nacm.Control // of the engine
 	sessions Sessions
 	log      *slog.Logger
 	counters Counters // of all sessions
@@ -156,7 +157,7 @@ type Options struct {
 // New returns a Server.
 func New(e Engine, sessions Sessions, log *slog.Logger, o Options) *Server {
 	s := &Server{
-		engine: e, sessions: sessions, log: log, stream: notify.NewStream(notify.Limits{}), trees: trees,
+		engine: e, access: e.Access(), sessions: sessions, log: log, stream: notify.NewStream(notify.Limits{}), trees: trees,
 		decoders: sync.Pool{New: func() any { return xmltok.NewDecoder(nil, xmltok.Options{MaxDepth: o.MaxDepth}) }},
 		maxDepth: o.MaxDepth, startup: o.Startup, files: o.Files,
 	}

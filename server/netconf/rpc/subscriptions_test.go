@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mooring/server"
 	"mooring/server/netconf/notify"
 	"mooring/server/netconf/xmltree"
 )
@@ -44,7 +45,7 @@ func TestSuspension(t *testing.T) {
 		event := func(name string) {
 			s.stream.Publish(notify.Event{Time: time.Now(), Content: xmltree.New(name).In("urn:e")})
 		}
-		sub := &subscription{id: 7, sess: &Session{}, done: make(chan struct{})}
+		sub := &subscription{id: 7, sess: &Session{Identity: &server.Identity{}}, done: make(chan struct{})}
 		sub.stream = s.stream.Subscribe(notify.Options{})
 		out := &reader{let: make(chan struct{})}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -79,7 +80,7 @@ func TestSuspension(t *testing.T) {
 // Numbers are not given twice, 0 is none, and there is a limit.
 func TestSubscriptionNumbers(t *testing.T) {
 	var r subscriptions
-	sess := &Session{}
+	sess := &Session{Identity: &server.Identity{}}
 	r.last = 1<<32 - 2
 	for _, want := range []uint32{1<<32 - 1, 1, 2} {
 		sub := &subscription{sess: sess}
