@@ -30,6 +30,8 @@ import (
 	"mooring/backend/srcaddr"
 	"mooring/engine/commit"
 	"mooring/engine/datastore"
+	"mooring/engine/nacm"
+	"mooring/engine/schema"
 	"mooring/server"
 )
 
@@ -165,6 +167,7 @@ func newEngine(tb testing.TB, dir string, b *fake.Backend) *commit.Coordinator {
 	c := commit.New(commit.Config{
 		Store: store, Backend: b, Sources: network{make(chan srcaddr.Change)},
 		RouterID: netip.MustParseAddr("192.0.2.1"), Version: "test", Log: log,
+		Access: nacm.New(func() schema.Reader { return store.Running() }, "admin"),
 	})
 	if err := c.Boot(context.Background()); err != nil {
 		tb.Fatal(err)
@@ -202,7 +205,10 @@ func newUsers(tb testing.TB) *server.Users {
 		tb.Fatal(err)
 	}
 	path := filepath.Join(tb.TempDir(), "users.yaml")
-	text := fmt.Sprintf("users:\n  - name: %s\n    password-hash: %q\n", testUser, hash)
+	text := "users:\n"
+	for user, groups := range map[string]string{testUser: "[admin]", "operator": "[operators]", "guest": "[]"} {
+		text += fmt.Sprintf("  - {name: %s, password-hash: %q, groups: %s}\n", user, hash, groups)
+	}
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		tb.Fatal(err)
 	}

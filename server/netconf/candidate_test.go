@@ -7,7 +7,9 @@ import (
 	"mooring/server"
 )
 
-func identity(user string) *server.Identity { return &server.Identity{User: user} }
+func identity(user string) *server.Identity {
+	return &server.Identity{User: user, Groups: []string{groupOf(user)}}
+}
 
 func copyConfig(target, source string) string {
 	return "<copy-config><target><" + target + "/></target><source>" + source + "</source></copy-config>"

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"mooring/server"
 	"mooring/server/netconf/frame"
 	"mooring/server/netconf/rpc"
 )
@@ -42,7 +41,7 @@ type client struct {
 func (r *rig) pipe(user string) *client {
 	r.Helper()
 	near, far := net.Pipe()
-	se, err := r.srv.open(&server.Identity{User: user}, far, overSSH)
+	se, err := r.srv.open(identity(user), far, overSSH)
 	if err != nil {
 		r.Fatal(err)
 	}

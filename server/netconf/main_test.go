@@ -23,7 +23,9 @@ import (
 	"mooring/backend/srcaddr"
 	"mooring/engine/commit"
 	"mooring/engine/datastore"
+	"mooring/engine/nacm"
 	"mooring/engine/plan"
+	"mooring/engine/schema"
 	"mooring/server"
 )
 
@@ -109,7 +111,7 @@ func (o setup) rig(tb testing.TB) *rig {
 	r := &rig{TB: tb, speaker: fake.New(fake.Options{}), log: quiet, setup: o}
 	r.engine = commit.New(commit.Config{
 		Store: store, Backend: r.speaker, Sources: o.network, RouterID: netip.MustParseAddr("192.0.2.1"), Version: "test", Log: quiet,
-		Startup: o.startup,
+		Startup: o.startup, Access: nacm.New(func() schema.Reader { return store.Running() }, "admin"),
 	})
 	if err := r.engine.Boot(tb.Context()); err != nil {
 		tb.Fatal(err)
@@ -152,13 +154,22 @@ func cheapHash(tb testing.TB) string {
 }
 
 // users are admin and guest, both with the password and clientKey.
+// groupOf is the group that a user is in: all but the operator may do
+// everything.
+func groupOf(user string) string {
+	if user == "operator" {
+		return "operators"
+	}
+	return "admin"
+}
+
 func (r *rig) users() *server.Users {
 	r.Helper()
 	hash := cheapHash(r)
 	text := "users:\n"
-	for _, name := range []string{"admin", "guest"} {
-		text += fmt.Sprintf("  - {name: %s, password-hash: '%s', authorized-keys: ['%s']}\n",
-			name, hash, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(clientKey(r).PublicKey()))))
+	for _, name := range []string{"admin", "guest", "operator"} {
+		text += fmt.Sprintf("  - {name: %s, groups: [%s], password-hash: '%s', authorized-keys: ['%s']}\n",
+			name, groupOf(name), hash, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(clientKey(r).PublicKey()))))
 	}
 	path := filepath.Join(r.TempDir(), "users.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
