@@ -105,15 +105,23 @@ func TestRead(t *testing.T) {
 			peer("vpn1", strings.Replace(rest, `"description":"secret plans",`, "", 1)), peer("vpn2", strings.Replace(rest, `"description":"secret plans",`, "", 1)))},
 		{"a container of one entry", oneList(`{"name":"a","path":"` + vpn1 + `/peers/peer[address='10.1.1.2']/config","action":"deny"}`), all(
 			peer("vpn1", `"address":"10.1.1.2","transport":{"config":{"tcp-mss":1000}}`), peer("vpn2", rest))},
-		{"the way to what may be read", oneList(`{"name":"a","path":"` + vpn1 + `/peers/peer/transport","action":"permit"},{"name":"b","path":"/mooring-bgp:bgp","action":"deny"}`),
-			`{"bgp":{"instances":{"instance":[{"name":"default","vpn-instances":{"vpn-instance":[{"name":"vpn1","peers":{"peer":[{"address":"10.1.1.2","transport":{"config":{"tcp-mss":1000}}}]}}]}}]}}}`},
+		{
+			"the way to what may be read", oneList(`{"name":"a","path":"` + vpn1 + `/peers/peer/transport","action":"permit"},{"name":"b","path":"/mooring-bgp:bgp","action":"deny"}`),
+			`{"bgp":{"instances":{"instance":[{"name":"default","vpn-instances":{"vpn-instance":[{"name":"vpn1","peers":{"peer":[{"address":"10.1.1.2","transport":{"config":{"tcp-mss":1000}}}]}}]}}]}}}`,
+		},
 		{"the first rule decides", oneList(`{"name":"a","path":"/mooring-bgp:bgp","action":"deny"},{"name":"b","path":"` + vpn1 + `","action":"permit"}`), `{}`},
-		{"an address in another spelling", oneList(`{"name":"a","path":"` + vpn1 + `/peers/peer[address='10.1.1.2']","action":"permit"},{"name":"b","path":"` + inVPN + `/peers","action":"deny"}`),
-			all(peer("vpn1", rest), `{"name":"vpn2","config":{"name":"vpn2"}}`)},
-		{"the user's own", oneList(`{"name":"a","path":"` + inVPN + `[name=$USER]","action":"permit"},{"name":"b","path":"` + inVPN + `","action":"deny"}`),
-			`{"bgp":{"instances":{"instance":[{"name":"default","config":{"name":"default","as":100}}]}}}`},
-		{"default-deny-all and a rule", oneList(`{"name":"a","path":"/ietf-netconf-acm:nacm/groups","action":"permit"},{"name":"b","module-name":"mooring-bgp","action":"deny"}`),
-			`{"nacm":{"groups":{"group":[{"name":"g","user-name":["u"]}]}}}`},
+		{
+			"an address in another spelling", oneList(`{"name":"a","path":"` + vpn1 + `/peers/peer[address='10.1.1.2']","action":"permit"},{"name":"b","path":"` + inVPN + `/peers","action":"deny"}`),
+			all(peer("vpn1", rest), `{"name":"vpn2","config":{"name":"vpn2"}}`),
+		},
+		{
+			"the user's own", oneList(`{"name":"a","path":"` + inVPN + `[name=$USER]","action":"permit"},{"name":"b","path":"` + inVPN + `","action":"deny"}`),
+			`{"bgp":{"instances":{"instance":[{"name":"default","config":{"name":"default","as":100}}]}}}`,
+		},
+		{
+			"default-deny-all and a rule", oneList(`{"name":"a","path":"/ietf-netconf-acm:nacm/groups","action":"permit"},{"name":"b","module-name":"mooring-bgp","action":"deny"}`),
+			`{"nacm":{"groups":{"group":[{"name":"g","user-name":["u"]}]}}}`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -143,7 +151,8 @@ func TestHiddenDefaults(t *testing.T) {
 		t.Errorf("the hidden default is shown, or others are not: %v", seen)
 	}
 	if _, err := schema.AppendJSON(nil, v, schema.Path{
-		{Node: schema.Root().Child("agent")}, {Node: schema.Root().Child("agent").Child("history")},
+		{Node: schema.Root().Child("agent")},
+		{Node: schema.Root().Child("agent").Child("history")},
 		{Node: schema.Root().Child("agent").Child("history").Child("config")},
 		{Node: schema.Root().Child("agent").Child("history").Child("config").Child("size")},
 	}, schema.JSONOptions{}); err == nil {
@@ -215,7 +224,7 @@ func checkDenied(t *testing.T, err error, want string) {
 		return
 	}
 	operation, path, _ := strings.Cut(want, " ")
-	e, ok := err.(*schema.Error) //nolint:errorlint // it is one
+	e, ok := err.(*schema.Error)
 	if !ok || e.Tag != schema.AccessDenied || e.Path.String() != path || !strings.Contains(e.Message, "may not "+operation) {
 		t.Errorf("got %v, want access-denied at %s to %s", err, path, operation)
 	}
@@ -251,7 +260,7 @@ func TestConceal(t *testing.T) {
 		want schema.Tag
 	}{{"vpn1", schema.DataExists, schema.AccessDenied}, {"vpn2", schema.DataExists, schema.DataExists}, {"vpn1", schema.BadElement, schema.BadElement}} {
 		err := rights.Conceal(&schema.Error{Tag: tt.tag, Path: peerKey(tt.vpn, "10.1.1.2").Path()})
-		if e, ok := err.(*schema.Error); !ok || e.Tag != tt.want { //nolint:errorlint // it is one
+		if e, ok := err.(*schema.Error); !ok || e.Tag != tt.want {
 			t.Errorf("%s: %v, want %v", tt.vpn, err, tt.want)
 		}
 	}

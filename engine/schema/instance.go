@@ -228,7 +228,7 @@ func (p *instanceParser) name(inherited string) (module, name string, err error)
 	p.rest = p.rest[1:]
 	prefix = name
 	if name, ok = p.identifier(); !ok {
-		return "", "", fmt.Errorf("expected a name behind %s:", clip(prefix))
+		return "", "", fmt.Errorf("expected a name behind the prefix %s", clip(prefix))
 	}
 	if p.module == nil {
 		return prefix, name, nil

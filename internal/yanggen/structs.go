@@ -17,7 +17,7 @@ func generateStructs(files, include []string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("copy modules: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // the system clears its folder too
 	if files, err = withoutBits(files, dir); err != nil {
 		return "", err
 	}
