@@ -120,6 +120,22 @@ func newRig(tb testing.TB, change ...func(*Config)) *rig {
 	return r
 }
 
+// newGuardedRig is a rig with access control. The user of the other tests may
+// do everything.
+func newGuardedRig(tb testing.TB) *rig {
+	tb.Helper()
+	var engine *commit.Coordinator
+	r := newRig(tb, func(c *Config) {
+		engine = newEngine(tb, tempDir(tb), fake.New(fake.Options{}), func(c *commit.Config) {
+			store := c.Store
+			c.Access = nacm.New(func() schema.Reader { return store.Running() }, "admin")
+		})
+		c.Engine = engine
+	})
+	r.engine = engine
+	return r
+}
+
 // serve puts a Server on a socket of loopback.
 func (r *rig) serve(cfg Config) {
 	r.Helper()
@@ -157,18 +173,21 @@ func (r *rig) dial(opts ...grpc.DialOption) *grpc.ClientConn {
 }
 
 // newEngine boots a coordinator.
-func newEngine(tb testing.TB, dir string, b *fake.Backend) *commit.Coordinator {
+func newEngine(tb testing.TB, dir string, b *fake.Backend, change ...func(*commit.Config)) *commit.Coordinator {
 	tb.Helper()
 	log := slog.New(slog.DiscardHandler)
 	store, err := datastore.Open(datastore.Options{Dir: dir, Log: log})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c := commit.New(commit.Config{
+	cfg := commit.Config{
 		Store: store, Backend: b, Sources: network{make(chan srcaddr.Change)},
 		RouterID: netip.MustParseAddr("192.0.2.1"), Version: "test", Log: log,
-		Access: nacm.New(func() schema.Reader { return store.Running() }, "admin"),
-	})
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	c := commit.New(cfg)
 	if err := c.Boot(context.Background()); err != nil {
 		tb.Fatal(err)
 	}
