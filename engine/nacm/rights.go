@@ -91,6 +91,16 @@ func (r *Rights) access(does access) schema.Access {
 	return t.root
 }
 
+// All says whether the user may read and write everything.
+func (r *Rights) All() bool {
+	for does := read; does <= remove; does++ {
+		if r.access(does) != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // Element is a step to an element of a tree that no datastore holds.
 type Element struct {
 	Module, Name string

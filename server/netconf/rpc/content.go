@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 
+	"github.com/openconfig/ygot/ygot"
+
 	"mooring/engine/datastore"
 	"mooring/engine/schema"
 	"mooring/internal/xmltok"
@@ -26,7 +28,31 @@ func (c *call) replaceWith(from source) func(schema.Tx) error {
 			return errNoTxn
 		}
 		txn.Become(c.view(from.place))
+		c.omitUnreadable(txn)
 		return nil
+	}
+}
+
+// omitUnreadable takes out what the user may not read of what is copied (RFC
+// 8341 3.2.6).
+func (c *call) omitUnreadable(txn *datastore.Txn) {
+	if c.rights.Read() == nil {
+		return
+	}
+	kept := map[schema.Key]ygot.GoStruct{}
+	records := c.rights.Records()
+	txn.Scan("", func(k schema.Key, rec ygot.GoStruct) bool {
+		if less := schema.Readable(rec, records.Of(k)); less != rec {
+			kept[k] = less
+		}
+		return true
+	})
+	for k, rec := range kept {
+		if rec == nil {
+			txn.Delete(k)
+			continue
+		}
+		schema.Assign(txn.Mutable(k), rec)
 	}
 }
 
@@ -104,7 +130,7 @@ func (c *call) writeFile(to source, snap *datastore.Snapshot, mode schema.Defaul
 			return err
 		}
 		o := schema.XMLOptions{Content: schema.ConfigOnly, Defaults: mode}
-		if err := schema.EncodeXML(w, c.srv.engine.ConfigView(snap), nil, o); err != nil {
+		if err := schema.EncodeXML(w, c.rights.View(c.srv.engine.ConfigView(snap)), nil, o); err != nil {
 			return err
 		}
 		_, err := io.WriteString(w, "</config>\n")

@@ -31,7 +31,7 @@ var copyConfigOperation = operation{
 		switch {
 		case to.place == url, to.place == startup:
 			err = c.copyOut(from, to, mode)
-		case from.place == candidate:
+		case from.place == candidate && c.rights.Read() == nil:
 			_, err = engine.Commit(c.ctx, actor, shared, commit.Options{KeepPending: true})
 		case to.place == running:
 			_, err = engine.Edit(c.ctx, actor, commit.Options{}, c.replaceWith(from))
@@ -61,6 +61,9 @@ func (c *call) copyOut(from, to source, mode schema.DefaultsMode) error {
 	}
 	if to.place == url {
 		return c.writeFile(to, snap, mode)
+	}
+	if from.place != running && !c.rights.All() { // of running only the operation needs a right (RFC 8341 3.2.6)
+		return &schema.Error{Tag: schema.AccessDenied, Message: "access denied: only who may read and write everything copies to startup what is not running"}
 	}
 	if cand != nil {
 		if err := c.srv.engine.Validate(c.ctx, cand); err != nil {
