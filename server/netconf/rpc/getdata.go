@@ -67,13 +67,14 @@ var getDataOperation = operation{
 		if err != nil {
 			return nil, err
 		}
-		v, own := c.srv.engine.View(), c.srv
+		v, own := c.srv.engine.View(), &ownTrees{c.srv, c.rights}
 		if ds != operational {
 			v, own = c.srv.engine.ConfigView(c.view(ds)), nil
 		}
 		if o.Content == schema.ConfigOnly {
 			own = nil // all that the server makes up is state
 		}
+		v = c.rights.View(v)
 		sel, err := f.selects(c.ctx, v, o, own)
 		if err != nil {
 			return nil, err
