@@ -1,6 +1,8 @@
 package gnmi
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,36 @@ import (
 
 	"mooring/server/gnmi/preview"
 )
+
+var example = regexp.MustCompile(`(?s)--update-path '([^']+)' --update-value '([^']+)'`)
+
+// The examples of docs/nacm.md do what they say.
+func TestGuideToAccess(t *testing.T) {
+	text, err := os.ReadFile("../../docs/nacm.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newGuardedRig(t).twoVPNs()
+	examples := example.FindAllStringSubmatch(string(text), -1)
+	if len(examples) != 3 {
+		t.Fatalf("%d examples, want 3", len(examples))
+	}
+	for _, e := range examples {
+		r.set(&gpb.SetRequest{Update: []*gpb.Update{update(e[1], ietfVal(e[2]))}})
+	}
+	op := r.as("operator")
+	op.set(&gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/config/description", jsonVal(`"mine"`))}})
+	_, err = op.client.Set(op.ctx(), &gpb.SetRequest{Update: []*gpb.Update{update(vpn2+"/peers/peer[address=10.1.1.2]/config/description", jsonVal(`"x"`))}})
+	wantStatus(t, err, codes.PermissionDenied, "vpn2")
+	r.set(&gpb.SetRequest{Delete: []*gpb.Path{path("/nacm/rule-list[name=operators]")}})
+	if text := op.value("/bgp"); strings.Contains(text, "mine") || !strings.Contains(text, "vpn2") {
+		t.Errorf("an operator reads %.300s", text)
+	}
+	r.set(&gpb.SetRequest{Replace: []*gpb.Update{update("/nacm/rule-list[name=guests]/group", ietfVal(`["operators"]`))}})
+	if text := op.value("/bgp"); strings.Contains(text, "vpn2") || !strings.Contains(text, "vpn1") {
+		t.Errorf("a guest reads %.300s", text)
+	}
+}
 
 const (
 	vpnPath = "/mooring-bgp:bgp/instances/instance/vpn-instances/vpn-instance"
@@ -124,7 +156,7 @@ func TestAccessByPath(t *testing.T) {
 	}
 }
 
-// The OpenConfig view shows and takes what the native model does.
+// The OpenConfig view shows and takes what the native model does (gnmi.md 102).
 func TestAccessOpenConfig(t *testing.T) {
 	r := newGuardedRig(t).twoVPNs()
 	r.rules(rule("description", vpnPath+"/peers/peer/config/description", "*", "deny"), rule("shown", vpnPath+"/peers/peer/state/description", "*", "deny"),

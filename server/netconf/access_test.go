@@ -1,6 +1,7 @@
 package netconf
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -63,7 +64,8 @@ func TestAccessExec(t *testing.T) {
 	admin.ok("<lock><target><running/></target></lock>", "<unlock><target><running/></target></unlock>")
 }
 
-// RFC 8341 3.2.4: what may not be read is left out, and no filter finds it.
+// RFC 8341 3.2.4: what may not be read is left out, and no filter finds it
+// (netconf.md 77).
 func TestAccessRead(t *testing.T) {
 	r, admin := ready(t)
 	admin.twoVPNs()
@@ -105,7 +107,7 @@ func TestAccessRead(t *testing.T) {
 }
 
 // RFC 8341 3.2.5 to 3.2.8: what may be written, in running and in the
-// candidate.
+// candidate (netconf.md 77).
 func TestAccessWrite(t *testing.T) {
 	r, admin := ready(t)
 	admin.twoVPNs()
@@ -139,7 +141,7 @@ func TestAccessWrite(t *testing.T) {
 }
 
 // A copy of the candidate does not bring what the user may not read, and may
-// not take away what the user may not delete (RFC 8341 3.2.6).
+// not take away what the user may not delete (RFC 8341 3.2.6; netconf.md 77).
 func TestAccessCopy(t *testing.T) {
 	r, admin := ready(t)
 	admin.twoVPNs()
@@ -150,7 +152,7 @@ func TestAccessCopy(t *testing.T) {
 		"application access-denied path="+strings.ReplaceAll(strings.TrimSuffix(peerPath, "/mbgp:peers/mbgp:peer[mbgp:address='10.1.1.2']"), "vpn1", "vpn2"))
 }
 
-// RFC 8341 3.4.6, and nothing of data that may not be read.
+// RFC 8341 3.4.6, and nothing of data that may not be read (netconf.md 77).
 func TestAccessNotifications(t *testing.T) {
 	l := newRig(t, Limits{}).listen()
 	admin, _ := l.dial("admin")
@@ -231,4 +233,24 @@ func TestRulesOverNETCONF(t *testing.T) {
 	}
 	c.fails(list(ruleFor("p", "/b:bgp/b:none", "read", "permit")), "application invalid-value"+here+"[nacm:name='p']/nacm:path")
 	c.fails(list(ruleFor("p", "/z:bgp", "read", "permit")), "application invalid-value"+here+"[nacm:name='p']/nacm:path")
+}
+
+// The example of docs/nacm.md does what it says.
+func TestGuideToAccess(t *testing.T) {
+	python := needNcclient(t)
+	l := newRig(t, Limits{}).listen()
+	admin, _ := l.dial("admin")
+	admin.setUp()
+	text, err := os.ReadFile("../../docs/nacm.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, script, _ := strings.Cut(string(text), "```python\n")
+	script, _, _ = strings.Cut(script, "```")
+	if out := l.python(python, script); !strings.Contains(out, "<ok/>") {
+		t.Errorf("answered: %s", out)
+	}
+	op, _ := l.dial("operator")
+	op.ok(edit(peer("", "10.1.1.2", "<description>mine</description>")))
+	op.fails(edit(strings.ReplaceAll(vpn1, "vpn1", "vpn9")), "application access-denied path=/mvpn:vpn-instances/mvpn:vpn-instance[mvpn:name='vpn9']")
 }
