@@ -23,8 +23,10 @@ func TestParseInstance(t *testing.T) {
 		{"white space in a predicate", "/b:bgp/b:instances/b:instance[ b:name = \"x\" ]", prefixes, in + "[mooring-bgp:name='x']"},
 		{"a quote in a value", `/bgp/instances/instance[name="it's"]`, nil, in + `[mooring-bgp:name="it's"]`},
 		{"the user", "/bgp/instances/instance[name=$USER]", nil, in + "[mooring-bgp:name=$USER]"},
-		{"a canonical key", "/bgp/instances/instance/vpn-instances/vpn-instance/peers/peer[address='2001:DB8::1']", nil,
-			in + "/mooring-bgp:vpn-instances/mooring-bgp:vpn-instance/mooring-bgp:peers/mooring-bgp:peer[mooring-bgp:address='2001:db8::1']"},
+		{
+			"a canonical key", "/bgp/instances/instance/vpn-instances/vpn-instance/peers/peer[address='2001:DB8::1']", nil,
+			in + "/mooring-bgp:vpn-instances/mooring-bgp:vpn-instance/mooring-bgp:peers/mooring-bgp:peer[mooring-bgp:address='2001:db8::1']",
+		},
 		{"a module that is not here", "/x:a/y:b[y:c='1']", nil, "/x:a/y:b[y:c='1']"},
 		{"empty", "", nil, "!begins with /"},
 		{"relative", "bgp", nil, "!expected /"},
