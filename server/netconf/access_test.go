@@ -28,6 +28,16 @@ func callRule(name, operation, action string) string {
 
 const inVPN = "/b:bgp/b:instances/b:instance/b:vpn-instances/b:vpn-instance"
 
+// guarded is ready with access control. All users but the operator may do
+// everything.
+func guarded(t *testing.T) (*rig, *client) {
+	t.Helper()
+	r := setup{dir: t.TempDir(), network: make(unbound), guarded: true}.rig(t)
+	c := r.open()
+	c.setUp()
+	return r, c
+}
+
 // as opens a session of a user.
 func (r *rig) as(user string) *client {
 	r.Helper()
@@ -44,7 +54,7 @@ func (c *client) twoVPNs() {
 
 // RFC 8341 3.4.4: who calls what (netconf.md 77).
 func TestAccessExec(t *testing.T) {
-	r, admin := ready(t)
+	r, admin := guarded(t)
 	admin.rules("", callRule("no-lock", "lock", "deny"), callRule("kill", "kill-session", "permit"))
 	op := r.as("operator")
 	op.fails("<lock><target><running/></target></lock>", "protocol access-denied")
@@ -67,7 +77,7 @@ func TestAccessExec(t *testing.T) {
 // RFC 8341 3.2.4: what may not be read is left out, and no filter finds it
 // (netconf.md 77).
 func TestAccessRead(t *testing.T) {
-	r, admin := ready(t)
+	r, admin := guarded(t)
 	admin.twoVPNs()
 	admin.rules("", ruleFor("vpn2", inVPN+"[b:name='vpn2']", "read", "deny"),
 		ruleFor("text", inVPN+"/b:peers/b:peer/b:config/b:description", "read", "deny"),
@@ -109,7 +119,7 @@ func TestAccessRead(t *testing.T) {
 // RFC 8341 3.2.5 to 3.2.8: what may be written, in running and in the
 // candidate (netconf.md 77).
 func TestAccessWrite(t *testing.T) {
-	r, admin := ready(t)
+	r, admin := guarded(t)
 	admin.twoVPNs()
 	admin.rules("", ruleFor("vpn1", inVPN+"[b:name='vpn1']", "*", "permit"))
 	op := r.as("operator")
@@ -143,7 +153,7 @@ func TestAccessWrite(t *testing.T) {
 // A copy of the candidate does not bring what the user may not read, and may
 // not take away what the user may not delete (RFC 8341 3.2.6; netconf.md 77).
 func TestAccessCopy(t *testing.T) {
-	r, admin := ready(t)
+	r, admin := guarded(t)
 	admin.twoVPNs()
 	admin.rules("", ruleFor("vpn1", inVPN+"[b:name='vpn1']", "*", "permit"), ruleFor("vpn2", inVPN+"[b:name='vpn2']", "read", "deny"))
 	op := r.as("operator")
@@ -154,7 +164,7 @@ func TestAccessCopy(t *testing.T) {
 
 // RFC 8341 3.4.6, and nothing of data that may not be read (netconf.md 77).
 func TestAccessNotifications(t *testing.T) {
-	l := newRig(t, Limits{}).listen()
+	l := setup{dir: t.TempDir(), network: make(unbound), guarded: true}.rig(t).listen()
 	admin, _ := l.dial("admin")
 	admin.setUp()
 	admin.twoVPNs()
@@ -185,7 +195,7 @@ func TestAccessNotifications(t *testing.T) {
 // Rules keep their order; insert and key place them (netconf.md 39). Paths come
 // back with the prefixes that they need.
 func TestRulesOverNETCONF(t *testing.T) {
-	_, c := ready(t)
+	_, c := guarded(t)
 	const yang = ` xmlns:yang="urn:ietf:params:xml:ns:yang:1" xmlns:n="` + nacmNS + `"`
 	list := func(rules string) string {
 		return edit(`<nacm xmlns="` + nacmNS + `"><rule-list><name>l</name>` + rules + "</rule-list></nacm>")
@@ -238,7 +248,7 @@ func TestRulesOverNETCONF(t *testing.T) {
 // The example of docs/nacm.md does what it says.
 func TestGuideToAccess(t *testing.T) {
 	python := needNcclient(t)
-	l := newRig(t, Limits{}).listen()
+	l := setup{dir: t.TempDir(), network: make(unbound), guarded: true}.rig(t).listen()
 	admin, _ := l.dial("admin")
 	admin.setUp()
 	text, err := os.ReadFile("../../docs/nacm.md")

@@ -93,6 +93,7 @@ type setup struct {
 	limits  Limits
 	startup bool
 	urlDir  string
+	guarded bool // by access control
 }
 
 func (o setup) rig(tb testing.TB) *rig {
@@ -109,9 +110,13 @@ func (o setup) rig(tb testing.TB) *rig {
 		tb.Fatal(err)
 	}
 	r := &rig{TB: tb, speaker: fake.New(fake.Options{}), log: quiet, setup: o}
+	var access *nacm.Control
+	if o.guarded {
+		access = nacm.New(func() schema.Reader { return store.Running() }, "admin")
+	}
 	r.engine = commit.New(commit.Config{
 		Store: store, Backend: r.speaker, Sources: o.network, RouterID: netip.MustParseAddr("192.0.2.1"), Version: "test", Log: quiet,
-		Startup: o.startup, Access: nacm.New(func() schema.Reader { return store.Running() }, "admin"),
+		Startup: o.startup, Access: access,
 	})
 	if err := r.engine.Boot(tb.Context()); err != nil {
 		tb.Fatal(err)
