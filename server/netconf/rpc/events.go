@@ -25,13 +25,24 @@ func (s *Server) Follow(ctx context.Context, changes *commit.Subscription) {
 		if err != nil {
 			return
 		}
-		s.stream.Publish(s.events(changes)...)
+		s.stream.Publish(s.commitEvents(changes)...)
+		// In parts, so that the end of ctx is seen while 100,000 peers tell.
+		for part := range slices.Chunk(changes, 1000) {
+			if ctx.Err() != nil {
+				return
+			}
+			var events []notify.Event
+			for i := range part {
+				events = append(events, peerEvents(&part[i])...)
+			}
+			s.stream.Publish(events...)
+		}
 	}
 }
 
-// events are the notifications of some changes: first those of each commit,
-// then those of peers.
-func (s *Server) events(changes []commit.Change) []notify.Event {
+// commitEvents are the notifications of the commits among some changes. Those of
+// peers come after them.
+func (s *Server) commitEvents(changes []commit.Change) []notify.Event {
 	var out []notify.Event
 	var ids []string
 	commits := map[string][]*commit.Change{}
@@ -54,9 +65,6 @@ func (s *Server) events(changes []commit.Change) []notify.Event {
 			e.Children = append(e.Children, edits...)
 			out = append(out, notify.Event{Time: commits[id][0].New.Time, Content: e})
 		}
-	}
-	for i := range changes {
-		out = append(out, peerEvents(&changes[i])...)
 	}
 	return out
 }
