@@ -64,8 +64,11 @@ func subscribed(t *testing.T, params string) (l *listening, watcher, worker *ssh
 	l = newRig(t, Limits{}).listen()
 	watcher, _ = l.dial("admin")
 	worker, _ = l.dial("guest")
+	first, _ := l.dial("admin") // sees all of the set-up, of which the watcher shall see nothing
+	first.ok(subscribe(""))
 	worker.setUp()
 	worker.established()
+	first.await("peer-state-change", "<session-state>established")
 	watcher.ok(subscribe(params))
 	return l, watcher, worker
 }
