@@ -36,6 +36,14 @@ func (c *Coordinator) View() schema.View {
 	return view{Reader: snap, r: c.renderer(snap)}
 }
 
+// Fork implements schema.Forker.
+func (v view) Fork() schema.View {
+	if v.r != nil {
+		v.r = v.r.c.renderer(v.r.snap)
+	}
+	return v
+}
+
 // ConfigView returns the configuration that r reads, without state.
 func (c *Coordinator) ConfigView(r schema.Reader) schema.View { return view{Reader: r} }
 

@@ -3,8 +3,7 @@ package schema
 import (
 	"reflect"
 	"strings"
-
-	"github.com/openconfig/ygot/ygot"
+	"sync"
 )
 
 // JSONOptions choose form and extent of AppendJSON.
@@ -145,13 +144,7 @@ func (e *jsonEncoder) list(n *Node, at place, depth int, top bool) bool {
 	open := len(e.dst)
 	e.dst = append(e.dst, '[')
 	if n.kind != nil {
-		prefix := at.key.childPrefix(n.kind)
-		e.view.Scan(prefix, func(k Key, rec ygot.GoStruct) bool {
-			if k.direct(prefix) {
-				e.entry(n, recordOf(e.view, k, rec, e.content), depth, top)
-			}
-			return true
-		})
+		e.records(n, at.key, depth, top)
 	} else {
 		for _, entry := range at.entries(n) {
 			e.entry(n, entry.place, depth, top)
@@ -163,6 +156,40 @@ func (e *jsonEncoder) list(n *Node, at place, depth int, top bool) bool {
 	e.dst = append(e.dst, ']')
 	return true
 }
+
+// records appends the entries of a list of records. A long list is written by
+// several encoders.
+func (e *jsonEncoder) records(n *Node, key Key, depth int, top bool) {
+	blank := *e // what follows writes to e
+	blank.dst, blank.leaves = nil, 0
+	scanChunks(e.view, n, key.childPrefix(n.kind),
+		func(r listRecord) bool {
+			e.entry(n, recordOf(e.view, r.key, r.rec, e.content), depth, top)
+			return true
+		},
+		func(v View, chunk []listRecord) *jsonEncoder {
+			part := blank
+			part.view = v
+			part.dst = append(*jsonParts.Get().(*[]byte), '[')
+			for _, r := range chunk {
+				part.entry(n, recordOf(v, r.key, r.rec, part.content), depth, top)
+			}
+			return &part
+		},
+		func(part *jsonEncoder) bool {
+			if len(part.dst) > 1 {
+				e.comma()
+				e.dst = append(e.dst, part.dst[1:]...)
+				e.leaves += part.leaves
+			}
+			part.dst = part.dst[:0]
+			jsonParts.Put(&part.dst)
+			return true
+		})
+}
+
+// jsonParts are buffers of encoders that write a part of a list.
+var jsonParts = sync.Pool{New: func() any { return new([]byte) }}
 
 func (e *jsonEncoder) innerList(n *Node, at place, depth int, qualify bool) {
 	start := len(e.dst)

@@ -3,8 +3,7 @@ package schema
 import (
 	"io"
 	"reflect"
-
-	"github.com/openconfig/ygot/ygot"
+	"sync"
 
 	"mooring/internal/xmltok"
 )
@@ -90,6 +89,8 @@ type xmlEncoder struct {
 
 	level     int     // how deep it stands in what is selected, 0 above that
 	inherited Origins // the origin of the node that it stands in
+
+	whole bool // it is written by another encoder, so nothing is flushed
 }
 
 func (e *xmlEncoder) flush() {
@@ -204,16 +205,37 @@ func (e *xmlEncoder) records(n *Node, parent Key, sel selection) {
 		}
 		return
 	}
-	ScanEntries(e.view, prefix, func(k Key, rec ygot.GoStruct) bool {
-		e.entry(n, recordOf(e.view, k, rec, e.content), sel)
-		e.recordDone()
-		return e.err == nil
-	})
+	blank := *e // what follows writes to e
+	blank.w, blank.flushed, blank.whole = nil, 0, true
+	scanChunks(e.view, n, prefix,
+		func(r listRecord) bool {
+			e.entry(n, recordOf(e.view, r.key, r.rec, e.content), sel)
+			e.recordDone()
+			return e.err == nil
+		},
+		func(v View, chunk []listRecord) []byte {
+			part := blank
+			part.view, part.buf = v, *xmlParts.Get().(*[]byte)
+			for _, r := range chunk {
+				part.entry(n, recordOf(v, r.key, r.rec, e.content), sel)
+			}
+			return part.buf
+		},
+		func(part []byte) bool {
+			e.buf = append(e.buf, part...)
+			part = part[:0]
+			xmlParts.Put(&part)
+			e.recordDone()
+			return e.err == nil
+		})
 }
+
+// xmlParts are buffers of encoders that write a part of a list.
+var xmlParts = sync.Pool{New: func() any { return new([]byte) }}
 
 // recordDone flushes a full buffer.
 func (e *xmlEncoder) recordDone() {
-	if len(e.buf) > xmlBuffer {
+	if len(e.buf) > xmlBuffer && !e.whole {
 		e.flush()
 	}
 }
