@@ -7,7 +7,7 @@
 //	old, new PeerSpec ─────┼─ Compute ─► Plan: ordered steps, each with its
 //	Costs ─────────────────┘             impact and the leaves that cause it
 //
-// Invariants, held by the property test of engine/commit:
+// Invariants, held by the property tests of this package and of engine/commit:
 //   - a peer stands in at most one step;
 //   - equal input gives no step;
 //   - a step resets exactly where the effective value of a leaf with impact

@@ -23,11 +23,11 @@ type listRecord struct {
 	rec ygot.GoStruct
 }
 
-// scanChunks calls serial for each record directly below prefix, if they are
-// few or have records below them, which may be many. Otherwise it has write called for each chunk of them, by several
-// goroutines, each with a View of its own, and hands the results to join in
-// order. What waits to be joined is bounded. It ends early when a function
-// returns false.
+// scanChunks calls serial for each record of the list n directly below prefix,
+// if they are few or have records below them, which may be many. Otherwise it
+// has write called for each chunk of them, by several goroutines, each with a
+// View of its own, and hands the results to join in order. What waits to be
+// joined is bounded. It ends early when a function returns false.
 func scanChunks[T any](v View, n *Node, prefix Key, serial func(listRecord) bool, write func(View, []listRecord) T, join func(T) bool) {
 	forker, ok := v.(Forker)
 	workers := runtime.GOMAXPROCS(0)
@@ -37,82 +37,106 @@ func scanChunks[T any](v View, n *Node, prefix Key, serial func(listRecord) bool
 		})
 		return
 	}
-	p := &pieces[T]{free: make(chan View, workers), write: write, join: join}
-	for range workers {
-		p.free <- forker.Fork()
-	}
-	chunk := make([]listRecord, 0, chunkSize)
-	more := true
+	p := &pieces[T]{write: write, join: join}
+	first := make([]listRecord, 0, chunkSize)
+	var at *piece[T] // that is being filled; nil: the list is short so far
 	v.Scan(prefix, func(k Key, rec ygot.GoStruct) bool {
-		if !k.direct(prefix) {
+		switch {
+		case !k.direct(prefix):
 			return true
+		case at == nil && len(first) < chunkSize:
+			first = append(first, listRecord{k, rec})
+			return true
+		case at == nil:
+			p.open(forker, workers)
+			at = p.next()
+			at.chunk = append(at.chunk, first...)
 		}
-		if len(chunk) == chunkSize {
-			if more = p.start(chunk); !more {
+		if len(at.chunk) == chunkSize {
+			p.start(at)
+			if at = p.next(); at == nil {
 				return false
 			}
-			chunk = make([]listRecord, 0, chunkSize)
 		}
-		chunk = append(chunk, listRecord{k, rec})
+		at.chunk = append(at.chunk, listRecord{k, rec})
 		return true
 	})
-	switch {
-	case p.started > 0:
-		if more {
-			p.start(chunk)
-		}
-		p.finish()
-	default:
-		for _, r := range chunk {
-			if !serial(r) {
-				return
-			}
+	if p.free != nil {
+		p.finish(at)
+		return
+	}
+	for _, r := range first {
+		if !serial(r) {
+			return
 		}
 	}
 }
 
-// pieces is work in progress, oldest first.
+// pieces is work in progress: a ring of pieces that are filled, written by a
+// worker and joined in this order.
 type pieces[T any] struct {
-	free    chan View // of the workers that have nothing to do
-	waiting []chan T
-	started int
-	stopped bool
-	write   func(View, []listRecord) T
-	join    func(T) bool
+	write func(View, []listRecord) T
+	join  func(T) bool
+	free  chan View // of the workers that have nothing to do
+	ring  []piece[T]
+
+	filled, joined int
+	stopped        bool // join has said so
 }
 
-// start hands a chunk to a worker, and joins what is done so far.
-func (p *pieces[T]) start(chunk []listRecord) bool {
-	if len(p.waiting) == 2*cap(p.free) && !p.joinFirst() {
-		return false
+type piece[T any] struct {
+	chunk []listRecord
+	done  chan T
+}
+
+func (p *pieces[T]) open(f Forker, workers int) {
+	p.free = make(chan View, workers)
+	for range workers {
+		p.free <- f.Fork()
 	}
+	p.ring = make([]piece[T], 2*workers)
+	for i := range p.ring {
+		p.ring[i] = piece[T]{make([]listRecord, 0, chunkSize), make(chan T, 1)}
+	}
+}
+
+// next returns the piece to fill, nil where nobody wants more.
+func (p *pieces[T]) next() *piece[T] {
+	if p.filled-p.joined == len(p.ring) {
+		p.joinNext()
+	}
+	if p.stopped {
+		return nil
+	}
+	at := &p.ring[p.filled%len(p.ring)]
+	at.chunk = at.chunk[:0]
+	return at
+}
+
+// start hands a full piece to a worker.
+func (p *pieces[T]) start(at *piece[T]) {
+	p.filled++
 	v := <-p.free
-	done := make(chan T, 1)
-	p.waiting = append(p.waiting, done)
-	p.started++
 	go func() {
-		out := p.write(v, chunk)
+		out := p.write(v, at.chunk)
 		p.free <- v
-		done <- out
+		at.done <- out
 	}()
-	return true
 }
 
-func (p *pieces[T]) joinFirst() bool {
-	out := <-p.waiting[0]
-	p.waiting = p.waiting[1:]
+// joinNext waits for the oldest piece.
+func (p *pieces[T]) joinNext() {
+	out := <-p.ring[p.joined%len(p.ring)].done
+	p.joined++
 	p.stopped = p.stopped || !p.join(out)
-	return !p.stopped
 }
 
-// finish waits for everything that was started.
-func (p *pieces[T]) finish() {
-	for len(p.waiting) > 0 {
-		if p.stopped {
-			<-p.waiting[0]
-			p.waiting = p.waiting[1:]
-			continue
-		}
-		p.joinFirst()
+// finish starts the last piece, nil for none, and waits for all.
+func (p *pieces[T]) finish(last *piece[T]) {
+	if last != nil {
+		p.start(last)
+	}
+	for p.joined < p.filled {
+		p.joinNext()
 	}
 }
