@@ -266,7 +266,10 @@ func TestPeerLife(t *testing.T) {
 			t.Errorf("%s: source %v, want %v", step.name, got, want)
 		}
 	}
-	r.eventually("six resets by commits", func() bool { return r.state(thePeer).Resets[bgp.CauseCommit] == 6 })
+	r.eventually("six resets by commits, and the session is back", func() bool {
+		st := r.state(thePeer)
+		return st.Resets[bgp.CauseCommit] == 6 && st.Session == bgp.StateEstablished
+	})
 	st := r.state(thePeer)
 	if st.LastReset.CommitID == "" || len(st.LastReset.Leaves) == 0 || st.LastReset.Notification.Subcode != bgp.CeaseOtherConfiguration {
 		t.Errorf("last reset %+v", st.LastReset)

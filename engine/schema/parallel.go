@@ -32,18 +32,14 @@ func scanChunks[T any](v View, n *Node, prefix Key, serial func(listRecord) bool
 	forker, ok := v.(Forker)
 	workers := runtime.GOMAXPROCS(0)
 	if !ok || workers < 2 || len(n.below) > 0 {
-		v.Scan(prefix, func(k Key, rec ygot.GoStruct) bool {
-			return !k.direct(prefix) || serial(listRecord{k, rec})
-		})
+		ScanEntries(v, prefix, func(k Key, rec ygot.GoStruct) bool { return serial(listRecord{k, rec}) })
 		return
 	}
 	p := &pieces[T]{write: write, join: join}
 	first := make([]listRecord, 0, chunkSize)
 	var at *piece[T] // that is being filled; nil: the list is short so far
-	v.Scan(prefix, func(k Key, rec ygot.GoStruct) bool {
+	ScanEntries(v, prefix, func(k Key, rec ygot.GoStruct) bool {
 		switch {
-		case !k.direct(prefix):
-			return true
 		case at == nil && len(first) < chunkSize:
 			first = append(first, listRecord{k, rec})
 			return true
