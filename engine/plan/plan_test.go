@@ -107,8 +107,10 @@ func TestCompute(t *testing.T) {
 			name:      "what goes makes room, and an instance stands before its peers",
 			instances: instances{{New: instance(vpn2)}, {Old: instance(vpn1)}},
 			peers: peers{
-				{New: peer(vpn2, "10.0.0.2")}, {New: peer(vpn2, "10.0.0.1")},
-				{Old: peer(vpn1, "10.0.0.9")}, {Old: peer(vpn1, "10.0.0.1")},
+				{New: peer(vpn2, "10.0.0.2")},
+				{New: peer(vpn2, "10.0.0.1")},
+				{Old: peer(vpn1, "10.0.0.9")},
+				{Old: peer(vpn1, "10.0.0.1")},
 			},
 			want: []step{
 				{"delete-peer", "default/vpn1/10.0.0.1", "reset", false, nil},

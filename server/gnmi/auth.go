@@ -42,7 +42,7 @@ func (g guard) RegisterService(desc *grpc.ServiceDesc, impl any) {
 			if err != nil {
 				return err
 			}
-			resp, err := m.Handler(srv, ctx, stream.RecvMsg, nil)
+			resp, err := m.Handler(srv, ctx, func(m any) error { return receive(stream, m) }, nil)
 			if err != nil {
 				return err
 			}
@@ -81,6 +81,9 @@ type identifiedStream struct {
 
 // Context implements grpc.ServerStream.
 func (s *identifiedStream) Context() context.Context { return s.ctx }
+
+// RecvMsg implements grpc.ServerStream.
+func (s *identifiedStream) RecvMsg(m any) error { return receive(s.ServerStream, m) }
 
 // identify finds out who calls: a name and its password, else the client
 // certificate that TLS has verified. A name without a password is believed

@@ -3,6 +3,8 @@ package gnmi
 import (
 	"sync"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/proto" // registers what wireCodec builds on
 	"google.golang.org/grpc/mem"
@@ -25,6 +27,35 @@ func (c wireCodec) Marshal(m any) (mem.BufferSlice, error) {
 		return mem.BufferSlice{f.data}, nil
 	}
 	return c.CodecV2.Marshal(m)
+}
+
+// inbound is a message that is read, and what is wrong with it. gRPC has no
+// other way to tell a client that its message is no protobuf than INTERNAL,
+// which would be this server's fault.
+type inbound struct {
+	message any
+	err     error
+}
+
+// Unmarshal implements encoding.CodecV2.
+func (c wireCodec) Unmarshal(data mem.BufferSlice, m any) error {
+	if in, ok := m.(*inbound); ok {
+		in.err = c.CodecV2.Unmarshal(data, in.message)
+		return nil
+	}
+	return c.CodecV2.Unmarshal(data, m)
+}
+
+// receive reads a message of a stream that has the wireCodec.
+func receive(stream grpc.ServerStream, m any) error {
+	in := inbound{message: m}
+	if err := stream.RecvMsg(&in); err != nil {
+		return err
+	}
+	if in.err != nil { // gnmi.md 110
+		return fault{code: codes.InvalidArgument, reason: "the message cannot be read: " + in.err.Error()}.err()
+	}
+	return nil
 }
 
 // recycler is a mem.BufferPool of the memory of notices.
