@@ -116,14 +116,14 @@ func (a *applier) leafList(sv reflect.Value, e *Edit) *Error {
 		return nil
 	case e.Op == OpDelete && !e.HasValue && values == nil:
 		return a.missing()
-	case e.Op.deletes() && !e.HasValue, e.Op == OpReplace:
+	case e.Op == OpReplace:
+		return a.replaceLeafList(sv, e)
+	case e.Op.deletes() && !e.HasValue:
 		values = nil
 	}
 	for _, v := range e.Values {
 		i := slices.Index(values, v)
 		switch {
-		case e.Op == OpReplace && i >= 0:
-			return a.fault(InvalidValue, clip(v.String())+" stands in the leaf-list twice")
 		case e.Op == OpCreate && i >= 0:
 			return a.exists()
 		case e.Op == OpDelete && i < 0:
@@ -138,6 +138,19 @@ func (a *applier) leafList(sv reflect.Value, e *Edit) *Error {
 	if e.Op.creates() {
 		a.tx.Touch(a.key, n)
 	}
+	return nil
+}
+
+// replaceLeafList takes the same time for each entry, however many they are.
+func (a *applier) replaceLeafList(sv reflect.Value, e *Edit) *Error {
+	var seen keySet
+	for _, v := range e.Values {
+		if !seen.add(v.String()) {
+			return a.fault(InvalidValue, clip(v.String())+" stands in the leaf-list twice")
+		}
+	}
+	e.Node.setValues(sv, e.Values)
+	a.tx.Touch(a.key, e.Node)
 	return nil
 }
 

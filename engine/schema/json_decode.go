@@ -192,7 +192,7 @@ func (d *jsonDecoder) duplicate(n *Node) *Error {
 	return e
 }
 
-// keySet finds keys that come twice. Sorted input, the usual case, needs no
+// keySet finds keys, or entries of a leaf-list, that come twice. Sorted input, the usual case, needs no
 // map.
 type keySet struct {
 	keys []string

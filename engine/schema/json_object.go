@@ -172,6 +172,7 @@ func (d *jsonDecoder) leafEdit(e *Edit) (err error) {
 		return err
 	}
 	e.Op = OpReplace
+	var seen keySet
 	return d.array(n, func() error {
 		v, lexical, err := d.leaf(n)
 		if err != nil {
@@ -180,7 +181,7 @@ func (d *jsonDecoder) leafEdit(e *Edit) (err error) {
 		if uint64(len(e.Values)) == n.mostElements() {
 			return tooMany(n, slices.Clone(d.path)) // here, before the comparisons get many
 		}
-		if slices.Contains(e.Values, v) {
+		if !seen.add(v.String()) {
 			return d.fault(InvalidValue, n, "%s stands in the leaf-list twice", clip(lexical))
 		}
 		e.Values = append(e.Values, v)

@@ -2,7 +2,6 @@ package schema
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 )
 
@@ -34,12 +33,13 @@ func DecodeScalar(base Path, v Scalar, op Op, emit func(base Path, e *Edit) erro
 		return emit(base.Parent(), e)
 	}
 	e.Op = OpReplace
+	var seen keySet
 	for _, item := range list {
 		value, err := n.scalar(base, item)
 		if err != nil {
 			return err
 		}
-		if slices.Contains(e.Values, value) {
+		if !seen.add(value.String()) {
 			return scalarError(base, clip(value.String())+" stands in the leaf-list twice")
 		}
 		e.Values = append(e.Values, value)
