@@ -41,18 +41,18 @@ type settings struct {
 func settingsOfPeer(p *peerRec) settings {
 	t := p.GetTransport()
 	s := settings{
-		transport: orEmpty(t.GetConfig()),
-		source:    orEmpty(t.GetConnectInterface().GetConfig()),
-		auth:      orEmpty(t.GetAuthentication().GetConfig()),
-		timers:    orEmpty(p.GetTimers().GetConfig()),
-		restart:   orEmpty(p.GetGracefulRestart().GetConfig()),
+		transport: orElse(t.GetConfig(), &nothing.transport),
+		source:    orElse(t.GetConnectInterface().GetConfig(), &nothing.source),
+		auth:      orElse(t.GetAuthentication().GetConfig(), &nothing.auth),
+		timers:    orElse(p.GetTimers().GetConfig(), &nothing.timers),
+		restart:   orElse(p.GetGracefulRestart().GetConfig(), &nothing.restart),
 	}
 	if c := p.GetConfig(); c != nil {
 		s.as, s.localAS = c.As, c.LocalAs
 	}
 	if keys := t.GetAuthentication().GetKeys(); keys != nil {
 		for _, id := range slices.Sorted(maps.Keys(keys.Key)) {
-			s.keys = append(s.keys, orEmpty(keys.Key[id].GetConfig()))
+			s.keys = append(s.keys, orElse(keys.Key[id].GetConfig(), &nothing.key))
 		}
 	}
 	if a := p.GetAfiSafis(); a != nil {
@@ -67,18 +67,18 @@ func settingsOfPeer(p *peerRec) settings {
 func settingsOfGroup(g *groupRec) settings {
 	t := g.GetTransport()
 	s := settings{
-		transport: orEmpty((*transportConfig)(t.GetConfig())),
-		source:    orEmpty((*sourceConfig)(t.GetConnectInterface().GetConfig())),
-		auth:      orEmpty((*authConfig)(t.GetAuthentication().GetConfig())),
-		timers:    orEmpty((*timersConfig)(g.GetTimers().GetConfig())),
-		restart:   orEmpty((*restartConfig)(g.GetGracefulRestart().GetConfig())),
+		transport: orElse((*transportConfig)(t.GetConfig()), &nothing.transport),
+		source:    orElse((*sourceConfig)(t.GetConnectInterface().GetConfig()), &nothing.source),
+		auth:      orElse((*authConfig)(t.GetAuthentication().GetConfig()), &nothing.auth),
+		timers:    orElse((*timersConfig)(g.GetTimers().GetConfig()), &nothing.timers),
+		restart:   orElse((*restartConfig)(g.GetGracefulRestart().GetConfig()), &nothing.restart),
 	}
 	if c := g.GetConfig(); c != nil {
 		s.as, s.localAS = c.As, c.LocalAs
 	}
 	if keys := t.GetAuthentication().GetKeys(); keys != nil {
 		for _, id := range slices.Sorted(maps.Keys(keys.Key)) {
-			s.keys = append(s.keys, orEmpty((*keyConfig)(keys.Key[id].GetConfig())))
+			s.keys = append(s.keys, orElse((*keyConfig)(keys.Key[id].GetConfig()), &nothing.key))
 		}
 	}
 	if a := g.GetAfiSafis(); a != nil {
@@ -90,11 +90,21 @@ func settingsOfGroup(g *groupRec) settings {
 	return s
 }
 
-func orEmpty[T any](p *T) *T {
+func orElse[T any](p, def *T) *T {
 	if p == nil {
-		return new(T)
+		return def
 	}
 	return p
+}
+
+// nothing stands for the containers that a record has not. It is only read.
+var nothing struct {
+	transport transportConfig
+	source    sourceConfig
+	auth      authConfig
+	timers    timersConfig
+	restart   restartConfig
+	key       keyConfig
 }
 
 // The enums of the model and those of package bgp stand in the same order;

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -88,6 +89,7 @@ func BenchmarkGetFull(b *testing.B) {
 		tt.req.Path = []*gpb.Path{{}}
 		b.Run(tt.name, func(b *testing.B) {
 			size := 0
+			cpu := cpuTime(b)
 			for b.Loop() {
 				resp, err := r.client.Get(b.Context(), tt.req)
 				if err != nil {
@@ -96,6 +98,7 @@ func BenchmarkGetFull(b *testing.B) {
 				size = len(resp.Notification[0].Update[0].Val.GetJsonIetfVal())
 			}
 			b.ReportMetric(float64(size)/1e6, "MB")
+			b.ReportMetric((cpuTime(b)-cpu).Seconds()/float64(b.N), "cpu-s/op") // with the client's
 		})
 	}
 }
@@ -261,6 +264,37 @@ func BenchmarkFanOut(b *testing.B) {
 				slices.Sort(of)
 				b.ReportMetric(float64(of[len(of)/2].Microseconds()), name)
 			}
+		})
+	}
+}
+
+// BenchmarkSetBesideUnread is a one-leaf Set beside subscribers of everything
+// that do not read; target: they do not show (issue 4).
+func BenchmarkSetBesideUnread(b *testing.B) {
+	for _, readers := range []int{0, 100} {
+		b.Run(fmt.Sprintf("readers=%d", readers), func(b *testing.B) {
+			r := newRig(b).example()
+			r.load(1000)
+			ctx, cancel := context.WithCancel(b.Context())
+			var wg sync.WaitGroup
+			for range readers {
+				u := &unread{ctx: ctx, sent: make(chan struct{}), req: &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{
+					Subscribe: &gpb.SubscriptionList{Subscription: []*gpb.Subscription{{Mode: gpb.SubscriptionMode_ON_CHANGE}}},
+				}}}
+				wg.Go(func() { _ = r.server.Subscribe(u) }) // it ends with ctx
+				<-u.sent
+			}
+			at := vpn1 + "/peers/peer[address=10.1.0.77]/config/description"
+			var sets []time.Duration
+			for i := 0; b.Loop(); i++ {
+				start := time.Now()
+				r.set(&gpb.SetRequest{Update: []*gpb.Update{update(at, jsonVal(fmt.Sprintf(`"round %d"`, i)))}})
+				sets = append(sets, time.Since(start))
+			}
+			slices.Sort(sets)
+			b.ReportMetric(float64(sets[len(sets)/2].Microseconds()), "set-p50-us")
+			cancel()
+			wg.Wait()
 		})
 	}
 }
