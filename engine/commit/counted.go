@@ -15,10 +15,10 @@ import (
 
 // Some state is counted over many records: how many peers of a VPN instance
 // there are and are established, how many a peer group has, what the agent has
-// committed. A commit tells what it makes of that together with its own
-// changes. What the backend's events make of it is told a moment later, once
-// for all of them: 1,000 sessions that end are 1,000 changes of peers and few
-// of their VPN instance.
+// committed. A commit tells what it makes of the peers together with its own
+// changes. What the backend's events make of them, and what commits make of the
+// agent, is told a moment later, once for all of them: 1,000 sessions that end
+// are 1,000 changes of peers and few of their VPN instance.
 
 // countedDelay is how long such a change may wait for others.
 const countedDelay = 100 * time.Millisecond

@@ -97,14 +97,19 @@ func TestCountedStateIsTold(t *testing.T) {
 	if was, is := members(first[groupAt]), members(last[groupAt]); was != 0 || is != 3 {
 		t.Errorf("members %d -> %d, want 0 -> 3", was, is)
 	}
-	agent := Change{Key: agentKey(), Old: first[agentKey()], New: last[agentKey()]}
-	old, now := States(&agent)
-	if got := *now.(*agentRec).State.Revision; got != res.Revision || *old.(*agentRec).State.Revision != got-1 {
-		t.Errorf("revision %d, want %d", got, res.Revision)
-	}
-	if commits := now.(*agentRec).Commits.Commit; len(commits) != 1 || *commits[res.Revision].Id != res.CommitID || len(old.(*agentRec).Commits.Commit) != 0 {
-		t.Errorf("commits that came: %v, want that of revision %d alone", commits, res.Revision)
-	}
+	r.collect(sub, "the commit", func(ch *Change) bool {
+		if ch.Key != agentKey() {
+			return false
+		}
+		old, now := States(ch)
+		if got := *now.(*agentRec).State.Revision; got != res.Revision || *old.(*agentRec).State.Revision != got-1 {
+			t.Errorf("revision %d, want %d", got, res.Revision)
+		}
+		if commits := now.(*agentRec).Commits.Commit; len(commits) != 1 || *commits[res.Revision].Id != res.CommitID || len(old.(*agentRec).Commits.Commit) != 0 {
+			t.Errorf("commits that came: %v, want that of revision %d alone", commits, res.Revision)
+		}
+		return true
+	})
 
 	if err := r.b.EndByRemote(nthPeer(0), &bgp.Notification{Code: 6, Subcode: 2}); err != nil {
 		t.Fatal(err)

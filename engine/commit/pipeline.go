@@ -182,9 +182,13 @@ func (c *Coordinator) accept(old, next *datastore.Snapshot, ch *change) {
 	c.tell.Lock()
 	defer c.tell.Unlock()
 	steps := slices.Concat(ch.plan.Steps, ch.words)
-	changes := c.before(old, steps, ch.dirty, agentKey()) // a commit is a revision and a line in the history
+	changes := c.before(old, steps, ch.dirty)
+	agent := slices.ContainsFunc(ch.dirty, func(d schema.Dirty) bool { return d.Key == agentKey() })
+	if !agent && !c.feed.Idle() {
+		c.note(c.entry(old, agentKey(), time.Time{}, "")) // a commit is a revision and a line in the history
+	}
 	c.cfg.Store.Publish(next)
-	if slices.ContainsFunc(ch.dirty, func(d schema.Dirty) bool { return d.Key == agentKey() }) {
+	if agent {
 		c.cfg.Store.SetHistory(int(historySize(next)))
 	}
 	c.applied(steps, ch.queries)
@@ -198,7 +202,7 @@ func (c *Coordinator) accept(old, next *datastore.Snapshot, ch *change) {
 
 // before collects the entries that a change replaces, each record once, sorted.
 // It costs nothing where nobody listens. The caller holds c.tell.
-func (c *Coordinator) before(old *datastore.Snapshot, steps []plan.Step, dirty []schema.Dirty, more ...schema.Key) []Change {
+func (c *Coordinator) before(old *datastore.Snapshot, steps []plan.Step, dirty []schema.Dirty) []Change {
 	if c.feed.Idle() {
 		clear(c.noted)
 		return nil
@@ -212,7 +216,7 @@ func (c *Coordinator) before(old *datastore.Snapshot, steps []plan.Step, dirty [
 			keys = append(keys, peerRecordKey(s.Peer))
 		}
 	}
-	keys = append(countedBy(keys, steps, dirty), more...)
+	keys = countedBy(keys, steps, dirty)
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	changes := make([]Change, len(keys))
