@@ -148,8 +148,8 @@ func FuzzSetMessage(f *testing.F) {
 	})
 }
 
-// FuzzSubscribe changes the messages of a Subscribe.
-func FuzzSubscribe(f *testing.F) {
+// FuzzSubscribeMessages changes the messages of a Subscribe.
+func FuzzSubscribeMessages(f *testing.F) {
 	r := newRig(f).example()
 	sub := func(at, rest string) string { return "subscription: {" + elems(at) + rest + "}" }
 	bases := []string{
