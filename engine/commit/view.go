@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"mooring/engine/datastore"
 	"mooring/engine/operstate"
 	"mooring/engine/schema"
 
@@ -36,10 +37,15 @@ func (c *Coordinator) View() schema.View {
 	return view{Reader: snap, r: c.renderer(snap)}
 }
 
-// Fork implements schema.Forker.
+// Fork implements schema.Forker. A transaction is for one goroutine.
 func (v view) Fork() schema.View {
+	if _, ok := v.Reader.(*datastore.Snapshot); !ok {
+		return nil
+	}
 	if v.r != nil {
-		v.r = v.r.c.renderer(v.r.snap)
+		fork := v.r.c.renderer(v.r.snap)
+		fork.past = v.r.past
+		v.r = fork
 	}
 	return v
 }

@@ -10,6 +10,7 @@ import (
 // fork: the same instant of the configuration. AppendJSON and EncodeXML write
 // long lists of records of such a View on all cores.
 type Forker interface {
+	// Fork returns nil where one goroutine only may read.
 	Fork() View
 }
 
@@ -29,9 +30,9 @@ type listRecord struct {
 // View of its own, and hands the results to join in order. What waits to be
 // joined is bounded. It ends early when a function returns false.
 func scanChunks[T any](v View, n *Node, prefix Key, serial func(listRecord) bool, write func(View, []listRecord) T, join func(T) bool) {
-	forker, ok := v.(Forker)
 	workers := runtime.GOMAXPROCS(0)
-	if !ok || workers < 2 || len(n.below) > 0 {
+	forker, ok := v.(Forker)
+	if !ok || workers < 2 || len(n.below) > 0 || forker.Fork() == nil {
 		ScanEntries(v, prefix, func(k Key, rec ygot.GoStruct) bool { return serial(listRecord{k, rec}) })
 		return
 	}
