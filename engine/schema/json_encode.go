@@ -182,8 +182,8 @@ func (e *jsonEncoder) records(n *Node, key Key, depth int, top bool) {
 				e.dst = append(e.dst, part.dst[1:]...)
 				e.leaves += part.leaves
 			}
-			part.dst = part.dst[:0]
-			jsonParts.Put(&part.dst)
+			buf := part.dst[:0]
+			jsonParts.Put(&buf)
 			return true
 		})
 }
