@@ -141,6 +141,43 @@ func (c *Candidate) Committed(t *Txn) {
 	c.rebase(c.store.Running())
 }
 
+// Resolution says what becomes of a leaf or list entry that a private candidate
+// and running have both changed.
+type Resolution uint8
+
+// The resolutions, named as in draft-ietf-netconf-privcand.
+const (
+	RevertOnConflict Resolution = iota // nothing is done, it is an error
+	PreferCandidate                    // the candidate's stays
+	PreferRunning                      // running's takes its place
+)
+
+// Update brings a private candidate onto the running of now. With
+// RevertOnConflict it fails with a *ConflictError and changes nothing where
+// both changed the same.
+func (c *Candidate) Update(how Resolution) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.follow()
+	if c.txn == nil {
+		return nil
+	}
+	running := c.store.Running()
+	next, conflicts := c.replay(running)
+	if len(conflicts) > 0 {
+		switch how {
+		case RevertOnConflict:
+			return &ConflictError{Keys: conflicts}
+		case PreferRunning:
+			next = c.concede(running, conflicts)
+		}
+	}
+	if c.txn = next; len(next.changes) == 0 {
+		c.reset()
+	}
+	return nil
+}
+
 // reset, modified, follow, rebase and replay need the mutex.
 
 func (c *Candidate) reset() { c.txn = nil }
@@ -207,6 +244,57 @@ func (c *Candidate) replay(onto *Snapshot) (*Txn, []schema.Key) {
 	return to, slices.Compact(conflicts)
 }
 
+// concede is replay, in which running wins the records in conflict: of those
+// that both still have the leaves that both changed, of the others all.
+func (c *Candidate) concede(onto *Snapshot, conflicts []schema.Key) *Txn {
+	from, to := c.txn, onto.begin()
+	dirty := from.Dirty()
+	for _, d := range dirty {
+		now, next := onto.Get(d.Key), d.New
+		both := now != nil && d.Old != nil && d.New != nil
+		_, conflict := slices.BinarySearch(conflicts, d.Key)
+		switch {
+		case conflict && both:
+			next, _ = schema.Merge(d.Old, now, d.New)
+		case conflict:
+			continue
+		case both && !same(now, d.Old):
+			next, _ = schema.Merge(d.Old, d.New, now)
+		}
+		to.put(d.Key, next)
+	}
+	for _, k := range conflicts { // what running gained below what the candidate deleted
+		if onto.Get(k) != nil {
+			to.restoreAbove(k, onto)
+		}
+	}
+	for _, d := range dirty { // what the candidate gained below what running lost
+		if k := d.Key; d.New != nil && to.orphan(k) {
+			to.Delete(k)
+		}
+	}
+	for k, ch := range from.changes {
+		if _, conflict := slices.BinarySearch(conflicts, k); conflict || to.Get(k) == nil {
+			continue
+		}
+		for _, leaf := range ch.leaves {
+			to.Touch(k, leaf)
+		}
+	}
+	to.Dirty()
+	return to
+}
+
+// orphan says whether a record above k is missing.
+func (t *Txn) orphan(k schema.Key) bool {
+	for p := k.Parent(); p != ""; p = p.Parent() {
+		if t.Get(p) == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // deleteBelow deletes what running gained below a record that the candidate
 // deleted, and returns the keys.
 func (t *Txn) deleteBelow(k schema.Key) []schema.Key {
@@ -223,7 +311,7 @@ func (t *Txn) deleteBelow(k schema.Key) []schema.Key {
 
 // restoreAbove puts back the records above k that running lost and that the
 // candidate still has, and returns their keys.
-func (t *Txn) restoreAbove(k schema.Key, from *Txn) []schema.Key {
+func (t *Txn) restoreAbove(k schema.Key, from schema.Reader) []schema.Key {
 	var lost []schema.Key
 	for p := k.Parent(); p != "" && t.Get(p) == nil; p = p.Parent() {
 		rec := from.Get(p)

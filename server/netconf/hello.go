@@ -44,67 +44,69 @@ func (s *Server) appendHello(b []byte, session uint32) []byte {
 	return append(b, "</session-id></hello>"...)
 }
 
-// parseHello reads the client's hello and says whether it speaks base:1.1.
-func parseHello(msg []byte, maxDepth int) (chunked bool, err error) {
+// clientHello is what a client's hello announces of what the server knows.
+type clientHello struct{ base10, base11, private bool }
+
+// parseHello reads the client's hello.
+func parseHello(msg []byte, maxDepth int) (h clientHello, err error) {
 	dec := xmltok.NewDecoder(msg, xmltok.Options{MaxDepth: maxDepth})
 	tok, err := dec.Next()
 	if err != nil {
-		return false, err
+		return h, err
 	}
 	if tok.Local != "hello" || tok.Namespace != rpc.BaseNamespace {
-		return false, errNoHello
+		return h, errNoHello
 	}
-	var old, id bool
+	id := false
 	for {
 		tok, err := dec.Next()
 		switch {
 		case errors.Is(err, io.EOF):
 			switch {
 			case id:
-				return false, errSessionID
-			case !old && !chunked:
-				return false, errNoBase
+				return h, errSessionID
+			case !h.base10 && !h.base11:
+				return h, errNoBase
 			}
-			return chunked, nil
+			return h, nil
 		case err != nil:
-			return false, err
+			return h, err
 		case tok.Kind == xmltok.Text && strings.TrimSpace(string(tok.Text)) != "":
-			return false, errHelloLayout
+			return h, errHelloLayout
 		case tok.Kind != xmltok.StartElement:
 			continue
 		}
 		switch {
 		case tok.Local == "capabilities" && tok.Namespace == rpc.BaseNamespace:
-			has10, has11, err := parseCapabilities(dec)
-			if err != nil {
-				return false, err
+			if err := h.parseCapabilities(dec); err != nil {
+				return h, err
 			}
-			old, chunked = old || has10, chunked || has11
 			continue
 		case tok.Local == "session-id":
 			id = true
 		}
 		if err := dec.Skip(); err != nil {
-			return false, err
+			return h, err
 		}
 	}
 }
 
 // parseCapabilities reads to the end of <capabilities>. A URI is compared
 // without the white space around it and without its parameters.
-func parseCapabilities(dec *xmltok.Decoder) (has10, has11 bool, err error) {
+func (h *clientHello) parseCapabilities(dec *xmltok.Decoder) error {
 	inside := dec.Depth()
 	for {
 		tok, err := dec.Next()
 		if err != nil {
-			return false, false, err
+			return err
 		}
 		switch {
 		case tok.Kind == xmltok.EndElement && dec.Depth() < inside:
-			return has10, has11, nil
+			return nil
 		case tok.Kind == xmltok.Text:
 			uri, _, _ := strings.Cut(strings.TrimSpace(string(tok.Text)), "?")
-			has10, has11 = has10 || uri == base10, has11 || uri == base11
+			h.base10, h.base11 = h.base10 || uri == base10, h.base11 || uri == base11
+			h.private = h.private || uri == rpc.PrivateCapability
 		}
 	}
 }

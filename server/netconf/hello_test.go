@@ -27,7 +27,9 @@ func TestServerHello(t *testing.T) {
 	}
 	const prefix = "urn:ietf:params:netconf:capability:"
 	want := []string{
-		base10, base11, prefix + "writable-running:1.0", prefix + "candidate:1.0", prefix + "confirmed-commit:1.1", prefix + "rollback-on-error:1.0",
+		base10, base11, prefix + "writable-running:1.0", prefix + "candidate:1.0", prefix + "confirmed-commit:1.1",
+		prefix + "private-candidate:1.0?supported-resolution-modes=revert-on-conflict,prefer-candidate,prefer-running", // netconf.md 80
+		prefix + "rollback-on-error:1.0",
 		prefix + "validate:1.0", prefix + "validate:1.1",
 	}
 	want = append(want,

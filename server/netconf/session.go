@@ -161,11 +161,14 @@ func (s *session) hello() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLost, err)
 	}
-	chunked, err := parseHello(msg, s.srv.limits.MaxDepth)
+	client, err := parseHello(msg, s.srv.limits.MaxDepth)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errBadHello, err)
 	}
-	if chunked {
+	if client.private {
+		s.peer.Private = s.srv.cfg.Engine.Store().NewCandidate()
+	}
+	if client.base11 {
 		s.peer.Base11 = true
 		s.in.SetMode(frame.Chunked)
 		s.outbox.w.SetMode(frame.Chunked)

@@ -18,7 +18,7 @@ var commitOperation = operation{
 		if err != nil {
 			return nil, err
 		}
-		_, err = c.srv.engine.Commit(c.ctx, c.sess.actor(), c.store().Shared(), opt)
+		_, err = c.srv.engine.Commit(c.ctx, c.sess.actor(), c.draft(), opt)
 		return nil, c.confirmError(err)
 	},
 }

@@ -67,7 +67,7 @@ var errNoTxn = errors.New("not a transaction of the datastore")
 func (c *call) view(at place) *datastore.Snapshot {
 	switch at {
 	case candidate:
-		return c.store().Shared().View()
+		return c.draft().View()
 	case startup:
 		return c.store().Startup()
 	}

@@ -27,18 +27,18 @@ var copyConfigOperation = operation{
 		if from.same(to) {
 			return nil, protocolError(schema.InvalidValue, "source and target are the same").at(from.at)
 		}
-		engine, actor, shared := c.srv.engine, c.sess.actor(), c.store().Shared()
+		engine, actor, draft := c.srv.engine, c.sess.actor(), c.draft()
 		switch {
 		case to.place == url, to.place == startup:
 			err = c.copyOut(from, to, mode)
 		case from.place == candidate && c.rights.Read() == nil:
-			_, err = engine.Commit(c.ctx, actor, shared, commit.Options{KeepPending: true})
+			_, err = engine.Commit(c.ctx, actor, draft, commit.Options{KeepPending: true})
 		case to.place == running:
 			_, err = engine.Edit(c.ctx, actor, commit.Options{}, c.replaceWith(from))
 		case from.place == running:
 			err = c.discard()
 		default:
-			err = engine.EditCandidate(c.ctx, actor, shared, c.replaceWith(from))
+			err = engine.EditCandidate(c.ctx, actor, draft, c.replaceWith(from))
 		}
 		return nil, err
 	},
@@ -51,7 +51,7 @@ func (c *call) copyOut(from, to source, mode schema.DefaultsMode) error {
 	snap := c.view(from.place)
 	switch from.place {
 	case candidate:
-		cand = c.store().Shared()
+		cand = c.draft()
 	case inline, url:
 		var err error
 		if cand, err = c.scratch(from); err != nil {

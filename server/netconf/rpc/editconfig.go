@@ -116,9 +116,9 @@ func (e *edit) running() error {
 // errTested undoes an edit of the candidate that was only a test.
 var errTested = errors.New("tested only")
 
-// candidate edits the shared candidate.
+// candidate edits the candidate.
 func (e *edit) candidate() error {
-	err := e.srv.engine.EditCandidate(e.ctx, e.sess.actor(), e.store().Shared(), func(tx schema.Tx) error {
+	err := e.srv.engine.EditCandidate(e.ctx, e.sess.actor(), e.draft(), func(tx schema.Tx) error {
 		if err := e.apply(tx); err != nil {
 			return err
 		}

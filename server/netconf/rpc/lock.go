@@ -16,6 +16,9 @@ var lockOperation = operation{
 		if err != nil {
 			return nil, err
 		}
+		if at.place == candidate && c.sess.Private != nil {
+			return nil, c.lockPrivate()
+		}
 		err = c.srv.engine.Lock(c.ctx, c.sess.actor(), at.datastore())
 		if locked, ok := errors.AsType[*datastore.LockedError](err); ok {
 			return nil, lockDenied(locked)

@@ -57,7 +57,7 @@ func wireErrors(err error) []*Error {
 		return []*Error{protocolError(schema.InUse, e.Error()).at(dataPath(e.Path))}
 	}
 	if e, ok := errors.AsType[*datastore.ConflictError](err); ok {
-		return applicationError(schema.OperationFailed, e.Keys[0].Path(), e.Error())
+		return conflictErrors(e)
 	}
 	if e, ok := errors.AsType[*commit.PendingError](err); ok {
 		return []*Error{protocolError(schema.InUse, e.Error())}
@@ -77,6 +77,20 @@ func wireErrors(err error) []*Error {
 		return applicationError(schema.OperationFailed, nil, "the session ended before the operation began: nothing has changed")
 	}
 	return applicationError(schema.OperationFailed, nil, err.Error())
+}
+
+// maxConflicts is how many conflicts are told one by one.
+const maxConflicts = 100
+
+// conflictErrors names each record in conflict.
+func conflictErrors(e *datastore.ConflictError) []*Error {
+	const message = "running has changed here too since the candidate was made or updated: " +
+		"update it with another resolution-mode, or discard the changes and edit again"
+	var out []*Error
+	for _, k := range e.Keys[:min(len(e.Keys), maxConflicts)] {
+		out = append(out, applicationError(schema.OperationFailed, k.Path(), message)...)
+	}
+	return out
 }
 
 func applicationError(tag schema.Tag, p schema.Path, message string) []*Error {

@@ -111,8 +111,8 @@ func TestWireErrors(t *testing.T) {
 		},
 		{
 			"conflict", &datastore.ConflictError{Keys: []schema.Key{key}},
-			[]string{app("operation-failed") + at + end + message + "running has changed since the candidate was made in " +
-				"/vpn-instances/vpn-instance[name=a]: discard the candidate and edit again</error-message>"},
+			[]string{app("operation-failed") + at + end + message + "running has changed here too since the candidate was made or updated: " +
+				"update it with another resolution-mode, or discard the changes and edit again</error-message>"},
 		},
 		{
 			"refused", &commit.PrepareError{Path: name, Err: inside},

@@ -32,10 +32,11 @@ var modules = func() []gen.Module {
 // features are those that are supported, by module. The others' modules have
 // none.
 var features = map[string][]string{
-	"ietf-netconf":                  {"candidate", "confirmed-commit", "rollback-on-error", "validate", "writable-running", "xpath"},
-	"ietf-netconf-nmda":             {"origin", "with-defaults"},
-	"ietf-subscribed-notifications": {"encode-xml", "replay", "subtree", "xpath"},
-	"ietf-yang-push":                {"on-change"},
+	"ietf-netconf-nmda":              {"origin", "with-defaults"},
+	"ietf-netconf":                   {"candidate", "confirmed-commit", "rollback-on-error", "validate", "writable-running", "xpath"},
+	"ietf-netconf-private-candidate": {"private-candidate"},
+	"ietf-subscribed-notifications":  {"encode-xml", "replay", "subtree", "xpath"},
+	"ietf-yang-push":                 {"on-change"},
 }
 
 // deviations are the modules that change a module, by module: where the server
@@ -87,6 +88,7 @@ func (s *Server) Capabilities() []string {
 		"urn:ietf:params:netconf:capability:writable-running:1.0",
 		"urn:ietf:params:netconf:capability:candidate:1.0",
 		"urn:ietf:params:netconf:capability:confirmed-commit:1.1",
+		PrivateCapability + "?supported-resolution-modes=revert-on-conflict,prefer-candidate,prefer-running",
 		"urn:ietf:params:netconf:capability:rollback-on-error:1.0",
 		"urn:ietf:params:netconf:capability:validate:1.0",
 		"urn:ietf:params:netconf:capability:validate:1.1",

@@ -24,6 +24,7 @@ var operations = func() map[name]*operation {
 	} {
 		m[name{local, BaseNamespace}] = &op
 	}
+	m[name{"update", privateNS}] = &updateOperation
 	m[name{"get-schema", monitoringNS}] = &getSchemaOperation
 	m[name{"create-subscription", notificationNS}] = &createSubscriptionOperation
 	m[name{"get-data", nmdaNS}] = &getDataOperation

@@ -12,7 +12,7 @@ import (
 // where the backend would be asked. Where no peer would notice, the answer is
 // <ok/> (RFC 7950 7.14.4).
 func preview(c *call, _ input) (body, error) {
-	res, err := c.srv.engine.Commit(c.ctx, c.sess.actor(), c.store().Shared(), commit.Options{DryRun: true})
+	res, err := c.srv.engine.Commit(c.ctx, c.sess.actor(), c.draft(), commit.Options{DryRun: true})
 	if err != nil {
 		return nil, err
 	}

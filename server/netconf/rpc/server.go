@@ -90,9 +90,14 @@ type Session struct {
 	Base11    bool // base:1.1 was agreed on: a malformed message can be answered
 	Login     time.Time
 	Counters  Counters
+	// Private is the session's own candidate, nil where it uses the shared one.
+	// It is set before the first operation.
+	Private *datastore.Candidate
 	// Background starts work of the session that ends with it at the latest. Its
 	// out may be used between replies. An error that it returns ends the session.
 	Background func(func(ctx context.Context, out Output) error)
+
+	privateLock bool // of Private; only the operations of the session use it
 
 	subscribed atomic.Bool  // by create-subscription
 	dynamic    atomic.Int32 // subscriptions of RFC 8639

@@ -16,6 +16,9 @@ var unlockOperation = operation{
 		if err != nil {
 			return nil, err
 		}
+		if at.place == candidate && c.sess.Private != nil {
+			return nil, c.unlockPrivate()
+		}
 		err = c.store().Unlock(at.datastore(), c.sess.holder())
 		locked, ok := errors.AsType[*datastore.LockedError](err)
 		switch {

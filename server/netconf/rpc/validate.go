@@ -9,7 +9,7 @@ var validateOperation = operation{
 		if err != nil || from.place == running || from.place == intended {
 			return nil, err
 		}
-		what := c.store().Shared()
+		what := c.draft()
 		if from.place != candidate {
 			if what, err = c.scratch(from); err != nil {
 				return nil, err
