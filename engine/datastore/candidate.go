@@ -38,7 +38,7 @@ func (c *Candidate) Edit(fn func(*Txn) error) error {
 	if whole == nil {
 		whole = c.store.Begin()
 	}
-	part := &Txn{base: whole.base, tree: whole.tree.copy(), changes: map[schema.Key]*change{}}
+	part := &Txn{base: whole.base, required: slices.Clone(whole.required), tree: whole.tree.copy(), changes: map[schema.Key]*change{}}
 	defer part.Discard()
 	if err := fn(part); err != nil {
 		return err
@@ -51,7 +51,7 @@ func (c *Candidate) Edit(fn func(*Txn) error) error {
 
 // adopt takes over the content of part, which is a copy of t with changes.
 func (t *Txn) adopt(part *Txn) {
-	t.tree, t.fresh = part.tree, false
+	t.tree, t.fresh, t.required = part.tree, false, part.required
 	for k, c := range part.changes {
 		mine := t.changes[k]
 		if mine == nil {
@@ -101,7 +101,7 @@ func (c *Candidate) View() *Snapshot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.follow()
-	if c.txn == nil {
+	if c.txn == nil || len(c.txn.Dirty()) == 0 {
 		return c.store.Running()
 	}
 	return c.txn.snapshot(c.txn.base.revision)
@@ -109,7 +109,8 @@ func (c *Candidate) View() *Snapshot {
 
 // Begin returns a Txn on running that holds the changes of the candidate, for
 // a commit. A private candidate fails with a *ConflictError where running
-// changed the same records. After Publish, Committed makes the candidate
+// changed the same records, any with a *VersionError where running is not what an
+// edit required. After Publish, Committed makes the candidate
 // forget what was committed.
 func (c *Candidate) Begin() (*Txn, error) {
 	c.mu.Lock()
@@ -118,7 +119,13 @@ func (c *Candidate) Begin() (*Txn, error) {
 	if c.txn == nil {
 		return c.store.Begin(), nil
 	}
-	txn, conflicts := c.replay(c.store.Running())
+	running := c.store.Running()
+	for _, v := range c.txn.required {
+		if v != running.version {
+			return nil, &VersionError{Version: running.version}
+		}
+	}
+	txn, conflicts := c.replay(running)
 	if len(conflicts) > 0 && !c.shared {
 		return nil, &ConflictError{Keys: conflicts}
 	}
@@ -211,6 +218,7 @@ func (c *Candidate) rebase(onto *Snapshot) {
 // candidate wins.
 func (c *Candidate) replay(onto *Snapshot) (*Txn, []schema.Key) {
 	from, to := c.txn, onto.begin()
+	to.required = from.required
 	var conflicts []schema.Key
 	dirty := from.Dirty()
 	for _, d := range dirty {
@@ -248,6 +256,7 @@ func (c *Candidate) replay(onto *Snapshot) (*Txn, []schema.Key) {
 // that both still have the leaves that both changed, of the others all.
 func (c *Candidate) concede(onto *Snapshot, conflicts []schema.Key) *Txn {
 	from, to := c.txn, onto.begin()
+	to.required = from.required
 	dirty := from.Dirty()
 	for _, d := range dirty {
 		now, next := onto.Get(d.Key), d.New

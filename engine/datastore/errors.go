@@ -40,6 +40,16 @@ type LockedError struct {
 // Error names the datastore, the holder and the reason.
 func (e *LockedError) Error() string { return e.Datastore.String() + ": " + e.Reason }
 
+// VersionError says that running is not what an edit required it to be.
+type VersionError struct {
+	Version uint64 // that running has
+}
+
+// Error says what to do.
+func (e *VersionError) Error() string {
+	return "running has changed since: read it again and repeat the edit"
+}
+
 // ConflictError says that a private candidate cannot be committed because
 // running changed in the same records since the candidate was made.
 type ConflictError struct {

@@ -3,6 +3,8 @@ package datastore
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -52,6 +54,7 @@ type file struct {
 	path    string
 	journal *journal
 	pending pending
+	id      string
 	direct  bool // something failed: the next commit goes by a checkpoint
 	closed  bool
 	*sealer
@@ -93,6 +96,8 @@ func openFile(dir string) (*file, error) {
 	f := &file{db: db, path: path, pending: pending{records: map[schema.Key][]byte{}}}
 	identity, err := f.prepare(dir)
 	if err == nil {
+		sum := sha256.Sum256(identity)
+		f.id = hex.EncodeToString(sum[:4])
 		f.journal, err = openJournal(dir, identity)
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package datastore
 
 import (
+	"math"
 	"sort"
 	"strings"
 	"sync"
@@ -86,6 +87,7 @@ func (t tree) rank(e string) int {
 type Snapshot struct {
 	tree     // only read
 	revision uint64
+	version  uint64  // the revision that last changed a record
 	commit   *Commit // what made it, nil for what was loaded and for candidates
 
 	mu     sync.Mutex // guards source
@@ -106,6 +108,15 @@ func (s *Snapshot) fork() tree {
 // Revision counts the commits. A candidate has that of the running it is
 // based on.
 func (s *Snapshot) Revision() uint64 { return s.revision }
+
+// NoVersion is that of a configuration that never was running.
+const NoVersion = math.MaxUint64
+
+// Version is the revision at which the content became what it is: it changes
+// with the content and not with commits that change nothing. A modified
+// candidate has none, and startup only where it was copied from running since
+// the start: NoVersion.
+func (s *Snapshot) Version() uint64 { return s.version }
 
 // Len returns the number of records.
 func (s *Snapshot) Len() int { return s.records.Len() }

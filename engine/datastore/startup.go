@@ -26,7 +26,9 @@ func (s *Store) OpenStartup() error {
 		_, err := s.saveStartup(newSnapshot(newTree(), 0), s.latest)
 		return err
 	}
-	s.startup.Store(newSnapshot(t, 0))
+	snap := newSnapshot(t, 0)
+	snap.version = NoVersion
+	s.startup.Store(snap)
 	return nil
 }
 

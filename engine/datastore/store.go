@@ -55,6 +55,7 @@ type Store struct {
 
 	writing sync.Mutex // guards what follows; held while a commit becomes durable
 	file    *file
+	id      string    // of the state directory
 	keep    int       // how many commits
 	latest  *Snapshot // last persisted; running, once it is published
 	// doubtful are the records of commits that failed to become durable. What
@@ -73,7 +74,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state directory %s: %w", o.Dir, err)
 	}
-	s := &Store{file: f, keep: defaultHistory, doubtful: map[schema.Key]struct{}{}}
+	s := &Store{file: f, id: f.id, keep: defaultHistory, doubtful: map[schema.Key]struct{}{}}
 	s.shared = &Candidate{store: s, shared: true}
 	content, history, err := f.load()
 	if err != nil {
@@ -93,6 +94,7 @@ func Open(o Options) (*Store, error) {
 	}
 	s.history = history
 	s.latest = newSnapshot(content, revisionOf(history))
+	s.latest.version = versionOf(history)
 	s.running.Store(s.latest)
 	o.Log.Info("state loaded", "dir", o.Dir, "revision", s.latest.revision, "records", s.latest.Len(),
 		"replayed", replayed, "took", time.Since(start))
@@ -107,6 +109,10 @@ func (s *Store) Close() error {
 	defer s.writing.Unlock()
 	return s.file.close(s.keep)
 }
+
+// ID is a short name of the state directory that no other has: revisions count
+// from 0 in each.
+func (s *Store) ID() string { return s.id }
 
 // Running returns the running configuration.
 func (s *Store) Running() *Snapshot { return s.running.Load() }
@@ -136,7 +142,10 @@ func (s *Store) Persist(t *Txn, m Meta) (*Snapshot, error) {
 	clear(s.doubtful)
 	t.ended = true
 	s.latest = newSnapshot(t.tree, c.Revision)
-	s.latest.commit = c
+	s.latest.commit, s.latest.version = c, c.Revision
+	if len(t.Dirty()) == 0 {
+		s.latest.version = t.base.version
+	}
 	return s.latest, nil
 }
 

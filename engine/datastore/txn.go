@@ -14,14 +14,15 @@ import (
 // and is for one goroutine. A Txn that has been persisted or discarded can
 // still be read.
 type Txn struct {
-	base    *Snapshot
-	tree    tree
-	changes map[schema.Key]*change
-	stale   []schema.Key // records that may differ from their index entries
-	dirty   []schema.Dirty
-	fresh   bool // dirty is what Dirty would compute
-	scans   int  // that are running: nothing may be written meanwhile
-	ended   bool
+	base     *Snapshot
+	tree     tree
+	changes  map[schema.Key]*change
+	stale    []schema.Key // records that may differ from their index entries
+	dirty    []schema.Dirty
+	fresh    bool     // dirty is what Dirty would compute
+	required []uint64 // the versions that running must have at the commit of a candidate
+	scans    int      // that are running: nothing may be written meanwhile
+	ended    bool
 }
 
 // change is what a Txn did to one record.
@@ -50,6 +51,14 @@ func (s *Snapshot) begin() *Txn {
 
 // Base returns the Snapshot that the Txn began with.
 func (t *Txn) Base() *Snapshot { return t.base }
+
+// Require makes the commit of a candidate that this Txn edits fail with a
+// *VersionError unless running still has this version then.
+func (t *Txn) Require(version uint64) {
+	if !slices.Contains(t.required, version) {
+		t.required = append(t.required, version)
+	}
+}
 
 // Discard ends the Txn. On one that has ended it does nothing.
 func (t *Txn) Discard() { t.ended = true }
@@ -239,5 +248,7 @@ func (t *Txn) Touched() []Touched {
 // snapshot returns what the Txn has now.
 func (t *Txn) snapshot(revision uint64) *Snapshot {
 	t.Dirty() // the index is right and no record is in the Txn's own hands
-	return newSnapshot(t.tree.copy(), revision)
+	s := newSnapshot(t.tree.copy(), revision)
+	s.version = NoVersion
+	return s
 }

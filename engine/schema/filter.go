@@ -124,7 +124,7 @@ func (f *filterNode) lookup(namespace, name string) *Node {
 // hasAttributes says whether there is an attribute match: the data has no
 // attributes, so nothing meets it.
 func hasAttributes(attrs []xmltok.Attr) bool {
-	return slices.ContainsFunc(attrs, func(a xmltok.Attr) bool { return !a.IsNamespaceDecl() })
+	return slices.ContainsFunc(attrs, func(a xmltok.Attr) bool { return !a.IsNamespaceDecl() && a.Namespace != TxidNamespace })
 }
 
 // canonicalText returns the canonical form of a value that is looked for, so

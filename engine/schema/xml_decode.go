@@ -5,9 +5,16 @@ import "mooring/internal/xmltok"
 // baseNamespace is the namespace of the attribute operation (RFC 6241 3.1).
 const baseNamespace = "urn:ietf:params:xml:ns:netconf:base:1.0"
 
+// TxidNamespace is that of the attribute etag, which names a state of the
+// configuration (draft-ietf-netconf-transaction-id).
+const TxidNamespace = "urn:ietf:params:xml:ns:netconf:txid:1.0"
+
 // XMLDecodeOptions are the parameters of an edit-config.
 type XMLDecodeOptions struct {
 	DefaultOp Op // default-operation: OpMerge, OpReplace or OpNone
+	// Etag is called for each attribute etag (TxidNamespace), with the element
+	// that has it; nil: they are unknown attributes.
+	Etag func(at Path, value string) error
 }
 
 // DecodeXML reads the content of <config> (RFC 6241 7.2), in which dec stands,
@@ -23,7 +30,7 @@ type XMLDecodeOptions struct {
 // twice, in document order; a container or leaf that stands twice, and text
 // between elements, is a bad-element; state data is an unknown-element.
 func DecodeXML(dec *xmltok.Decoder, o XMLDecodeOptions, emit func(base Path, e *Edit) error) error {
-	d := &xmlDecoder{dec: dec, emit: emit}
+	d := &xmlDecoder{dec: dec, emit: emit, etag: o.Etag}
 	if o.DefaultOp == OpReplace {
 		if err := emit(nil, &Edit{Node: Root(), Op: OpReplace}); err != nil {
 			return err
@@ -36,6 +43,7 @@ func DecodeXML(dec *xmltok.Decoder, o XMLDecodeOptions, emit func(base Path, e *
 type xmlDecoder struct {
 	dec  *xmltok.Decoder
 	emit func(base Path, e *Edit) error
+	etag func(at Path, value string) error
 	path Path // of the element whose content is read
 	dry  bool // inside something that is deleted: checked, not edited
 

@@ -113,6 +113,10 @@ func (d *xmlDecoder) attributes(n *Node, inherited Op, attrs []xmltok.Attr) (chi
 			default:
 				return c, d.badAttribute(BadAttribute, n, a, "must be true or false")
 			}
+		case a.Namespace == TxidNamespace && a.Local == "etag" && d.etag != nil:
+			if err := d.etag(d.at(n), a.Value); err != nil {
+				return c, err
+			}
 		default:
 			hint := ""
 			if a.Local == "operation" {

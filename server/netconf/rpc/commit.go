@@ -12,14 +12,21 @@ import (
 // commit is RFC 6241 8.3.4.1, and 8.4 with the parameters of a confirmed
 // commit.
 var commitOperation = operation{
-	params: []spec{{name: "confirmed"}, {name: "confirm-timeout"}, {name: "persist"}, {name: "persist-id"}},
+	params: []spec{{name: "confirmed"}, {name: "confirm-timeout"}, {name: "persist"}, {name: "persist-id"}, withEtagParam},
 	run: func(c *call) (body, error) {
 		opt, err := c.commitOptions()
 		if err != nil {
 			return nil, err
 		}
-		_, err = c.srv.engine.Commit(c.ctx, c.sess.actor(), c.draft(), opt)
-		return nil, c.confirmError(err)
+		tell, err := c.withEtag()
+		if err != nil {
+			return nil, err
+		}
+		res, err := c.srv.engine.Commit(c.ctx, c.sess.actor(), c.draft(), opt)
+		if err != nil || !tell {
+			return nil, c.confirmError(err)
+		}
+		return okBody(c.etagAfter(res)), nil
 	},
 }
 

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"errors"
+	"strings"
 
 	"mooring/engine/commit"
 	"mooring/engine/datastore"
@@ -29,6 +30,7 @@ var editConfigOperation = operation{
 		{name: "error-option"},
 		{name: "config"},
 		{name: "url"},
+		withEtagParam,
 	},
 	run: func(c *call) (body, error) {
 		target, err := c.place("target", running, candidate)
@@ -36,6 +38,10 @@ var editConfigOperation = operation{
 			return nil, err
 		}
 		e, err := c.newEdit()
+		if err != nil {
+			return nil, err
+		}
+		tell, err := c.withEtag()
 		if err != nil {
 			return nil, err
 		}
@@ -47,7 +53,13 @@ var editConfigOperation = operation{
 		for errors.Is(err, errAgain) {
 			err = carryOut()
 		}
-		return nil, e.answer(err)
+		if err = e.answer(err); err != nil || !tell {
+			return nil, err
+		}
+		if e.result != nil {
+			return okBody(c.etagAfter(e.result)), nil
+		}
+		return okBody(c.srv.etag(c.draft().View().Version())), nil
 	},
 }
 
@@ -56,10 +68,11 @@ type edit struct {
 	*call
 	content source // config or url
 	op      schema.Op
-	test    string       // empty where not given
-	goOn    bool         // continue-on-error
-	skip    map[int]bool // with goOn: the records that failed, by their place in the content
-	faults  faults       // of those
+	test    string         // empty where not given
+	goOn    bool           // continue-on-error
+	skip    map[int]bool   // with goOn: the records that failed, by their place in the content
+	faults  faults         // of those
+	result  *commit.Result // of an edit of running
 }
 
 // errAgain undoes an edit in which a record failed that continue-on-error is
@@ -109,7 +122,8 @@ func (c *call) editContent() (source, error) {
 // running edits running in one commit; test-only stops where the backend has
 // said that it could.
 func (e *edit) running() error {
-	_, err := e.srv.engine.Edit(e.ctx, e.sess.actor(), commit.Options{DryRun: e.test == testOnly}, e.apply)
+	res, err := e.srv.engine.Edit(e.ctx, e.sess.actor(), commit.Options{DryRun: e.test == testOnly}, e.apply)
+	e.result = res
 	return err
 }
 
@@ -141,7 +155,7 @@ func (e *edit) candidate() error {
 // apply streams the content into the transaction, one record at a time.
 func (e *edit) apply(tx schema.Tx) error {
 	place, failed := 0, len(e.skip)
-	err := e.read(func(base schema.Path, edit *schema.Edit) error {
+	err := e.read(tx, func(base schema.Path, edit *schema.Edit) error {
 		place++
 		if e.skip[place] {
 			return nil
@@ -161,7 +175,7 @@ func (e *edit) apply(tx schema.Tx) error {
 }
 
 // read decodes the content.
-func (e *edit) read(emit func(schema.Path, *schema.Edit) error) error {
+func (e *edit) read(tx schema.Tx, emit func(schema.Path, *schema.Edit) error) error {
 	if e.content.place == url {
 		return e.decodeFrom(e.content, e.op, emit)
 	}
@@ -169,7 +183,14 @@ func (e *edit) read(emit func(schema.Path, *schema.Edit) error) error {
 	if err != nil {
 		return err
 	}
-	return decode(dec, e.op, emit)
+	if etag, ok := etagAttr(e.content.param.attrs); ok {
+		if err := e.expect(tx, root, etag); err != nil {
+			return err
+		}
+	}
+	return schema.DecodeXML(dec, schema.XMLDecodeOptions{DefaultOp: e.op, Etag: func(at schema.Path, etag string) error {
+		return e.expect(tx, dataPath(at), strings.TrimSpace(etag))
+	}}, emit)
 }
 
 // answer joins the error that ended the edit, if one did, to those before it.

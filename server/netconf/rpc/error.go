@@ -32,6 +32,8 @@ type Error struct {
 	hasNamespace             bool // bad-namespace may be empty
 	session                  uint32
 	holder                   bool
+	mismatchPath             errorPath // of txid-value-mismatch-error-info, with mismatchEtag
+	mismatchEtag             string
 	nonUnique                []errorPath
 	info                     []xmltree.Element // defined by the module of the operation
 }
@@ -95,7 +97,7 @@ func (e *Error) appendTo(b []byte, prefix string) []byte {
 const yangNamespace = "urn:ietf:params:xml:ns:yang:1"
 
 func (e *Error) appendInfo(x *writer) {
-	if e.badAttribute == "" && e.badElement == "" && !e.hasNamespace && !e.holder && len(e.nonUnique) == 0 && len(e.info) == 0 {
+	if e.badAttribute == "" && e.badElement == "" && !e.hasNamespace && !e.holder && e.mismatchEtag == "" && len(e.nonUnique) == 0 && len(e.info) == 0 {
 		return
 	}
 	x.open("error-info")
@@ -110,6 +112,14 @@ func (e *Error) appendInfo(x *writer) {
 	}
 	if e.holder {
 		x.leaf("session-id", strconv.FormatUint(uint64(e.session), 10))
+	}
+	if e.mismatchEtag != "" {
+		x.b = append(x.b, `<txid-value-mismatch-error-info xmlns="`+txidNS+`"><mismatch-path`...)
+		x.b = e.mismatchPath.appendDeclarations(x.b)
+		x.text(e.mismatchPath.text)
+		x.b = append(x.b, "</mismatch-path><mismatch-etag-value"...)
+		x.text(e.mismatchEtag)
+		x.b = append(x.b, "</mismatch-etag-value></txid-value-mismatch-error-info>"...)
 	}
 	for _, p := range e.nonUnique {
 		x.b = append(x.b, `<non-unique xmlns="`+yangNamespace+`"`...)

@@ -25,21 +25,29 @@ var getOperation = operation{
 		if err != nil {
 			return nil, err
 		}
-		return dataBody(v, sel, o, ""), nil
+		return dataBody(v, sel, o, dataHead{}), nil
 	},
 }
 
+// dataHead is what there is to say of <data> itself.
+type dataHead struct {
+	namespace string // empty: that of NETCONF
+	etag      string // empty: none
+}
+
 // dataBody streams <data>: what is selected of the records, then of the trees.
-// The namespace of the element is that of NETCONF where it is empty.
-func dataBody(v schema.View, sel selection, o schema.XMLOptions, namespace string) body {
+// head is how the element begins.
+func dataBody(v schema.View, sel selection, o schema.XMLOptions, head dataHead) body {
 	return func(w io.Writer, prefix string) error {
 		x := writer{prefix: prefix}
-		if namespace == "" {
-			x.open("data")
-		} else {
+		if head.namespace != "" {
 			x.prefix = ""
-			x.b = append(x.b, `<data xmlns="`+namespace+`">`...)
 		}
+		x.start("data")
+		if head.namespace != "" {
+			x.b = append(x.b, ` xmlns="`+head.namespace+`"`...)
+		}
+		x.b = append(appendEtag(x.b, head.etag), '>')
 		if _, err := w.Write(x.b); err != nil {
 			return err
 		}

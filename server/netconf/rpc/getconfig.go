@@ -19,11 +19,16 @@ var getConfigOperation = operation{
 			return nil, err
 		}
 		o := schema.XMLOptions{Content: schema.ConfigOnly, Defaults: mode}
-		v := c.rights.View(c.srv.engine.ConfigView(c.view(from.place)))
+		snap := c.view(from.place)
+		etag := c.dataEtag(snap)
+		if etag == etagMatch {
+			return prunedBody, nil
+		}
+		v := c.rights.View(c.srv.engine.ConfigView(snap))
 		sel, err := f.selects(c.ctx, v, o, nil)
 		if err != nil {
 			return nil, err
 		}
-		return dataBody(v, sel, o, ""), nil
+		return dataBody(v, sel, o, dataHead{etag: etag}), nil
 	},
 }

@@ -79,7 +79,7 @@ var getDataOperation = operation{
 		if err != nil {
 			return nil, err
 		}
-		return dataBody(v, sel, o, nmdaNS), nil
+		return dataBody(v, sel, o, dataHead{namespace: nmdaNS}), nil
 	},
 }
 

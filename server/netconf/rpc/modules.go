@@ -100,6 +100,7 @@ func (s *Server) Capabilities() []string {
 		"urn:ietf:params:netconf:capability:partial-lock:1.0",
 		"urn:ietf:params:netconf:capability:yang-library:1.1?revision=2019-01-04&content-id=" + s.contentID,
 	}
+	caps = append(caps, "urn:ietf:params:netconf:capability:txid:1.0", "urn:ietf:params:netconf:capability:txid:etag:1.0")
 	if s.startup {
 		caps = append(caps, "urn:ietf:params:netconf:capability:startup:1.0")
 	}

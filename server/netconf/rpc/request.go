@@ -20,10 +20,11 @@ const maxText = 4096
 // request is an rpc message, looked at once from end to end, so that nothing
 // runs that is not well-formed to its last byte.
 type request struct {
-	attrs  []xmltok.Attr // of rpc, as sent
-	prefix string        // of the rpc element
-	op     name
-	params []param
+	attrs   []xmltok.Attr // of rpc, as sent
+	prefix  string        // of the rpc element
+	op      name
+	opAttrs []xmltok.Attr
+	params  []param
 
 	empty bool   // rpc has no operation
 	extra *name  // a second operation
@@ -72,6 +73,9 @@ func parse(dec *xmltok.Decoder, data []byte) (*request, error) {
 		case xmltok.Text:
 			r.checkStray(tok.Text, "rpc")
 		case xmltok.StartElement:
+			if r.empty {
+				r.opAttrs = slices.Clone(tok.Attrs)
+			}
 			if err := r.operation(name{tok.Local, tok.Namespace}); err != nil {
 				return r, err
 			}

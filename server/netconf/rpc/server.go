@@ -198,6 +198,7 @@ func (s *Server) Handle(ctx context.Context, sess *Session, msg []byte, out Outp
 	bad := false
 	if err == nil {
 		content, err = c.run()
+		err = c.explain(err)
 	}
 	if err != nil {
 		errs := wireErrors(err)
