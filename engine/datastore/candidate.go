@@ -107,6 +107,23 @@ func (c *Candidate) View() *Snapshot {
 	return c.txn.snapshot(c.txn.base.revision)
 }
 
+// Changes returns what leads from running to what the candidate is now, sorted
+// by key. It costs what was edited; with a private candidate that running has
+// left behind, a look at each record.
+func (c *Candidate) Changes() []schema.Dirty {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.follow()
+	running := c.store.Running()
+	switch {
+	case c.txn == nil:
+		return nil
+	case c.txn.base == running:
+		return c.txn.Dirty()
+	}
+	return diff(running.tree, c.txn.tree)
+}
+
 // Begin returns a Txn on running that holds the changes of the candidate, for
 // a commit. A private candidate fails with a *ConflictError where running
 // changed the same records, any with a *VersionError where running is not what an

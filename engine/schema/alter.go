@@ -20,6 +20,9 @@ type Alteration struct {
 	Path  Path   // of the node
 	Entry string // of a leaf-list: the entry that is new or gone
 	Value []byte // but for OpDelete: the node and all in it as XML that stands alone
+	// Before makes the same of what was there, but for OpCreate: with the
+	// records below it, which the View has. It may be called in fn only.
+	Before func(View) []byte
 }
 
 // Alterations calls fn for what has changed between two states of the record k,
@@ -32,12 +35,22 @@ type Alteration struct {
 // Content matches of a filter in records above k are decided by their keys: no
 // list entry that is a record has another leaf of its own.
 func Alterations(k Key, old, new RecordState, f *Filter, c Content, fn func(*Alteration)) {
-	kind := k.Kind()
-	sel := f.at(k)
+	(&alterer{key: k, fn: fn, enc: xmlEncoder{view: noRecords{}, content: c}}).run(old, new, f)
+}
+
+// Differences is Alterations for an edit of the first state: what a filter
+// selects of either state is compared, so that a list entry is only new or gone
+// where the other state has none.
+func Differences(k Key, old, new RecordState, f *Filter, c Content, fn func(*Alteration)) {
+	(&alterer{key: k, fn: fn, either: true, enc: xmlEncoder{view: noRecords{}, content: c}}).run(old, new, f)
+}
+
+func (a *alterer) run(old, new RecordState, f *Filter) {
+	kind := a.key.Kind()
+	sel := f.at(a.key)
 	if !sel.any() {
 		return
 	}
-	a := &alterer{key: k, fn: fn, enc: xmlEncoder{view: noRecords{}, content: c}}
 	was, is := a.placeOf(old), a.placeOf(new)
 	if kind.Singleton {
 		a.members(kind.Node, was, is, sel.matching(was, false), sel.matching(is, false))
@@ -45,7 +58,7 @@ func Alterations(k Key, old, new RecordState, f *Filter, c Content, fn func(*Alt
 		a.entry(kind.Node, was, is, sel, sel)
 	}
 	for i := range a.later {
-		fn(&a.later[i])
+		a.fn(&a.later[i])
 	}
 }
 
@@ -137,6 +150,7 @@ type alterer struct {
 	record Path // made for the first alteration
 	rel    Path
 	fn     func(*Alteration)
+	either bool         // what is selected of one state is of the other too
 	later  []Alteration // what is new
 	enc    xmlEncoder   // writes values
 }
@@ -145,15 +159,22 @@ type alterer struct {
 // compared.
 func (a *alterer) entry(n *Node, was, is place, sw, si selection) {
 	before, after := a.shown(n, was, sw), a.shown(n, is, si)
+	if a.either && before != after {
+		before, after = was.valid(), is.valid()
+	}
 	switch {
 	case before && after:
 		a.members(n, was, is, sw.matching(was, false), si.matching(is, false))
 	case before:
-		a.tell(OpDelete, "", nil)
+		a.tell(OpDelete, "", nil, func() []byte {
+			a.enc.buf = a.enc.buf[:0]
+			a.enc.entry(n, was, sw)
+			return a.standalone(n)
+		})
 	case after:
 		a.enc.buf = a.enc.buf[:0]
 		a.enc.entry(n, is, si)
-		a.tell(OpCreate, "", a.standalone(n))
+		a.tell(OpCreate, "", a.standalone(n), nil)
 	}
 }
 
@@ -172,6 +193,13 @@ func (a *alterer) shown(n *Node, at place, sel selection) bool {
 
 // members compares the children of n, but for keys and other records.
 func (a *alterer) members(n *Node, was, is place, sw, si selection) {
+	switch {
+	case !a.either || sw.any() && si.any():
+	case sw.any():
+		si = sw
+	default:
+		sw = si
+	}
 	for _, c := range n.Children {
 		cw, ci := sw, si
 		if !sw.all {
@@ -240,13 +268,21 @@ func (a *alterer) leaf(n *Node, was, is reflect.Value, sw, si selection) {
 	op := OpReplace
 	switch {
 	case !after:
-		a.tell(OpDelete, "", nil)
+		a.tell(OpDelete, "", nil, a.leafBefore(n, was))
 		return
 	case !before:
 		op = OpCreate
 	}
 	v, _ := n.value(is)
-	a.tell(op, "", a.leafValue(n, v))
+	a.tell(op, "", a.leafValue(n, v), a.leafBefore(n, was))
+}
+
+// leafBefore makes the value that a leaf had.
+func (a *alterer) leafBefore(n *Node, was reflect.Value) func() []byte {
+	return func() []byte {
+		v, _ := n.value(was)
+		return a.leafValue(n, v)
+	}
 }
 
 // leafList tells the entries that are gone and those that are new.
@@ -254,12 +290,12 @@ func (a *alterer) leafList(n *Node, was, is reflect.Value, sw, si selection) {
 	old, now := n.selectedValues(was, sw), n.selectedValues(is, si)
 	for _, v := range old {
 		if !slices.Contains(now, v) {
-			a.tell(OpDelete, v.String(), nil)
+			a.tell(OpDelete, v.String(), nil, func() []byte { return a.leafValue(n, v) })
 		}
 	}
 	for _, v := range now {
 		if !slices.Contains(old, v) {
-			a.tell(OpCreate, v.String(), a.leafValue(n, v))
+			a.tell(OpCreate, v.String(), a.leafValue(n, v), nil)
 		}
 	}
 }
@@ -303,12 +339,19 @@ func (a *alterer) standalone(n *Node) []byte {
 func (a *alterer) push(s Step) { a.rel = append(a.rel, s) }
 func (a *alterer) pop()        { a.rel = a.rel[:len(a.rel)-1] }
 
-func (a *alterer) tell(op Op, entry string, value []byte) {
+func (a *alterer) tell(op Op, entry string, value []byte, before func() []byte) {
 	if a.record == nil {
 		a.record = a.key.Path()
 	}
 	p := make(Path, 0, len(a.record)+len(a.rel))
 	out := Alteration{Op: op, Path: append(append(p, a.record...), a.rel...), Entry: entry, Value: value}
+	if before != nil {
+		out.Before = func(v View) []byte {
+			a.enc.view = v
+			defer func() { a.enc.view = noRecords{} }()
+			return before()
+		}
+	}
 	if op == OpDelete {
 		a.fn(&out)
 		return

@@ -185,8 +185,13 @@ func TestConditionalEdits(t *testing.T) {
 func mustPeerPath(t *testing.T) schema.Path {
 	t.Helper()
 	p, err := schema.Resolve([]schema.Elem{
-		{Name: "bgp"}, {Name: "instances"}, {Name: "instance", Keys: map[string]string{"name": "default"}}, {Name: "vpn-instances"},
-		{Name: "vpn-instance", Keys: map[string]string{"name": "vpn1"}}, {Name: "peers"}, {Name: "peer", Keys: map[string]string{"address": peer2}},
+		{Name: "bgp"},
+		{Name: "instances"},
+		{Name: "instance", Keys: map[string]string{"name": "default"}},
+		{Name: "vpn-instances"},
+		{Name: "vpn-instance", Keys: map[string]string{"name": "vpn1"}},
+		{Name: "peers"},
+		{Name: "peer", Keys: map[string]string{"address": peer2}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,9 @@ type Selection struct {
 	Filter  *schema.Filter // nil: everything
 	Content schema.Content
 	Exclude []schema.Op // changes that are left out (RFC 8641 3.2, excluded-change)
+	// Before is where the edits are those of a comparison, which tell what they
+	// take away too (RFC 9144 4, source-value): what it is read from.
+	Before schema.View
 	// Key is the same for selections that are the same.
 	Key string
 }
@@ -31,10 +34,14 @@ func (s *Selection) edits(c *commit.Change) (e edits) {
 	if s.Content == schema.ConfigOnly && c.Old.Config == c.New.Config {
 		return e
 	}
-	schema.Alterations(c.Key, s.state(c.Old), s.state(c.New), s.Filter, s.Content, func(a *schema.Alteration) {
+	compare := schema.Alterations
+	if s.Before != nil {
+		compare = schema.Differences
+	}
+	compare(c.Key, s.state(c.Old), s.state(c.New), s.Filter, s.Content, func(a *schema.Alteration) {
 		e.gone = e.gone || a.Op == schema.OpDelete && a.Path.Node() == c.Key.Kind().Node
 		if !slices.Contains(s.Exclude, a.Op) {
-			e.list = append(e.list, appendEdit(nil, a))
+			e.list = append(e.list, s.appendEdit(nil, a))
 		}
 	})
 	return e
@@ -49,12 +56,15 @@ func (s *Selection) state(e commit.Entry) schema.RecordState {
 	return r
 }
 
-func appendEdit(b []byte, a *schema.Alteration) []byte {
+func (s *Selection) appendEdit(b []byte, a *schema.Alteration) []byte {
 	b = append(append(append(b, "</edit-id><operation>"...), a.Op.String()...), "</operation><target>"...)
 	b = appendTarget(b, a.Path, a.Path.Node().Kind == schema.LeafList, a.Entry)
 	b = append(b, "</target>"...)
 	if a.Op != schema.OpDelete {
 		b = append(append(append(b, "<value>"...), a.Value...), "</value>"...)
+	}
+	if a.Op != schema.OpCreate && s.Before != nil {
+		b = append(append(append(b, "<source-value>"...), a.Before(s.Before)...), "</source-value>"...)
 	}
 	return append(b, "</edit>"...)
 }

@@ -146,9 +146,10 @@ func (s *Server) startupSaved(sess *Session, dirty []schema.Dirty) {
 	if len(dirty) == 0 {
 		return
 	}
-	changes := make([]*commit.Change, len(dirty))
-	for i, d := range dirty {
-		changes[i] = &commit.Change{Key: d.Key, Old: commit.Entry{Config: d.Old}, New: commit.Entry{Config: d.New}}
+	all := changesOf(dirty)
+	changes := make([]*commit.Change, len(all))
+	for i := range all {
+		changes[i] = &all[i]
 	}
 	by := xmltree.New("changed-by", sessionLeaves(sess.Identity.User, sess.ID, sess.actor().Source)...)
 	e := xmltree.New("netconf-config-change", by, xmltree.Leaf("datastore", "startup")).In(baseEventsNS)

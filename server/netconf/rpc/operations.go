@@ -25,6 +25,7 @@ var operations = func() map[name]*operation {
 		m[name{local, BaseNamespace}] = &op
 	}
 	m[name{"update", privateNS}] = &updateOperation
+	m[name{"compare", compareNS}] = &compareOperation
 	m[name{"get-schema", monitoringNS}] = &getSchemaOperation
 	m[name{"create-subscription", notificationNS}] = &createSubscriptionOperation
 	m[name{"get-data", nmdaNS}] = &getDataOperation
