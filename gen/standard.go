@@ -28,6 +28,7 @@ var Standard = []Module{
 	{Name: "ietf-yang-structure-ext", Namespace: "urn:ietf:params:xml:ns:yang:ietf-yang-structure-ext", Prefix: "sx", Revision: "2020-06-17", Organization: "IETF NETMOD Working Group; this text: Mooring project", File: "ietf/ietf-yang-structure-ext.yang"},
 	{Name: "ietf-yang-types", Namespace: "urn:ietf:params:xml:ns:yang:ietf-yang-types", Prefix: "yang", Revision: "2013-07-15", Organization: "IETF NETMOD Working Group; this text: Mooring project", File: "ietf/ietf-yang-types.yang"},
 	{Name: "mooring-deviations", Namespace: "urn:mooring:yang:deviations", Prefix: "mdev", Revision: "2026-11-27", Organization: "Mooring project", File: "ietf/mooring-deviations.yang", Implemented: true},
+	{Name: "mooring-netconf", Namespace: "urn:mooring:yang:netconf", Prefix: "mnc", Revision: "2026-11-27", Organization: "Mooring project", File: "ietf/mooring-netconf.yang", Implemented: true},
 	{Name: "nc-notifications", Namespace: "urn:ietf:params:xml:ns:netmod:notification", Prefix: "manageEvent", Revision: "2008-07-14", Organization: "IETF NETCONF Working Group; this text: Mooring project", File: "ietf/nc-notifications.yang", Implemented: true},
 	{Name: "notifications", Namespace: "urn:ietf:params:xml:ns:netconf:notification:1.0", Prefix: "ncEvent", Revision: "2008-07-14", Organization: "IETF NETCONF Working Group; this text: Mooring project", File: "ietf/notifications.yang", Implemented: true},
 }

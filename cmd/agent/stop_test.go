@@ -33,12 +33,10 @@ const testPassword = "only for this test"
 var gnmiLine = regexp.MustCompile(`msg=listening protocol=gnmi address=(\S+)`)
 
 // startProcess starts agent serve and returns when it listens.
-func startProcess(t *testing.T, stateDir string) *process {
+func startProcess(t *testing.T, stateDir string, more ...string) *process {
 	t.Helper()
-	p := &process{
-		cmd:   exec.Command("agent", "serve", "--state-dir", stateDir, "--gnmi", "127.0.0.1:0", "--netconf", "127.0.0.1:0", "--backend", "fake"),
-		lines: make(chan string, 1000),
-	}
+	args := []string{"serve", "--state-dir", stateDir, "--gnmi", "127.0.0.1:0", "--netconf", "127.0.0.1:0", "--backend", "fake"}
+	p := &process{cmd: exec.Command("agent", append(args, more...)...), lines: make(chan string, 1000)}
 	p.cmd.Env = append(os.Environ(), envPrefix+"ADMIN_PASSWORD="+testPassword)
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {

@@ -124,6 +124,20 @@ func TestValidate(t *testing.T) {
 	c.fails(validate("<startup/>"), "protocol unknown-element path=/nc:rpc/nc:validate/nc:source/nc:startup element=startup")
 }
 
+// netconf.md 82: a commit, and an edit of running, may say what it is for.
+func TestComment(t *testing.T) {
+	r, c := ready(t)
+	comment := func(text string) string { return `<comment xmlns="urn:mooring:yang:netconf">` + text + "</comment>" }
+	c.ok(editDraft(peer("", peer2, "<as>201</as>")), "<commit>"+comment("a &lt;new&gt; AS")+"</commit>", editTarget("running", comment("ü"), peer("", peer2, "<as>202</as>")))
+	history := r.engine.Store().History()
+	if a, b := history[len(history)-2].Comment, history[len(history)-1].Comment; a != "a <new> AS" || b != "ü" {
+		t.Errorf("comments are %q, %q", a, b)
+	}
+	for _, text := range []string{"", "<a/>", strings.Repeat("x", 256)} {
+		c.fails("<commit>"+comment(text)+"</commit>", "protocol invalid-value path=/nc:rpc/nc:commit/mnc:comment")
+	}
+}
+
 // netconf.md 61: <ok/> means that it is on disk, and who did it is recorded.
 func TestHistoryNamesTheSession(t *testing.T) {
 	r, c := ready(t)

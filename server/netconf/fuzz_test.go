@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mooring/server/netconf/frame"
+	"mooring/server/netconf/rpc"
 )
 
 // script is a client that sends what it has and then ends its input. What the
@@ -42,7 +43,10 @@ func FuzzSession(f *testing.F) {
 		establish(of("intended", peers("")) + onChange("<dampening-period>1</dampening-period><excluded-change>move</excluded-change>")),
 		establish(xpathOf("operational", "//b:peer") + periodic("<period>100</period><anchor-time>2026-01-01T00:00:00Z</anchor-time>")),
 		establish(onNETCONF + "<stream-xpath-filter>//*</stream-xpath-filter>"),
-		"<close-session/>", kill(1), "<commit><confirmed/></commit>",
+		"<close-session/>", kill(1), "<commit><confirmed/></commit>", cancelWith("x"),
+		compare("startup", "candidate", "<subtree-filter/>"), compare("candidate", "running", "<xpath-filter>//*</xpath-filter>"), update("prefer-running"),
+		copyConfig("candidate", "<startup/>"), validateOf(url("a")), editURL("candidate", "", "..%2fa"), ifEtag("candidate", "x", vpn1),
+		`<get-config xmlns:t="urn:ietf:params:xml:ns:netconf:txid:1.0" t:etag="?"><source><candidate/></source></get-config>`,
 	} {
 		msg := `<rpc xmlns="` + ncNS + `" message-id="1">` + op + "</rpc>"
 		f.Add([]byte(msg+"]]>]]>"+msg+"]]>]]>"), false)
@@ -50,7 +54,7 @@ func FuzzSession(f *testing.F) {
 	}
 	f.Add([]byte("\n#1\n<\n#2\nx>\n##\n\n#0\n"), true)
 	f.Add([]byte("<!DOCTYPE a>]]>]]>"), false)
-	r := newRig(f, Limits{MaxMessage: 1 << 16})
+	r := setup{limits: Limits{MaxMessage: 1 << 16}, startup: true, urlDir: f.TempDir()}.rig(f)
 	f.Fuzz(func(t *testing.T, in []byte, chunked bool) {
 		if bytes.Contains(in, []byte("running")) && bytes.Contains(in, []byte("config")) || bytes.Contains(in, []byte("commit")) {
 			return // writes to the disk, which this test does not need
@@ -60,7 +64,7 @@ func FuzzSession(f *testing.F) {
 		if chunked {
 			base, mode = base11, frame.Chunked
 		}
-		st := &script{in: io.MultiReader(strings.NewReader(hello(base)+"]]>]]>"), bytes.NewReader(in))}
+		st := &script{in: io.MultiReader(strings.NewReader(hello(base, rpc.PrivateCapability)+"]]>]]>"), bytes.NewReader(in))}
 		se, err := r.srv.open(identity("fuzz"), st, overSSH)
 		if err != nil {
 			t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 // commit is RFC 6241 8.3.4.1, and 8.4 with the parameters of a confirmed
 // commit.
 var commitOperation = operation{
-	params: []spec{{name: "confirmed"}, {name: "confirm-timeout"}, {name: "persist"}, {name: "persist-id"}, withEtagParam},
+	params: []spec{{name: "confirmed"}, {name: "confirm-timeout"}, {name: "persist"}, {name: "persist-id"}, withEtagParam, commentParam},
 	run: func(c *call) (body, error) {
 		opt, err := c.commitOptions()
 		if err != nil {
@@ -36,6 +36,9 @@ var commitOperation = operation{
 func (c *call) commitOptions() (opt commit.Options, err error) {
 	confirmed, err := c.flag("confirmed")
 	if err != nil {
+		return opt, err
+	}
+	if opt.Comment, err = c.comment(); err != nil {
 		return opt, err
 	}
 	if opt.ConfirmID, err = c.word("persist-id"); err != nil {

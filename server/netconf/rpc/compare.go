@@ -13,10 +13,10 @@ import (
 
 const compareNS = "urn:ietf:params:xml:ns:yang:ietf-nmda-compare"
 
-// comparable are the datastores that can be compared, and which one of ours
+// comparison are the datastores that can be compared, and which one of ours
 // holds the configuration that each has: running is what is intended, and all
 // of it is in use when a commit is answered.
-var comparable = map[string]place{
+var comparison = map[string]place{
 	"running": running, "candidate": candidate, "startup": startup, "intended": running, "operational": running,
 }
 
@@ -68,7 +68,7 @@ func (c *call) compared(name string) (place, error) {
 	if err != nil {
 		return "", err
 	}
-	at, ok := comparable[local]
+	at, ok := comparison[local]
 	if ns != datastoresNS || !ok || at == startup && !c.srv.startup {
 		return "", protocolError(schema.InvalidValue, p.text+" is no datastore that can be compared").at(c.here(name))
 	}

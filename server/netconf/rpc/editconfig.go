@@ -31,6 +31,7 @@ var editConfigOperation = operation{
 		{name: "config"},
 		{name: "url"},
 		withEtagParam,
+		commentParam,
 	},
 	run: func(c *call) (body, error) {
 		target, err := c.place("target", running, candidate)
@@ -68,8 +69,9 @@ type edit struct {
 	*call
 	content source // config or url
 	op      schema.Op
-	test    string         // empty where not given
-	goOn    bool           // continue-on-error
+	test    string // empty where not given
+	goOn    bool   // continue-on-error
+	comment string
 	skip    map[int]bool   // with goOn: the records that failed, by their place in the content
 	faults  faults         // of those
 	result  *commit.Result // of an edit of running
@@ -98,6 +100,9 @@ func (c *call) newEdit() (*edit, error) {
 	}
 	e := &edit{call: c, test: test, goOn: onError == continueOnError, skip: map[int]bool{}}
 	e.op = map[string]schema.Op{"merge": schema.OpMerge, "replace": schema.OpReplace, "none": schema.OpNone}[op]
+	if e.comment, err = c.comment(); err != nil {
+		return nil, err
+	}
 	e.content, err = c.editContent()
 	return e, err
 }
@@ -122,7 +127,7 @@ func (c *call) editContent() (source, error) {
 // running edits running in one commit; test-only stops where the backend has
 // said that it could.
 func (e *edit) running() error {
-	res, err := e.srv.engine.Edit(e.ctx, e.sess.actor(), commit.Options{DryRun: e.test == testOnly}, e.apply)
+	res, err := e.srv.engine.Edit(e.ctx, e.sess.actor(), commit.Options{DryRun: e.test == testOnly, Comment: e.comment}, e.apply)
 	e.result = res
 	return err
 }

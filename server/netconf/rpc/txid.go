@@ -35,9 +35,7 @@ func (c *call) withEtag() (bool, error) {
 	case p.child == nil && (p.text == "true" || p.text == "1"):
 		return true, nil
 	}
-	path := c.here()
-	path.text += "/" + path.use(prefixOfNamespace(txidNS)) + ":" + withEtagParam.name
-	return false, protocolError(schema.InvalidValue, "with-etag is true or false").at(path)
+	return false, protocolError(schema.InvalidValue, "with-etag is true or false").at(c.hereIn(p.name))
 }
 
 // etag names the state of a configuration. No state of another state directory
@@ -107,7 +105,7 @@ func okBody(etag string) body {
 	}
 }
 
-// after is the etag of running after a commit, whatever came since.
+// etagAfter is the etag of running after a commit, whatever came since.
 func (c *call) etagAfter(res *commit.Result) string {
 	running := c.store().Running()
 	if running.Revision() == res.Revision {
