@@ -38,8 +38,7 @@ type Options struct {
 type Backend struct {
 	native   func(old, new *bgp.PeerSpec) bgp.Impact
 	external bool
-	wake     chan struct{}                  // holds one token while queue is not empty
-	status   atomic.Pointer[backend.Status] // read while an Apply hangs; nil: nothing to tell
+	wake     chan struct{} // holds one token while queue is not empty
 
 	status atomic.Pointer[backend.Status] // told whatever the mutex is held for
 
@@ -98,7 +97,7 @@ func (b *Backend) Capabilities() []backend.Capability {
 	return cs
 }
 
-// Status is that of SetStatus. It does not wait for Prepare or Apply.
+// Status is that of SetStatus.
 func (b *Backend) Status() backend.Status {
 	if s := b.status.Load(); s != nil {
 		return *s

@@ -43,7 +43,7 @@ var compareOperation = operation{
 		if err := c.onlyConfig(); err != nil {
 			return nil, err
 		}
-		f, err := c.compareFilter()
+		f, err := c.dataFilter()
 		if err != nil {
 			return nil, err
 		}
@@ -94,24 +94,6 @@ func (c *call) onlyConfig() error {
 func (c *call) names(param, datastore string) bool {
 	_, local, err := c.identityOf(c.req.find(param))
 	return err == nil && local == datastore
-}
-
-// compareFilter reads the filter, nil for none.
-func (c *call) compareFilter() (*filter, error) {
-	subtree, expr := c.req.find("subtree-filter"), c.req.find("xpath-filter")
-	switch {
-	case subtree != nil && expr != nil:
-		return nil, protocolError(schema.BadElement, "subtree-filter and xpath-filter exclude each other").element("xpath-filter").at(c.here())
-	case subtree != nil:
-		return c.subtreeFilter(subtree)
-	case expr != nil:
-		f, err := c.expression(expr)
-		if err != nil {
-			return nil, err
-		}
-		return f, f.needsNodes()
-	}
-	return nil, nil
 }
 
 // filterOf is what a filter selects in any of some views, nil for everything,
