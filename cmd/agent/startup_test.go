@@ -54,13 +54,13 @@ func TestNetconfStartup(t *testing.T) {
 			}
 		}
 	}
-	p, netconf := start("")
+	p, _ := start("")
 	if err := p.dial(t, dir).load(ctx, demoConfig(1790)); err != nil {
 		t.Fatal(err)
 	}
 	kill(p)
 
-	p, netconf = start("") // nothing was copied
+	p, netconf := start("") // nothing was copied
 	if err := p.dial(t, dir).load(ctx, demoConfig(1790)); err != nil {
 		t.Fatal(err)
 	}

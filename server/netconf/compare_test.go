@@ -158,8 +158,11 @@ func TestCompareAgainstYanglint(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		args := []string{"-p", "../../yang/ietf", "-p", "../../yang", "-t", "nc-reply", "-R", request,
-			moduleFile("ietf-nmda-compare"), moduleFile("ietf-datastores"), moduleFile("mooring-bgp"), moduleFile("mooring-vpn-instance"), reply}
+		args := []string{"-p", "../../yang/ietf", "-p", "../../yang", "-t", "nc-reply", "-R", request}
+		for _, m := range []string{"ietf-nmda-compare", "ietf-datastores", "mooring-bgp", "mooring-vpn-instance"} {
+			args = append(args, moduleFile(m))
+		}
+		args = append(args, reply)
 		if out, err := exec.CommandContext(t.Context(), lint, args...).CombinedOutput(); err != nil {
 			t.Errorf("%d: %v\n%s", i, err, out)
 		}
