@@ -168,3 +168,18 @@ func TestCompareAgainstYanglint(t *testing.T) {
 		}
 	}
 }
+
+// netconf.md 77, 79: what may not be read is not compared.
+func TestCompareObeysAccess(t *testing.T) {
+	r, admin := guarded(t)
+	admin.twoVPNs()
+	admin.rules("", ruleFor("vpn2", inVPN+"[b:name='vpn2']", "read", "deny"), ruleFor("text", inVPN+"/b:peers/b:peer/b:config/b:description", "read", "deny"))
+	admin.ok(editDraft(strings.ReplaceAll(peer("", peer2, "<as>300</as>"), "vpn1", "vpn2")), editDraft(peer("", peer2, "<as>301</as><description>plan</description>")))
+	want := []string{"replace /peer=10.1.1.2/config/as <as>301</as> <as>200</as>"}
+	if got := differences(t, r.as("operator").rpc(compare("running", "candidate", ""))); !slices.Equal(got, want) {
+		t.Errorf("operator: %s", strings.Join(got, "\n"))
+	}
+	if got := differences(t, admin.rpc(compare("running", "candidate", ""))); len(got) != 3 {
+		t.Errorf("admin: %s", strings.Join(got, "\n"))
+	}
+}

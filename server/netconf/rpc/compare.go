@@ -47,7 +47,7 @@ var compareOperation = operation{
 		if err != nil {
 			return nil, err
 		}
-		a, b := c.srv.engine.ConfigView(c.view(from)), c.srv.engine.ConfigView(c.view(to))
+		a, b := c.rights.View(c.srv.engine.ConfigView(c.view(from))), c.rights.View(c.srv.engine.ConfigView(c.view(to)))
 		filter, matches, err := c.filterOf(f, a, b)
 		if err != nil {
 			return nil, err
@@ -57,7 +57,12 @@ var compareOperation = operation{
 		}
 		name := c.req.find("source").text + " to " + c.req.find("target").text
 		sel := push.Selection{Filter: filter, Content: schema.ConfigOnly, Before: a}
-		return differences(name, changesOf(c.difference(from, to)), &sel), nil
+		changes := changesOf(c.difference(from, to))
+		if c.rights.Read() != nil {
+			records := c.rights.Records()
+			changes = commit.Readable(changes, records.Of)
+		}
+		return differences(name, changes, &sel), nil
 	},
 }
 
