@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +16,9 @@ func TestStandardModules(t *testing.T) {
 	implemented := map[string]bool{}
 	for _, m := range gen.Standard {
 		implemented[m.Name] = m.Implemented
+		if denied := slices.Contains(m.DenyAll, "kill-subscription"); denied != (m.Name == "ietf-subscribed-notifications") {
+			t.Errorf("%s denies by default: %v", m.Name, m.DenyAll)
+		}
 		if m.Namespace == "" || m.Prefix == "" || m.Revision == "" || m.File != "ietf/"+m.Name+".yang" {
 			t.Errorf("head of %s: %+v", m.Name, m)
 		}
