@@ -264,3 +264,32 @@ func TestGuideToAccess(t *testing.T) {
 	op.ok(edit(peer("", "10.1.1.2", "<description>mine</description>")))
 	op.fails(edit(strings.ReplaceAll(vpn1, "vpn1", "vpn9")), "application access-denied path=/mvpn:vpn-instances/mvpn:vpn-instance[mvpn:name='vpn9']")
 }
+
+// YANG push sends what may be read when it is sent (netconf.md 77).
+func TestAccessPush(t *testing.T) {
+	l := setup{dir: t.TempDir(), network: make(unbound), guarded: true}.rig(t).listen()
+	admin, _ := l.dial("admin")
+	admin.setUp()
+	admin.twoVPNs()
+	hide := ruleFor("vpn2", inVPN+"[b:name='vpn2']", "read", "deny")
+	admin.rules("", hide)
+	op, _ := l.dial("operator")
+	op.establish(of("running", `<bgp xmlns="`+bgpNS+`"/>`) + onChange(""))
+	if got := op.notice(); !strings.Contains(got, "<description>one") || strings.Contains(got, "vpn2") || strings.Contains(got, "plans") {
+		t.Errorf("first: %s", got)
+	}
+	both := func(text string) string {
+		one := peer("", "10.1.1.2", "<description>"+text+"</description>")
+		return strings.Replace(one, "</vpn-instance></vpn-instances></instance>",
+			"</vpn-instance><vpn-instance><name>vpn2</name><peers><peer><address>10.1.1.2</address><config><description>hidden</description></config></peer></peers></vpn-instance></vpn-instances></instance>", 1)
+	}
+	admin.ok(edit(both("seen")))
+	if got := op.notice(); !strings.Contains(got, "seen") || strings.Contains(got, "hidden") {
+		t.Errorf("change: %s", got)
+	}
+	admin.rules("", hide, ruleFor("text", inVPN+"/b:peers/b:peer/b:config/b:description", "read", "deny"))
+	admin.ok(edit(peer("", "10.1.1.2", "<description>not any more</description><local-as>7</local-as>")))
+	if got := op.notice(); !strings.Contains(got, "local-as") || strings.Contains(got, "not any more") {
+		t.Errorf("after the new rule: %s", got)
+	}
+}
