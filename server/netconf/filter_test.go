@@ -81,7 +81,7 @@ func TestReadErrors(t *testing.T) {
 		{"text in the filter", "<get><filter>x</filter></get>", "application bad-element element=filter"},
 		{
 			"max-depth belongs to another operation", `<get><max-depth xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-nmda">1</max-depth></get>`,
-			"protocol unknown-namespace path=/nc:rpc/nc:get element=max-depth namespace=urn:ietf:params:xml:ns:yang:ietf-netconf-nmda",
+			"protocol unknown-element path=/nc:rpc/nc:get element=max-depth",
 		},
 	}
 	for _, tt := range tests {
