@@ -108,7 +108,7 @@ func TestEnvelopeErrors(t *testing.T) {
 		{"unknown namespace", in(base, `<fly xmlns="urn:x"/>`), "protocol unknown-namespace path=/nc:rpc element=fly namespace=urn:x"}, // netconf.md 18
 		{"operation without namespace", in(base, `<commit xmlns=""/>`), "protocol unknown-namespace path=/nc:rpc element=commit namespace="},
 		{"unknown parameter", in(base, "<commit><x/></commit>"), "protocol unknown-element path=/nc:rpc/nc:commit element=x"}, // netconf.md 19
-		{"confirmed commit", in(base, "<commit><confirmed/></commit>"), "protocol unknown-element path=/nc:rpc/nc:commit element=confirmed"},
+		{"misspelt parameter", in(base, "<commit><confirm/></commit>"), "protocol unknown-element path=/nc:rpc/nc:commit element=confirm"},
 		{"parameter of unknown namespace", in(base, `<commit><x xmlns="urn:x"/></commit>`), "protocol unknown-namespace path=/nc:rpc/nc:commit element=x namespace=urn:x"},
 		{"missing parameter", in(base, "<get-config/>"), "protocol missing-element path=/nc:rpc/nc:get-config element=source"}, // netconf.md 19
 		{"parameter twice", in(base, "<get><filter/><filter/></get>"), "protocol bad-element path=/nc:rpc/nc:get element=filter"},
