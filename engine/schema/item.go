@@ -10,8 +10,8 @@ import (
 )
 
 // Tree is the data of a View as one tree of items, for code that walks in it
-// in all directions, such as an XPath expression. Secrets are not in it. Like
-// its View it belongs to one goroutine.
+// in all directions, such as an XPath expression. Like its View it belongs to
+// one goroutine.
 type Tree struct {
 	View    View
 	Content Content
@@ -19,6 +19,9 @@ type Tree struct {
 	// container without presence whose parent exists. Without it a container is
 	// there when it holds something.
 	Defaults bool
+	// Secrets adds secrets, for an expression of the model. One of a client must
+	// not find them, whose answer would tell.
+	Secrets bool
 }
 
 // Item is an instance of a node: a container, an entry of a list, a leaf or
@@ -32,7 +35,7 @@ type Item struct {
 	st     reflect.Value // the same for state, once it is loaded
 	loaded bool
 	value  Value // of a leaf or leaf-list; of an entry within a record, its key
-	order  int   // of a value among those of its leaf-list
+	order  int   // of a value in its leaf-list, or of an entry in a list that the user orders
 }
 
 // Root returns the item above all others. Its node is Root().
@@ -81,7 +84,7 @@ func (i *Item) Compare(o *Item) int {
 		return cmp.Compare(i.n.index, o.n.index)
 	case i.n.kind != nil:
 		return strings.Compare(string(i.key), string(o.key))
-	case i.n.Kind == List:
+	case i.n.Kind == List && !i.n.OrderedByUser:
 		return compareValues(i.value, o.value)
 	}
 	return cmp.Compare(i.order, o.order)
@@ -96,8 +99,8 @@ func (i *Item) Each(c *Node, fn func(*Item) bool) bool {
 	case c.kind != nil && !c.kind.Singleton:
 		return i.eachRecord(c, fn)
 	case c.Kind == List:
-		for _, e := range (place{i.key, i.cfg, i.state()}).entries(c) {
-			if !fn(i.entry(c, e.key, e.place)) {
+		for at, e := range (place{i.key, i.cfg, i.state()}).entries(c) {
+			if !fn(i.entry(c, e, at)) {
 				return false
 			}
 		}
@@ -119,16 +122,26 @@ func (i *Item) Entry(c *Node, key string) *Item {
 		}
 		return nil
 	}
+	if c.OrderedByUser { // such a list is short, and the place in it counts
+		var found *Item
+		i.Each(c, func(e *Item) bool {
+			if e.value.String() == key {
+				found = e
+			}
+			return found == nil
+		})
+		return found
+	}
 	at := place{i.key, i.cfg, i.state()}.entry(c, key)
 	v, err := c.Keys[0].Type.Parse(key)
 	if !at.valid() || err != nil {
 		return nil
 	}
-	return i.entry(c, v, at)
+	return i.entry(c, placeEntry{v, at}, 0)
 }
 
-func (i *Item) entry(c *Node, key Value, at place) *Item {
-	return &Item{tree: i.tree, parent: i, n: c, key: i.key, cfg: at.cfg, st: at.st, loaded: true, value: key}
+func (i *Item) entry(c *Node, e placeEntry, order int) *Item {
+	return &Item{tree: i.tree, parent: i, n: c, key: i.key, cfg: e.place.cfg, st: e.place.st, loaded: true, value: e.key, order: order}
 }
 
 func (i *Item) eachRecord(c *Node, fn func(*Item) bool) bool {
@@ -189,7 +202,7 @@ func (i *Item) state() reflect.Value {
 
 // eachValue calls fn for the leaf c, or for each entry of the leaf-list.
 func (i *Item) eachValue(c *Node, fn func(*Item) bool) bool {
-	if c.Secret || !c.isKey && !i.tree.Content.takes(c) {
+	if c.Secret && !i.tree.Secrets || !c.isKey && !i.tree.Content.takes(c) {
 		return true
 	}
 	sv := i.cfg

@@ -8,7 +8,7 @@ type Origins uint8
 // what is, stands in state.
 const (
 	OriginIntended Origins = 1 << iota // somebody configured it
-	OriginSystem                       // it always exists
+	OriginSystem                       // it always exists, or is there by itself
 	OriginDefault                      // the default of the model is in use
 	OriginOther                        // nothing here has it
 )
@@ -35,9 +35,10 @@ func (e *xmlEncoder) wants(n *Node, o Origins) bool {
 	return e.o.Origins == 0 || !n.Config || e.o.Origins&o != 0
 }
 
-// originOfEntry is the origin of an entry of the list n, in the record k.
-func originOfEntry(n *Node, k Key) Origins {
-	if n.kind != nil && permanent(k) {
+// originOfEntry is the origin of an entry of the list n. One that stands in
+// state alone is there without having been configured.
+func originOfEntry(n *Node, at place) Origins {
+	if n.kind != nil && permanent(at.key) || n.Config && !at.cfg.IsValid() {
 		return OriginSystem
 	}
 	return OriginIntended

@@ -246,7 +246,7 @@ func (e *xmlEncoder) entry(n *Node, at place, sel selection) {
 	if sel = sel.matching(at, e.reportAll()); !sel.any() {
 		return
 	}
-	before, origin := e.at(), originOfEntry(n, at.key)
+	before, origin := e.at(), originOfEntry(n, at)
 	e.start(n, e.mark(origin))
 	defer func(around Origins) { e.inherited = around }(e.inherited)
 	e.inherited = origin

@@ -114,11 +114,17 @@ func load(t testing.TB, json string) memory {
 	for _, k := range schema.Permanent() {
 		m[k] = schema.New(k)
 	}
+	merge(t, m, json)
+	return m
+}
+
+// merge adds to a configuration.
+func merge(t testing.TB, m memory, json string) {
+	t.Helper()
 	err := schema.DecodeJSON(nil, []byte(json), schema.OpMerge, func(base schema.Path, e *schema.Edit) error { return schema.Apply(m, base, e) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m
 }
 
 // show tells which nodes a set holds.
@@ -151,5 +157,15 @@ func (o ordered) Scan(prefix schema.Key, fn func(schema.Key, ygot.GoStruct) bool
 		if !fn(o.keys[i], o.memory[o.keys[i]]) {
 			return
 		}
+	}
+}
+
+// ScanEntries passes over what is below an entry.
+func (o ordered) ScanEntries(prefix schema.Key, fn func(schema.Key, ygot.GoStruct) bool) {
+	for i, _ := slices.BinarySearch(o.keys, prefix); i < len(o.keys) && strings.HasPrefix(string(o.keys[i]), string(prefix)); {
+		if !fn(o.keys[i], o.memory[o.keys[i]]) {
+			return
+		}
+		i, _ = slices.BinarySearch(o.keys, o.keys[i]+"\x01")
 	}
 }

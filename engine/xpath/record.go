@@ -19,10 +19,6 @@ func Item(n Node) *schema.Item {
 	return nil
 }
 
-// AtItem returns the node of an item. Where it is the root, there is none: the
-// root is the Document.
-func AtItem(i *schema.Item) Node { return item{i} }
-
 type records struct{ root *schema.Item }
 
 func (r records) Top(test Name, fn func(Node) bool) bool { return item{r.root}.Children(test, fn) }

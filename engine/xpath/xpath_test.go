@@ -282,6 +282,35 @@ func TestScope(t *testing.T) {
 	}
 }
 
+// typed is a leaf of the types that no leaf of the model has.
+type typed struct{ *element }
+
+func (typed) Bit(name string) bool   { return name == "set" }
+func (typed) Enum() (int64, bool)    { return 7, true }
+func (typed) Identity() (Name, bool) { return Name{"urn:zoo", "cat"}, true }
+
+// RFC 7950 10.4 to 10.6
+func TestTypes(t *testing.T) {
+	scope := *zooScope
+	scope.Derived = func(id, base Name) bool { return id == Name{"urn:zoo", "cat"} && base == Name{"urn:zoo", "animal"} }
+	c := zooContext(t)
+	c.Node = typed{&element{}}
+	for expr, want := range map[string]bool{
+		"bit-is-set(., 'set')": true, "bit-is-set(., 'unset')": false, "bit-is-set(/zoo, 'set')": false, "bit-is-set(/zoo/nothing, 'set')": false,
+		"enum-value(.) = 7": true, "enum-value(/zoo) = 7": false,
+		"derived-from(., 'z:animal')": true, "derived-from(., 'animal')": true, "derived-from(., 'z:cat')": false, "derived-from(., 'x:animal')": false,
+		"derived-from-or-self(., 'cat')": true, "derived-from-or-self(., 'o:cat')": false, "derived-from-or-self(/zoo, 'cat')": false,
+	} {
+		x, err := Compile(expr, &scope)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := x.Bool(t.Context(), c); got != want || err != nil {
+			t.Errorf("%s: %v, %v", expr, got, err)
+		}
+	}
+}
+
 func TestLimits(t *testing.T) {
 	c := zooContext(t)
 	x, err := Compile("//*[//*[//*[//*[//*[//*[//*[//*]]]]]]]", zooScope)
