@@ -99,22 +99,31 @@ func (c *Coordinator) Lock(ctx context.Context, actor Actor, ds datastore.Datast
 }
 
 // LockPartly locks the nodes of running that pick returns, as
-// Store().LockPartly does. pick sees running without state, which nobody
-// changes meanwhile. Nothing can be locked while a confirmed commit of somebody
-// else waits.
+// Store().LockPartly does. pick sees running without state. It may take long:
+// no commit waits for it, and when one came meanwhile it is called again, so
+// that what is locked is what it returns of running as it is. Nothing can be
+// locked while a confirmed commit of somebody else waits.
 func (c *Coordinator) LockPartly(
 	ctx context.Context, actor Actor, selects []datastore.Select, pick func(schema.View) ([]schema.Path, error),
 ) (*datastore.PartialLock, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.mayLock(ctx, actor); err != nil {
-		return nil, err
+	for {
+		seen := c.cfg.Store.Running()
+		nodes, err := pick(c.ConfigView(seen))
+		if err != nil {
+			return nil, err
+		}
+		c.mu.Lock()
+		err = c.mayLock(ctx, actor)
+		var l *datastore.PartialLock
+		current := c.cfg.Store.Running() == seen
+		if err == nil && current {
+			l, err = c.cfg.Store.LockPartly(actor.holder(), selects, nodes)
+		}
+		c.mu.Unlock()
+		if err != nil || current {
+			return l, err
+		}
 	}
-	nodes, err := pick(c.ConfigView(c.cfg.Store.Running()))
-	if err != nil {
-		return nil, err
-	}
-	return c.cfg.Store.LockPartly(actor.holder(), selects, nodes)
 }
 
 // mayLock checks the pending commit for a lock on running.

@@ -109,10 +109,20 @@ func (v *view) State(k schema.Key) ygot.GoStruct {
 
 // Scan passes over what may not be read.
 func (v *view) Scan(prefix schema.Key, fn func(schema.Key, ygot.GoStruct) bool) {
-	v.View.Scan(prefix, func(k schema.Key, rec ygot.GoStruct) bool {
+	v.View.Scan(prefix, v.readable(fn))
+}
+
+// ScanEntries is Scan that passes over what is below an entry too.
+func (v *view) ScanEntries(prefix schema.Key, fn func(schema.Key, ygot.GoStruct) bool) {
+	schema.ScanEntries(v.View, prefix, v.readable(fn))
+}
+
+// readable calls fn for what may be read of the records that it is called for.
+func (v *view) readable(fn func(schema.Key, ygot.GoStruct) bool) func(schema.Key, ygot.GoStruct) bool {
+	return func(k schema.Key, rec ygot.GoStruct) bool {
 		a := v.records.Of(k)
 		return a == schema.Nothing || fn(k, schema.Readable(rec, a))
-	})
+	}
 }
 
 // Hides implements schema.Hider. In an entry of a list within a record nobody

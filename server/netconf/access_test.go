@@ -107,6 +107,7 @@ func TestAccessRead(t *testing.T) {
 			t.Errorf("a filter finds a hidden value: %s", got)
 		}
 	}
+	op.fails(partialLock("//b:peer[b:config/b:description='one']", "//b:vpn-instance[b:name='vpn2']"), "protocol operation-failed app-tag=no-matches")
 	got := op.rpc("<get/>")
 	if strings.Contains(got, "<sessions>") || !strings.Contains(got, "<netconf-state") || !strings.Contains(got, "<schemas>") {
 		t.Errorf("the trees of the server: %.400s", got)

@@ -43,6 +43,8 @@ func FuzzSession(f *testing.F) {
 		establish(of("intended", peers("")) + onChange("<dampening-period>1</dampening-period><excluded-change>move</excluded-change>")),
 		establish(xpathOf("operational", "//b:peer") + periodic("<period>100</period><anchor-time>2026-01-01T00:00:00Z</anchor-time>")),
 		establish(onNETCONF + "<stream-xpath-filter>//*</stream-xpath-filter>"),
+		"<get>" + xpath("//b:peer[b:address='10.1.1.2']/..//text()|/m:*") + "</get>", partialLock("//b:peer", "/b:bgp"), partialUnlock("1"),
+		data("operational", "<with-origin/><max-depth>2</max-depth><origin-filter>or:system</origin-filter>"), editData("candidate", "", peer("", peer2, "")),
 		"<close-session/>", kill(1), "<commit><confirmed/></commit>", cancelWith("x"),
 		compare("startup", "candidate", "<subtree-filter/>"), compare("candidate", "running", "<xpath-filter>//*</xpath-filter>"), update("prefer-running"),
 		copyConfig("candidate", "<startup/>"), validateOf(url("a")), editURL("candidate", "", "..%2fa"), ifEtag("candidate", "x", vpn1),
@@ -77,6 +79,9 @@ func FuzzSession(f *testing.F) {
 		}
 		if locks := r.engine.Store().Locks(); len(locks) > 0 {
 			t.Errorf("locks stay: %v", locks)
+		}
+		if locks := r.engine.Store().PartialLocks(); len(locks) > 0 {
+			t.Errorf("partial locks stay: %v", locks)
 		}
 		answers := frame.NewReader(&st.out, frame.Options{Strict: true})
 		_, err = answers.Next() // hello

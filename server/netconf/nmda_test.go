@@ -2,6 +2,8 @@ package netconf
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -110,6 +112,7 @@ func TestOrigins(t *testing.T) {
 	tests := []struct{ name, more, want string }{
 		{"set and default", "<with-origin/>" + enabled, bgp(isEnabled + as)},
 		{"of the system", "<with-origin/><config-filter>true</config-filter>" + vpns, top("vpn-instances", vpnNS, `<vpn-instance or:origin="or:system"><name>_public_</name><config><name>_public_</name><description or:origin="or:intended">d</description></config></vpn-instance>`)},
+		{"an entry that nobody configured", "<with-origin/><config-filter>false</config-filter>" + xpathData("//b:afi-safi/b:state/b:name"), strings.ReplaceAll(bgp(`x`), "<config>x</config>", `<afi-safis><afi-safi or:origin="or:system"><name>ipv4-unicast</name><state><name>ipv4-unicast</name></state></afi-safi></afi-safis>`)},
 		{"only defaults", "<origin-filter>or:default</origin-filter>" + enabled, plain("<enabled>true</enabled>")},
 		{"only what was set", "<origin-filter>or:intended</origin-filter>" + enabled, plain(as)},
 		{"both", "<origin-filter>or:intended</origin-filter><origin-filter>or:default</origin-filter>" + enabled, plain("<enabled>true</enabled>" + as)},
@@ -202,4 +205,29 @@ func TestEditData(t *testing.T) {
 			t.Errorf("the library has no %s: %s", ds, library)
 		}
 	}
+}
+
+// netconf.md 76 and 78: libyang takes operations, answers and state for valid
+// against the published modules.
+func TestNMDAAgainstYanglint(t *testing.T) {
+	r := newRig(t, Limits{})
+	c := r.pipe("admin")
+	greeting := c.readHello()
+	c.send(hello(base10) + "]]>]]>")
+	c.setUp()
+	family := "<afi-safis><afi-safi><name>ipv4-unicast</name><config><name>ipv4-unicast</name><enabled>true</enabled></config></afi-safi></afi-safis>"
+	c.ok(edit(strings.Replace(peer("", peer2, ""), "<config></config>", family, 1))) // or a family would be in state without its config, which libyang minds
+	lint := newLinter(t, greeting, "ietf-netconf", "ietf-datastores", "ietf-origin", "ietf-netconf-nmda", "ietf-netconf-partial-lock", "ietf-netconf-monitoring", "mooring-bgp", "mooring-vpn-instance", "mooring-agent")
+	bgp := xpathData("/b:bgp")
+	lint.reply(c, data("operational", bgp+"<origin-filter>or:intended</origin-filter><max-depth>unbounded</max-depth><with-origin/>"))
+	lint.reply(c, data("running", bgp+"<config-filter>true</config-filter><max-depth>3</max-depth><with-defaults>trim</with-defaults>"))
+	lint.reply(c, editData("candidate", "<default-operation>none</default-operation>", ""))
+	all := `<bgp xmlns="` + bgpNS + `"/><vpn-instances xmlns="` + vpnNS + `"/>`
+	running := filepath.Join(t.TempDir(), "data.xml")
+	if err := os.WriteFile(running, []byte(c.state(all)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lint.reply(c, partialLock(onePeer), "-O", running)
+	lint.check("data", c.state(`<netconf-state xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring"><datastores/></netconf-state>`+all))
+	lint.check("data", c.hasData("operational", "<with-origin/><subtree-filter>"+all+"</subtree-filter>"))
 }

@@ -341,7 +341,7 @@ func newLinter(t *testing.T, greeting string, modules ...string) *linter {
 }
 
 // reply checks a reply against the operation that it answers.
-func (l *linter) reply(c *client, operation string) string {
+func (l *linter) reply(c *client, operation string, more ...string) string {
 	l.Helper()
 	c.next++
 	rpc := fmt.Sprintf(`<rpc xmlns=%q message-id="%d">%s</rpc>`, ncNS, c.next, operation)
@@ -350,7 +350,7 @@ func (l *linter) reply(c *client, operation string) string {
 		l.Fatal(err)
 	}
 	got := c.exchange(rpc)
-	l.check("nc-reply", got, "-R", file)
+	l.check("nc-reply", got, append(more, "-R", file)...)
 	return got
 }
 

@@ -21,6 +21,10 @@
 // writes from the changes of the engine. Operations of any session give it orders
 // (subscriptions.go): new terms, a resync, its end.
 //
+// A filter (filter.go) is a subtree or an XPath expression of package xpath.
+// What an expression selects becomes the same selection that a subtree is, so
+// there is one encoder, which streams; a plain path needs no evaluation.
+//
 // Everything that can fail happens before the reply is begun: once bytes are
 // out, the only error left is that of the connection.
 //

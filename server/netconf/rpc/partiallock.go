@@ -43,7 +43,7 @@ var partialLockOperation = operation{
 			selects = append(selects, datastore.Select{Text: f.expr.String(), Prefixes: f.expr.Prefixes()})
 		}
 		l, err := c.srv.engine.LockPartly(c.ctx, c.sess.actor(), selects, func(v schema.View) ([]schema.Path, error) {
-			return c.lockedNodes(v, filters)
+			return c.lockedNodes(c.rights.View(v), filters) // what may not be read is not found
 		})
 		if locked, ok := errors.AsType[*datastore.LockedError](err); ok {
 			return nil, lockDenied(locked)
