@@ -26,6 +26,8 @@ type change struct {
 	ends  []bgp.PeerKey // the peers whose established sessions it ends
 
 	plan    plan.Plan
+	now     []plan.Step                   // those of the plan that are carried out with the commit
+	later   []plan.Step                   // those that wait for their turn
 	words   []plan.Step                   // of peers of which only more is to be told
 	queries map[bgp.PeerKey]srcaddr.Query // of the peers whose specification was resolved
 }
@@ -65,20 +67,20 @@ func (c *Coordinator) planChange(r schema.Reader, dirty []schema.Dirty, touched 
 	if len(p.errs) > 0 {
 		return nil, p.errs
 	}
-	return &change{plan: plan.Compute(p.pairs, p.peers, c.costs), words: words(p.peers), queries: p.queries}, nil
+	return &change{plan: plan.Compute(p.pairs, p.peers, c.costs), words: c.words(p.peers), queries: p.queries}, nil
 }
 
-// words are steps for what a specification tells beyond what a backend is told:
-// they are no part of a plan.
-func words(pairs []plan.PeerPair) []plan.Step {
+// words are steps for what a specification tells beyond what a backend is told,
+// and for peers that have nothing left to wait for: they are no part of a plan.
+func (c *Coordinator) words(pairs []plan.PeerPair) []plan.Step {
 	var out []plan.Step
 	for _, pair := range pairs {
 		old, new := pair.Old, pair.New
 		if old == nil || new == nil || old.Interface == new.Interface && old.Down == new.Down &&
-			old.DownDetail == new.DownDetail && old.SourceWarning == new.SourceWarning {
+			old.DownDetail == new.DownDetail && old.SourceWarning == new.SourceWarning && !c.waits(new.Key) {
 			continue
 		}
-		if len(bgp.DiffPeers(old, new)) > 0 {
+		if len(bgp.DiffPeers(old, new)) > 0 || len(pair.Forced) > 0 {
 			continue // its step carries them
 		}
 		out = append(out, plan.Step{Op: plan.UpdatePeer, Instance: new.Key.InstanceKey(), Peer: new.Key, Old: old, New: new})
@@ -196,7 +198,7 @@ func (p *planner) peer(k schema.Key, forced []string) {
 	spec := res.spec
 	setSource(&spec, answer, old)
 	p.queries[key] = res.query
-	p.peers = append(p.peers, plan.PeerPair{Old: old, New: &spec, Forced: forced})
+	p.peers = append(p.peers, plan.PeerPair{Old: old, New: &spec, Forced: union(forced, p.c.pacer.forced(key))})
 }
 
 // check refuses a peer that cannot work whatever the network does. A source

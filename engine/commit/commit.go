@@ -13,6 +13,8 @@
 //   - a change answered without error is durable; one answered with an error
 //     has left the configuration as it was;
 //   - what is published as applied is what the backend accepted;
+//   - at most max-concurrent sessions are down because they were reset; the other
+//     peers wait, and are planned anew when their turn comes (pace.go);
 //   - the session state comes from the backend's events only.
 package commit
 
@@ -113,6 +115,7 @@ type Result struct {
 	Changed  bool // something changed or was reset, and the history has it
 	Plan     plan.Plan
 	Guarded  *Guarded // what its guard waits for, nil for nothing
+	Pacing   Pacing
 }
 
 // Coordinator carries changes out. Create it with New, call Boot once, then
@@ -132,6 +135,7 @@ type Coordinator struct {
 	alarm   chan struct{} // what waits is to be looked at; room for one
 
 	watchers pendingWatchers
+	pacer    *pacer // changed under mu, but for what the backend's events tell it
 
 	past stateLog // written to under tell
 
@@ -160,6 +164,7 @@ func New(cfg Config) *Coordinator {
 		alarm:     make(chan struct{}, 1),
 		noted:     map[schema.Key]Entry{},
 		counted:   make(chan struct{}, 1),
+		pacer:     newPacer(),
 		queries:   sourceIndex{byPeer: map[bgp.PeerKey]srcaddr.Query{}, byNamespace: map[string]map[bgp.PeerKey]struct{}{}},
 	}
 	c.past.limit = stateLogSize

@@ -59,13 +59,14 @@ type facts struct {
 	drift   driftSum
 	history []datastore.Commit // oldest first, shared
 	guarded *Guarded
+	waiting int      // peers that wait for their reset
 	results []string // of the history, where it is to be shown
 	past    bool     // what is known of the present only is not to be shown
 }
 
 // facts returns those of the agent now.
 func (c *Coordinator) facts() *facts {
-	return &facts{online: c.online.Load(), drift: c.drift.total(), history: c.cfg.Store.History(), guarded: c.Guarded()}
+	return &facts{online: c.online.Load(), drift: c.drift.total(), history: c.cfg.Store.History(), guarded: c.Guarded(), waiting: c.pacer.pending()}
 }
 
 // factsOf returns those of a VPN instance now.
@@ -126,5 +127,5 @@ func States(ch *Change) (old, new ygot.GoStruct) {
 // agentWith renders the agent with some commits only and without what never
 // changes.
 func (e Entry) agentWith(h history) ygot.GoStruct {
-	return e.c.renderer(e.snap).agentNow(&facts{online: e.facts.online, drift: e.facts.drift, history: h.commits, results: h.results, past: e.past})
+	return e.c.renderer(e.snap).agentNow(&facts{online: e.facts.online, drift: e.facts.drift, waiting: e.facts.waiting, history: h.commits, results: h.results, past: e.past})
 }

@@ -56,12 +56,14 @@ func (c *Coordinator) follow(ctx context.Context, up <-chan struct{}) {
 // due settles what waits and is due, and returns how long nothing is, 0 for
 // ever.
 func (c *Coordinator) due(ctx context.Context) time.Duration {
-	guard := c.guard(ctx) // first: it may take the confirmed commit with it
-	pending := c.expire(ctx)
-	if guard == 0 || pending > 0 && pending < guard {
-		return pending
+	next := c.release(ctx) // first: a guard waits for it
+	guard := c.guard(ctx)  // before expire: it may take the confirmed commit with it
+	for _, d := range []time.Duration{guard, c.expire(ctx)} {
+		if next == 0 || d > 0 && d < next {
+			next = d
+		}
 	}
-	return guard
+	return next
 }
 
 // wait sets a timer, 0 for never.
@@ -123,7 +125,7 @@ func (c *Coordinator) observe(key bgp.PeerKey, at time.Time, fn func(*bgp.PeerSt
 	snap := c.cfg.Store.Running()
 	vpn := c.entry(snap, instanceRecordKey(key.InstanceKey()), time.Time{}, "")
 	c.know(key, at, operstate.Entry{State: &st, Applied: o.Applied})
-	if c.Guarded() != nil {
+	if c.pacer.saw(key, &st) || c.Guarded() != nil {
 		c.wakeUp()
 	}
 	if c.feed.Idle() {

@@ -26,12 +26,15 @@ type Guard struct {
 
 // Guarded is a commit whose guard waits. It survives a restart of the agent.
 type Guarded struct {
-	User     string        `json:"user"`
-	Protocol string        `json:"protocol"`
-	Base     uint64        `json:"base"` // revision that is restored; the commit made the next one
-	Deadline time.Time     `json:"deadline"`
-	Percent  uint8         `json:"percent,omitempty"`
-	Peers    []GuardedPeer `json:"peers"` // at least one
+	User     string    `json:"user"`
+	Protocol string    `json:"protocol"`
+	Base     uint64    `json:"base"`     // revision that is restored; the commit made the next one
+	Deadline time.Time `json:"deadline"` // at the latest, while resets wait for their turn
+	// Timeout is how long after the last reset the deadline will be, 0 where no
+	// reset waits any more.
+	Timeout time.Duration `json:"timeout,omitempty"`
+	Percent uint8         `json:"percent,omitempty"`
+	Peers   []GuardedPeer `json:"peers"` // at least one
 }
 
 // GuardedPeer is a peer and what its session was before the commit.
@@ -154,6 +157,11 @@ func (c *Coordinator) watchOver(ch *change) error {
 		percent = *ch.opt.Guard.Percent
 	}
 	g.Deadline, g.Percent = c.cfg.Now().Add(timeout), percent
+	if n := len(ch.later); n > 0 {
+		limit, settle := pacing(ch.txn)
+		waves := (n + c.pacer.pending() + int(limit) - 1) / int(limit)
+		g.Deadline, g.Timeout = g.Deadline.Add(time.Duration(waves)*settle), timeout
+	}
 	ch.res.Guarded = g
 	return c.setGuarded(g)
 }
@@ -219,8 +227,8 @@ func (c *Coordinator) wakeUp() {
 // is asked again whatever the peers do, 0 for ever.
 func (c *Coordinator) guard(ctx context.Context) time.Duration {
 	g := c.Guarded()
-	if g == nil {
-		return 0
+	if g == nil || g.Timeout > 0 && c.pacer.pending() > 0 {
+		return 0 // the last reset gives it its time
 	}
 	state := func(key bgp.PeerKey) *bgp.PeerState { return c.oper.Get(key).State }
 	if v, _ := g.judge(c.cfg.Now(), state); v == guardWaits { // nobody waits for this

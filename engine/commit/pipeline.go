@@ -35,6 +35,10 @@ func (c *Coordinator) commit(ctx context.Context, actor Actor, opt Options, txn 
 	ch.actor, ch.opt, ch.txn, ch.dirty = actor, opt, txn, dirty
 	running := c.cfg.Store.Running()
 	ch.res = &Result{Revision: running.Revision(), Time: c.cfg.Now(), Changed: len(dirty)+len(ch.plan.Steps) > 0, Plan: ch.plan}
+	ch.now, ch.later = c.pace(ch.txn, ch.plan.Steps)
+	without(ch.queries, ch.later)
+	limit, _ := pacing(ch.txn)
+	ch.res.Pacing = Pacing{MaxConcurrent: int(limit), AtOnce: len(c.ending(ch.now)), Waiting: len(ch.later)}
 	if err := c.prepare(ctx, ch.plan.Steps); err != nil {
 		return nil, err
 	}
@@ -85,8 +89,8 @@ func (c *Coordinator) carryOut(ctx context.Context, ch *change) error {
 	res := ch.res
 	running := c.cfg.Store.Running()
 	res.CommitID = commitID(running.Revision() + 1)
-	for i := range ch.plan.Steps {
-		s := &ch.plan.Steps[i]
+	for i := range ch.now { // a shutdown never waits
+		s := &ch.now[i]
 		if s.ShutsDown() {
 			s.Text = "commit " + res.CommitID + " by " + ch.actor.User
 		}
@@ -98,7 +102,10 @@ func (c *Coordinator) carryOut(ctx context.Context, ch *change) error {
 		return errors.Join(err, c.unguard())
 	}
 	c.log.Info("committed", "revision", res.Revision, "user", ch.actor.User, "protocol", ch.actor.Protocol,
-		"records", len(ch.dirty), "steps", len(ch.plan.Steps), "resets", len(ch.ends))
+		"records", len(ch.dirty), "steps", len(ch.plan.Steps), "resets", len(ch.ends), "waiting", len(ch.later))
+	if c.pacer.pending() > 0 {
+		c.wakeUp()
+	}
 	return nil
 }
 
@@ -106,13 +113,14 @@ func (c *Coordinator) carryOut(ctx context.Context, ch *change) error {
 func (c *Coordinator) makeSo(ctx context.Context, ch *change, running *datastore.Snapshot) error {
 	res := ch.res
 	ch.ends = c.ending(ch.plan.Steps)
-	c.resets.expect(ch.plan.Steps, res.Time, bgp.CauseCommit, res.CommitID)
-	if err := c.apply(ctx, ch.plan.Steps); err != nil {
+	c.resets.expect(ch.now, res.Time, bgp.CauseCommit, res.CommitID)
+	c.starts(ch.txn, ch.now)
+	if err := c.apply(ctx, ch.now); err != nil {
 		return err
 	}
 	next, err := c.cfg.Store.Persist(ch.txn, ch.meta())
 	if err != nil {
-		return c.undo(ctx, ch.plan.Steps, nil, err)
+		return c.undo(ctx, ch.now, nil, err)
 	}
 	res.Revision = next.Revision()
 	c.accept(running, next, ch)
@@ -158,6 +166,7 @@ func (c *Coordinator) apply(ctx context.Context, steps []plan.Step) error {
 	if err == nil {
 		return nil
 	}
+	c.didNot(steps[done:])
 	return c.undo(ctx, steps[:done], blame(err), err)
 }
 
@@ -181,8 +190,8 @@ func (c *Coordinator) undo(ctx context.Context, done []plan.Step, at schema.Path
 func (c *Coordinator) accept(old, next *datastore.Snapshot, ch *change) {
 	c.tell.Lock()
 	defer c.tell.Unlock()
-	steps := slices.Concat(ch.plan.Steps, ch.words)
-	changes := c.before(old, steps, ch.dirty)
+	steps := slices.Concat(ch.now, ch.words)
+	changes := c.before(old, slices.Concat(steps, ch.later), ch.dirty)
 	agent := slices.ContainsFunc(ch.dirty, func(d schema.Dirty) bool { return d.Key == agentKey() })
 	if !agent && !c.feed.Idle() {
 		c.note(c.entry(old, agentKey(), time.Time{}, "")) // a commit is a revision and a line in the history
@@ -192,6 +201,7 @@ func (c *Coordinator) accept(old, next *datastore.Snapshot, ch *change) {
 		c.cfg.Store.SetHistory(int(historySize(next)))
 	}
 	c.applied(steps, ch.queries)
+	c.postpone(ch.later, bgp.CauseCommit, ch.res.CommitID)
 	announced := c.announced(ch.opt)
 	for i := range changes {
 		changes[i].New = c.entry(next, changes[i].Key, ch.res.Time, ch.res.CommitID)
@@ -234,6 +244,9 @@ func (c *Coordinator) before(old *datastore.Snapshot, steps []plan.Step, dirty [
 func (c *Coordinator) applied(steps []plan.Step, queries map[bgp.PeerKey]srcaddr.Query) {
 	for i := range steps {
 		s := &steps[i]
+		if s.Peer.Address.IsValid() {
+			c.pacer.arrived(s.Peer)
+		}
 		switch s.Op {
 		case plan.PutInstance:
 			c.instances[s.Instance] = s.NewInstance
@@ -241,9 +254,14 @@ func (c *Coordinator) applied(steps []plan.Step, queries map[bgp.PeerKey]srcaddr
 			delete(c.instances, s.Instance)
 		case plan.CreatePeer, plan.UpdatePeer:
 			c.setApplied(s.Peer, s.New)
+			c.setWaits(s.Peer, false)
+			if s.New.Down == bgp.DownDisabled {
+				c.pacer.free(s.Peer)
+			}
 		case plan.DeletePeer:
 			c.know(s.Peer, c.cfg.Now(), operstate.Entry{})
 			c.queries.remove(s.Peer)
+			c.pacer.free(s.Peer)
 		}
 	}
 	for key, q := range queries {

@@ -138,6 +138,8 @@ func randomConfig(rng *rand.Rand, tx schema.Tx) {
 	for _, k := range keys {
 		tx.Delete(k)
 	}
+	// Looked at is what was done with the commit: nobody waits.
+	tx.Mutable(agentKey()).(*agentRec).GetOrCreateResetControl().GetOrCreateConfig().MaxConcurrent = ygot.Uint16(65535)
 	for _, name := range []string{"vpn1", "vpn2"} {
 		v := tx.Mutable(vpnKey(name)).(*vpnRec)
 		if chance(rng, 4) {

@@ -49,7 +49,9 @@ func (c *Coordinator) reconcile(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask the backend what it has: %w", err)
 	}
-	steps, p := c.difference(have)
+	all, p := c.difference(have)
+	steps, later := c.pace(p.r, all)
+	without(p.queries, later)
 	c.repair = false
 	c.tell.Lock()
 	for key, q := range p.queries {
@@ -68,9 +70,11 @@ func (c *Coordinator) reconcile(ctx context.Context) error {
 		c.instances[key] = spec
 	}
 	c.tell.Unlock()
-	if len(steps) > 0 {
-		c.log.Info("repairing the backend", "steps", len(steps))
+	if len(all) > 0 {
+		c.log.Info("repairing the backend", "steps", len(all), "waiting", len(later))
 	}
+	c.tellWaiting(later, bgp.CauseBackend)
+	c.starts(p.r, steps)
 	c.resets.expect(steps, c.cfg.Now(), bgp.CauseBackend, "")
 	c.applyEach(ctx, steps)
 	return nil
@@ -100,7 +104,7 @@ func (c *Coordinator) difference(have *backend.Snapshot) ([]plan.Step, *planner)
 			setSource(&spec, c.cfg.Sources.Resolve(res.query), have.Peers[key])
 			wantPeers[key] = struct{}{}
 			p.queries[key] = res.query
-			p.peers = append(p.peers, plan.PeerPair{Old: have.Peers[key], New: &spec})
+			p.peers = append(p.peers, plan.PeerPair{Old: have.Peers[key], New: &spec, Forced: c.pacer.forced(key)})
 		}
 		return true
 	})
@@ -164,6 +168,7 @@ func (c *Coordinator) skip(steps []plan.Step, failed int, err error) []plan.Step
 		case i != failed && !ofFailed:
 			rest = append(rest, s)
 		case s.Peer.Address.IsValid():
+			c.pacer.free(s.Peer)
 			c.observe(s.Peer, c.cfg.Now(), func(st *bgp.PeerState) {
 				st.Down, st.DownDetail = bgp.DownBackend, reason(err)
 			})

@@ -45,7 +45,8 @@ func (x sourceIndex) remove(key bgp.PeerKey) {
 
 // sourcesChanged resolves the sources of a namespace's peers again and resets
 // those whose answer is another one. It changes no configuration: applied
-// follows the network, intended stays.
+// follows the network, intended stays. There is no pacing: the old address is
+// gone, and its sessions are dead already.
 func (c *Coordinator) sourcesChanged(ctx context.Context, namespace string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,6 +63,13 @@ func (c *Coordinator) sourcesChanged(ctx context.Context, namespace string) {
 			spec.Down, spec.DownDetail = bgp.DownNone, ""
 		}
 		setSource(&spec, c.cfg.Sources.Resolve(c.queries.byPeer[key]), old)
+		if c.pacer.waits(key) {
+			if len(bgp.DiffPeers(old, &spec)) > 0 {
+				c.pacer.hurry(key) // its session is dead: the way is to what is intended
+				c.wakeUp()
+			}
+			continue
+		}
 		pairs = append(pairs, plan.PeerPair{Old: old, New: &spec})
 		if spec.SourceWarning != "" && old.SourceWarning == "" {
 			warned++
@@ -71,7 +79,7 @@ func (c *Coordinator) sourcesChanged(ctx context.Context, namespace string) {
 		c.log.Warn("an interface got a second address: the peers keep their source, and their state says what to set",
 			"namespace", namespace, "peers", warned)
 	}
-	c.tellApplied(words(pairs))
+	c.tellApplied(c.words(pairs))
 	p := plan.Compute(nil, pairs, c.costs)
 	if len(p.Steps) == 0 {
 		return

@@ -103,10 +103,12 @@ func (r *renderer) agentNow(f *facts) *agentRec {
 		Commits: &gen.MooringAgent_Agent_Commits{Commit: make(map[uint64]*gen.MooringAgent_Agent_Commits_Commit, len(f.history))},
 	}
 	timeout, percent := guardDefaults(r.snap)
+	limit, settle := pacing(r.snap)
 	out.ResetControl = &gen.MooringAgent_Agent_ResetControl{State: &gen.MooringAgent_Agent_ResetControl_State{
-		GuardTimeout: secs(timeout), GuardPrefixPercent: &percent,
+		GuardTimeout: secs(timeout), GuardPrefixPercent: &percent, MaxConcurrent: &limit, SettleTimeout: secs(settle),
 	}}
 	if !f.past {
+		out.ResetControl.State.PendingResets = ygot.Uint32(uint32(f.waiting))
 		out.Backend = &gen.MooringAgent_Agent_Backend{State: &backendStateRec{Connected: &f.online, Drift: r.c.driftState(f.drift)}}
 	}
 	for i := range f.history {

@@ -58,6 +58,8 @@ type Step struct {
 	AddReset bool
 	// Leaves are the settings that change, with the old and new values.
 	Leaves []bgp.LeafChange
+	// Forced are the leaves of PeerPair.Forced.
+	Forced []string
 	// Text is for the peer's operator, where the peer is shut down (RFC 9003).
 	Text string
 }
@@ -196,7 +198,7 @@ func peerStep(pair PeerPair, causes map[bgp.InstanceKey][]bgp.LeafChange, costs 
 	}
 	step := Step{
 		Op: UpdatePeer, Instance: new.Key.InstanceKey(), Peer: new.Key, Old: old, New: new,
-		Leaves: bgp.DiffPeers(old, new),
+		Leaves: bgp.DiffPeers(old, new), Forced: pair.Forced,
 	}
 	for _, l := range step.Leaves {
 		step.Impact = max(step.Impact, costs.Impact(l.Leaf))
