@@ -63,6 +63,7 @@ func (s *Server) edit(ctx context.Context, exts *extensions, fn func(schema.Tx) 
 		}
 	}
 	fill(answer, impacts)
+	answer.Pacing = pacingOut(res.Pacing)
 	out, err := registered(answer)
 	return res, out, err
 }
@@ -83,6 +84,14 @@ func fill(answer *preview.Preview, impacts []commit.PeerImpact) {
 	for i := range impacts[:min(len(impacts), maxPreviewPeers)] {
 		answer.Peer = append(answer.Peer, impactOut(&impacts[i]))
 	}
+}
+
+// pacingOut is nil where nobody waits.
+func pacingOut(p commit.Pacing) *preview.Pacing {
+	if p.Waiting == 0 {
+		return nil
+	}
+	return &preview.Pacing{MaxConcurrent: uint32(p.MaxConcurrent), AtOnce: uint32(p.AtOnce), Waiting: uint32(p.Waiting)}
 }
 
 func impactOut(p *commit.PeerImpact) *preview.PeerImpact {

@@ -138,6 +138,25 @@ func TestRollback(t *testing.T) {
 	c.fails(`<rollback xmlns="`+bgpNS+`"/>`, "protocol missing-element path=/nc:rpc/mbgp:rollback element=commit-id")
 }
 
+// The preview says how many sessions have to wait for others.
+func TestPreviewTellsPacing(t *testing.T) {
+	_, c := ready(t)
+	c.ok(editDraft(peer("", "10.1.1.3", "<as>200</as>")+`<agent xmlns="urn:mooring:yang:agent"><reset-control><config><max-concurrent>1</max-concurrent></config></reset-control></agent>`), "<commit/>")
+	c.established()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if got := c.rpc("<get><filter>" + instance("<state><established-peers/></state>") + "</filter></get>"); strings.Contains(got, ">2<") {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("two sessions: %s", got)
+		}
+	}
+	c.ok(editDraft(peer("", peer2, "<as>201</as>")), editDraft(peer("", "10.1.1.3", "<as>201</as>")))
+	want := `<pacing xmlns="urn:mooring:yang:bgp"><max-concurrent>1</max-concurrent><at-once>1</at-once><waiting>1</waiting></pacing>`
+	if got := c.rpc(previewRPC); !strings.HasSuffix(got, "</peer>"+want) {
+		t.Errorf("got %s, want %s at the end", got, want)
+	}
+}
+
 // The same over SSH, as a client sees it.
 func TestModelOperationsOverSSH(t *testing.T) {
 	l := newRig(t, Limits{}).listen()

@@ -163,6 +163,8 @@ type Preview struct {
 	Untouched    uint32 `protobuf:"varint,5,opt,name=untouched,proto3" json:"untouched,omitempty"`
 	// Of all touched peers the session resets first, at most 5000.
 	Peer []*PeerImpact `protobuf:"bytes,6,rep,name=peer,proto3" json:"peer,omitempty"`
+	// How the resets are paced; absent where nobody waits.
+	Pacing *Pacing `protobuf:"bytes,10,opt,name=pacing,proto3" json:"pacing,omitempty"`
 	// In a CapabilityResponse: the extensions that the target serves, as
 	// "RPC: name" of gnmi_ext.proto, or "RPC: 999 mooring.gnmi.Preview".
 	SupportedExtension []string `protobuf:"bytes,15,rep,name=supported_extension,json=supportedExtension,proto3" json:"supported_extension,omitempty"`
@@ -263,11 +265,84 @@ func (x *Preview) GetPeer() []*PeerImpact {
 	return nil
 }
 
+func (x *Preview) GetPacing() *Pacing {
+	if x != nil {
+		return x.Pacing
+	}
+	return nil
+}
+
 func (x *Preview) GetSupportedExtension() []string {
 	if x != nil {
 		return x.SupportedExtension
 	}
 	return nil
+}
+
+// Pacing is how many established sessions go down when.
+type Pacing struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many may be down at once because they were reset, as configured in
+	// /agent/reset-control/config/max-concurrent.
+	MaxConcurrent uint32 `protobuf:"varint,1,opt,name=max_concurrent,json=maxConcurrent,proto3" json:"max_concurrent,omitempty"`
+	// Go down with the commit itself. Those that are deleted or disabled, or whose
+	// instance changes, come on top of max_concurrent.
+	AtOnce uint32 `protobuf:"varint,2,opt,name=at_once,json=atOnce,proto3" json:"at_once,omitempty"`
+	// Keep their sessions until it is their turn; state/pending-reset marks them.
+	Waiting       uint32 `protobuf:"varint,3,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pacing) Reset() {
+	*x = Pacing{}
+	mi := &file_preview_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pacing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pacing) ProtoMessage() {}
+
+func (x *Pacing) ProtoReflect() protoreflect.Message {
+	mi := &file_preview_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pacing.ProtoReflect.Descriptor instead.
+func (*Pacing) Descriptor() ([]byte, []int) {
+	return file_preview_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Pacing) GetMaxConcurrent() uint32 {
+	if x != nil {
+		return x.MaxConcurrent
+	}
+	return 0
+}
+
+func (x *Pacing) GetAtOnce() uint32 {
+	if x != nil {
+		return x.AtOnce
+	}
+	return 0
+}
+
+func (x *Pacing) GetWaiting() uint32 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
 }
 
 type PeerImpact struct {
@@ -294,7 +369,7 @@ type PeerImpact struct {
 
 func (x *PeerImpact) Reset() {
 	*x = PeerImpact{}
-	mi := &file_preview_proto_msgTypes[1]
+	mi := &file_preview_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -306,7 +381,7 @@ func (x *PeerImpact) String() string {
 func (*PeerImpact) ProtoMessage() {}
 
 func (x *PeerImpact) ProtoReflect() protoreflect.Message {
-	mi := &file_preview_proto_msgTypes[1]
+	mi := &file_preview_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -319,7 +394,7 @@ func (x *PeerImpact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PeerImpact.ProtoReflect.Descriptor instead.
 func (*PeerImpact) Descriptor() ([]byte, []int) {
-	return file_preview_proto_rawDescGZIP(), []int{1}
+	return file_preview_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *PeerImpact) GetInstance() string {
@@ -403,7 +478,7 @@ type LeafChange struct {
 
 func (x *LeafChange) Reset() {
 	*x = LeafChange{}
-	mi := &file_preview_proto_msgTypes[2]
+	mi := &file_preview_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -415,7 +490,7 @@ func (x *LeafChange) String() string {
 func (*LeafChange) ProtoMessage() {}
 
 func (x *LeafChange) ProtoReflect() protoreflect.Message {
-	mi := &file_preview_proto_msgTypes[2]
+	mi := &file_preview_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -428,7 +503,7 @@ func (x *LeafChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeafChange.ProtoReflect.Descriptor instead.
 func (*LeafChange) Descriptor() ([]byte, []int) {
-	return file_preview_proto_rawDescGZIP(), []int{2}
+	return file_preview_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *LeafChange) GetLeaf() string {
@@ -471,7 +546,7 @@ type Guard struct {
 
 func (x *Guard) Reset() {
 	*x = Guard{}
-	mi := &file_preview_proto_msgTypes[3]
+	mi := &file_preview_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -483,7 +558,7 @@ func (x *Guard) String() string {
 func (*Guard) ProtoMessage() {}
 
 func (x *Guard) ProtoReflect() protoreflect.Message {
-	mi := &file_preview_proto_msgTypes[3]
+	mi := &file_preview_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -496,7 +571,7 @@ func (x *Guard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guard.ProtoReflect.Descriptor instead.
 func (*Guard) Descriptor() ([]byte, []int) {
-	return file_preview_proto_rawDescGZIP(), []int{3}
+	return file_preview_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Guard) GetTimeoutSeconds() uint32 {
@@ -545,7 +620,7 @@ type Reset struct {
 
 func (x *Reset) Reset() {
 	*x = Reset{}
-	mi := &file_preview_proto_msgTypes[4]
+	mi := &file_preview_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -557,7 +632,7 @@ func (x *Reset) String() string {
 func (*Reset) ProtoMessage() {}
 
 func (x *Reset) ProtoReflect() protoreflect.Message {
-	mi := &file_preview_proto_msgTypes[4]
+	mi := &file_preview_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -570,7 +645,7 @@ func (x *Reset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reset.ProtoReflect.Descriptor instead.
 func (*Reset) Descriptor() ([]byte, []int) {
-	return file_preview_proto_rawDescGZIP(), []int{4}
+	return file_preview_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Reset) GetInstance() string {
@@ -640,7 +715,7 @@ var File_preview_proto protoreflect.FileDescriptor
 
 const file_preview_proto_rawDesc = "" +
 	"\n" +
-	"\rpreview.proto\x12\fmooring.gnmi\"\xf0\x02\n" +
+	"\rpreview.proto\x12\fmooring.gnmi\"\x9e\x03\n" +
 	"\aPreview\x12\x17\n" +
 	"\adry_run\x18\x01 \x01(\bR\x06dryRun\x12)\n" +
 	"\x05guard\x18\a \x01(\v2\x13.mooring.gnmi.GuardR\x05guard\x12\x1f\n" +
@@ -651,8 +726,14 @@ const file_preview_proto_rawDesc = "" +
 	"\x06resets\x18\x03 \x01(\rR\x06resets\x12#\n" +
 	"\rnext_sessions\x18\x04 \x01(\rR\fnextSessions\x12\x1c\n" +
 	"\tuntouched\x18\x05 \x01(\rR\tuntouched\x12,\n" +
-	"\x04peer\x18\x06 \x03(\v2\x18.mooring.gnmi.PeerImpactR\x04peer\x12/\n" +
-	"\x13supported_extension\x18\x0f \x03(\tR\x12supportedExtension\"\xe6\x02\n" +
+	"\x04peer\x18\x06 \x03(\v2\x18.mooring.gnmi.PeerImpactR\x04peer\x12,\n" +
+	"\x06pacing\x18\n" +
+	" \x01(\v2\x14.mooring.gnmi.PacingR\x06pacing\x12/\n" +
+	"\x13supported_extension\x18\x0f \x03(\tR\x12supportedExtension\"b\n" +
+	"\x06Pacing\x12%\n" +
+	"\x0emax_concurrent\x18\x01 \x01(\rR\rmaxConcurrent\x12\x17\n" +
+	"\aat_once\x18\x02 \x01(\rR\x06atOnce\x12\x18\n" +
+	"\awaiting\x18\x03 \x01(\rR\awaiting\"\xe6\x02\n" +
 	"\n" +
 	"PeerImpact\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12!\n" +
@@ -710,28 +791,30 @@ func file_preview_proto_rawDescGZIP() []byte {
 }
 
 var file_preview_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_preview_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_preview_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_preview_proto_goTypes = []any{
 	(Impact)(0),        // 0: mooring.gnmi.Impact
 	(ResetMode)(0),     // 1: mooring.gnmi.ResetMode
 	(*Preview)(nil),    // 2: mooring.gnmi.Preview
-	(*PeerImpact)(nil), // 3: mooring.gnmi.PeerImpact
-	(*LeafChange)(nil), // 4: mooring.gnmi.LeafChange
-	(*Guard)(nil),      // 5: mooring.gnmi.Guard
-	(*Reset)(nil),      // 6: mooring.gnmi.Reset
+	(*Pacing)(nil),     // 3: mooring.gnmi.Pacing
+	(*PeerImpact)(nil), // 4: mooring.gnmi.PeerImpact
+	(*LeafChange)(nil), // 5: mooring.gnmi.LeafChange
+	(*Guard)(nil),      // 6: mooring.gnmi.Guard
+	(*Reset)(nil),      // 7: mooring.gnmi.Reset
 }
 var file_preview_proto_depIdxs = []int32{
-	5, // 0: mooring.gnmi.Preview.guard:type_name -> mooring.gnmi.Guard
-	6, // 1: mooring.gnmi.Preview.reset:type_name -> mooring.gnmi.Reset
-	3, // 2: mooring.gnmi.Preview.peer:type_name -> mooring.gnmi.PeerImpact
-	0, // 3: mooring.gnmi.PeerImpact.impact:type_name -> mooring.gnmi.Impact
-	4, // 4: mooring.gnmi.PeerImpact.cause:type_name -> mooring.gnmi.LeafChange
-	1, // 5: mooring.gnmi.Reset.mode:type_name -> mooring.gnmi.ResetMode
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	6, // 0: mooring.gnmi.Preview.guard:type_name -> mooring.gnmi.Guard
+	7, // 1: mooring.gnmi.Preview.reset:type_name -> mooring.gnmi.Reset
+	4, // 2: mooring.gnmi.Preview.peer:type_name -> mooring.gnmi.PeerImpact
+	3, // 3: mooring.gnmi.Preview.pacing:type_name -> mooring.gnmi.Pacing
+	0, // 4: mooring.gnmi.PeerImpact.impact:type_name -> mooring.gnmi.Impact
+	5, // 5: mooring.gnmi.PeerImpact.cause:type_name -> mooring.gnmi.LeafChange
+	1, // 6: mooring.gnmi.Reset.mode:type_name -> mooring.gnmi.ResetMode
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_preview_proto_init() }
@@ -739,14 +822,14 @@ func file_preview_proto_init() {
 	if File_preview_proto != nil {
 		return
 	}
-	file_preview_proto_msgTypes[3].OneofWrappers = []any{}
+	file_preview_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_preview_proto_rawDesc), len(file_preview_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -30,8 +30,23 @@ func preview(c *call, _ input) (body, error) {
 				return err
 			}
 		}
-		return nil
+		o.b = o.b[:0]
+		o.pacing(res.Pacing)
+		_, err := w.Write(o.b)
+		return err
 	}, nil
+}
+
+// pacing writes how the resets are paced, where somebody waits.
+func (o *output) pacing(p commit.Pacing) {
+	if p.Waiting == 0 {
+		return
+	}
+	o.open("pacing")
+	o.leaf("max-concurrent", strconv.Itoa(p.MaxConcurrent))
+	o.leaf("at-once", strconv.Itoa(p.AtOnce))
+	o.leaf("waiting", strconv.Itoa(p.Waiting))
+	o.close("pacing")
 }
 
 // impact writes one peer. What goes down with the session is told only where
