@@ -164,6 +164,7 @@ func (c *Coordinator) release(ctx context.Context) time.Duration {
 	if c.pacer.pending() == 0 {
 		c.allReset()
 	}
+	c.wakeUp() // where a reset failed, or was not needed any more, there is room left
 	return c.pacer.left(c.cfg.Now())
 }
 
@@ -193,6 +194,11 @@ func (c *Coordinator) carryOn(ctx context.Context, running *datastore.Snapshot, 
 	c.tellApplied(c.words(p.peers))
 	c.starts(running, steps)
 	c.applyEach(ctx, steps)
+	for _, key := range keys {
+		if c.waits(key) { // it failed: what holds it down now is the failure
+			c.observe(key, c.cfg.Now(), func(st *bgp.PeerState) { st.PendingReset = false })
+		}
+	}
 }
 
 // allReset gives the peers of a guarded commit their time, which begins with

@@ -210,10 +210,16 @@ func TestPacing(t *testing.T) {
 		}
 	})
 	bubble(t, "a failed one is tried again", func(t *testing.T) {
-		p := newPaced(t, 2, 1, 30)
+		p := newPaced(t, 3, 1, 30)
 		p.mss(Options{}, 1000, p.peers...)
-		p.b.FailApply(func(plan.Step) error { return errors.New("not now") })
+		p.b.FailApply(func(s plan.Step) error {
+			if s.Peer != p.peers[1] {
+				return nil
+			}
+			return errors.New("not now")
+		})
 		p.up(p.peers[0])
+		p.shows(1, 0) // the third one does not wait for the second
 		if st := p.state(p.peers[1]); st.Down != bgp.DownBackend {
 			t.Errorf("state %+v", st)
 		}
