@@ -26,13 +26,13 @@ func (s *Server) rights(ctx context.Context) *nacm.Rights {
 
 // mayCall refuses what is an operation of the model in the clothes of an
 // extension.
-func (s *Server) mayCall(ctx context.Context, operation string) error {
-	if s.rights(ctx).Exec("mooring-bgp", operation) {
+func (s *Server) mayCall(ctx context.Context, module, operation string) error {
+	if s.rights(ctx).Exec(module, operation) {
 		return nil
 	}
 	return fault{
 		code: codes.PermissionDenied, op: "extension", tag: schema.AccessDenied.String(),
-		reason: "access denied: " + actor(ctx).User + " may not call " + operation + " of mooring-bgp",
+		reason: "access denied: " + actor(ctx).User + " may not call " + operation + " of " + module,
 	}.err()
 }
 

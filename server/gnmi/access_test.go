@@ -275,6 +275,25 @@ func TestAccessExec(t *testing.T) {
 	}
 }
 
+// What NETCONF has an operation for, an extension needs the right to call.
+func TestAccessConfirm(t *testing.T) {
+	r := newGuardedRig(t).example()
+	r.rules(`{"name":"x","module-name":"ietf-netconf","rpc-name":"cancel-commit","action":"deny"}`, rule("all", "/mooring-bgp:bgp", "*", "permit"))
+	op := r.as("operator")
+	described := []*gpb.Update{update(thePeer+"/config/description", jsonVal(`"x"`))}
+	op.set(&gpb.SetRequest{Update: described, Extension: commitExt(t, `id: "1" commit {}`)})
+	cancel := &gpb.SetRequest{Extension: commitExt(t, `id: "1" cancel {}`)}
+	_, err := op.client.Set(op.ctx(), cancel)
+	wantStatus(t, err, codes.PermissionDenied, "operator may not call cancel-commit of ietf-netconf")
+	if r.engine.Pending() == nil {
+		t.Fatal("the commit was cancelled")
+	}
+	op.set(&gpb.SetRequest{Extension: commitExt(t, `id: "1" confirm {}`)})
+	if r.engine.Pending() != nil {
+		t.Error("the commit was not confirmed")
+	}
+}
+
 // Rules keep their order over gNMI: that of the array, new ones last. A rule
 // with a path that does not exist is refused.
 func TestRulesOverGNMI(t *testing.T) {

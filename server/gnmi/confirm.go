@@ -105,6 +105,13 @@ func (s *Server) settle(ctx context.Context, exts *extensions, resp *gpb.SetResp
 			reason: "a Set that confirms, cancels or extends a commit carries no operations and asks for nothing else",
 		}.err()
 	}
+	operation := "commit" // that NETCONF has for it, as far as access control goes
+	if c.action == confirmCancel {
+		operation = "cancel-commit"
+	}
+	if err := s.mayCall(ctx, "ietf-netconf", operation); err != nil {
+		return nil, err
+	}
 	who := actor(ctx)
 	var err error
 	switch c.action {

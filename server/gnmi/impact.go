@@ -21,7 +21,7 @@ func (s *Server) edit(ctx context.Context, exts *extensions, fn func(schema.Tx) 
 	who, asked := actor(ctx), exts.preview
 	opt := commit.Options{Confirm: exts.confirm.begin(), Guard: guardOf(asked.GetGuard())}
 	if asked.GetRollbackTo() != "" {
-		if err := s.mayCall(ctx, "rollback"); err != nil {
+		if err := s.mayCall(ctx, "mooring-bgp", "rollback"); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -35,7 +35,7 @@ func (s *Server) edit(ctx context.Context, exts *extensions, fn func(schema.Tx) 
 		res, err := change(opt)
 		return res, nil, err
 	}
-	if err := s.mayCall(ctx, "preview"); err != nil {
+	if err := s.mayCall(ctx, "mooring-bgp", "preview"); err != nil {
 		return nil, nil, err
 	}
 	res, err := change(commit.Options{DryRun: true})

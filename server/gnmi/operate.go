@@ -90,7 +90,7 @@ var resetModes = map[preview.ResetMode]commit.ResetMode{
 // of them could not be; what fails after the first reset is told in the answer.
 // It returns when the backend was asked, not when the sessions are up again.
 func (s *Server) reset(ctx context.Context, asked *preview.Preview, resp *gpb.SetResponse) (*gpb.SetResponse, error) {
-	if err := s.mayCall(ctx, "reset-peer"); err != nil {
+	if err := s.mayCall(ctx, "mooring-bgp", "reset-peer"); err != nil {
 		return nil, err
 	}
 	answer := &preview.Preview{DryRun: asked.GetDryRun()}
