@@ -3,6 +3,7 @@ package netconf
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"mooring/server"
 )
@@ -135,6 +136,50 @@ func TestComment(t *testing.T) {
 	}
 	for _, text := range []string{"", "<a/>", strings.Repeat("x", 256)} {
 		c.fails("<commit>"+comment(text)+"</commit>", "protocol invalid-value path=/nc:rpc/nc:commit/mnc:comment")
+	}
+}
+
+// A guarded commit rolls itself back where its peers do not come back.
+func TestGuardedCommit(t *testing.T) {
+	r, c := ready(t)
+	ours := func(name, text string) string {
+		return "<" + name + ` xmlns="urn:mooring:yang:netconf">` + text + "</" + name + ">"
+	}
+	guard := ours("guard", "")
+	const at = "path=/nc:rpc/nc:commit"
+	for _, tt := range []struct{ params, want string }{
+		{ours("guard", "x"), "protocol invalid-value " + at + "/mnc:guard"},
+		{ours("guard-timeout", "1"), "protocol missing-element " + at + " element=guard"},
+		{guard + ours("guard-timeout", "0"), "protocol invalid-value " + at + "/mnc:guard-timeout"},
+		{guard + ours("guard-timeout", "3601"), "protocol invalid-value " + at + "/mnc:guard-timeout"},
+		{guard + ours("guard-prefix-percent", "101"), "protocol invalid-value " + at + "/mnc:guard-prefix-percent"},
+	} {
+		c.fails("<commit>"+tt.params+"</commit>", tt.want)
+	}
+	c.fails(editTarget("candidate", guard, peer("", peer2, "<as>201</as>")), "protocol bad-element path=/nc:rpc/nc:edit-config element=guard")
+
+	r.speaker.Hold() // no session comes back
+	c.ok(editDraft(peer("", peer2, "<as>201</as>")), "<commit>"+guard+ours("guard-timeout", "3600")+"</commit>")
+	if g := r.engine.Guarded(); g == nil || len(g.Peers) != 1 {
+		t.Fatalf("guarded: %+v", g)
+	}
+	c.fails(editTarget("running", "", peer("", peer2, "<as>202</as>")), inUse)
+	r.speaker.Release()
+	unguarded := func() {
+		t.Helper()
+		for end := time.Now().Add(patience); r.engine.Guarded() != nil; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the guard still waits")
+			}
+		}
+	}
+	unguarded()
+
+	r.speaker.Hold()
+	c.ok(editTarget("running", guard+ours("guard-timeout", "1"), peer("", peer2, "<as>202</as>")))
+	unguarded()
+	if got := c.getPeer("running", peer2); !strings.Contains(got, "<as>201</as>") {
+		t.Errorf("the edit was not rolled back: %s", got)
 	}
 }
 

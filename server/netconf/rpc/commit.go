@@ -12,7 +12,7 @@ import (
 // commit is RFC 6241 8.3.4.1, and 8.4 with the parameters of a confirmed
 // commit.
 var commitOperation = operation{
-	params: []spec{{name: "confirmed"}, {name: "confirm-timeout"}, {name: "persist"}, {name: "persist-id"}, withEtagParam, commentParam},
+	params: []spec{{name: "confirmed"}, {name: "confirm-timeout"}, {name: "persist"}, {name: "persist-id"}, withEtagParam, commentParam, guardParam, guardTimeoutParam, guardPercentParam},
 	run: func(c *call) (body, error) {
 		opt, err := c.commitOptions()
 		if err != nil {
@@ -39,6 +39,9 @@ func (c *call) commitOptions() (opt commit.Options, err error) {
 		return opt, err
 	}
 	if opt.Comment, err = c.comment(); err != nil {
+		return opt, err
+	}
+	if opt.Guard, err = c.guard(); err != nil {
 		return opt, err
 	}
 	if opt.ConfirmID, err = c.word("persist-id"); err != nil {

@@ -32,6 +32,7 @@ var editConfigOperation = operation{
 		{name: "url"},
 		withEtagParam,
 		commentParam,
+		guardParam, guardTimeoutParam, guardPercentParam,
 	},
 	run: func(c *call) (body, error) {
 		target, err := c.place("target", running, candidate)
@@ -45,6 +46,10 @@ var editConfigOperation = operation{
 		tell, err := c.withEtag()
 		if err != nil {
 			return nil, err
+		}
+		if e.guard != nil && target.place != running {
+			e := protocolError(schema.BadElement, "guard is for an edit of running: give it to the commit of the candidate")
+			return nil, e.element(guardParam.name).at(c.here())
 		}
 		carryOut := e.running
 		if target.place == candidate {
@@ -72,6 +77,7 @@ type edit struct {
 	test    string // empty where not given
 	goOn    bool   // continue-on-error
 	comment string
+	guard   *commit.Guard  // nil: none
 	skip    map[int]bool   // with goOn: the records that failed, by their place in the content
 	faults  faults         // of those
 	result  *commit.Result // of an edit of running
@@ -103,6 +109,9 @@ func (c *call) newEdit() (*edit, error) {
 	if e.comment, err = c.comment(); err != nil {
 		return nil, err
 	}
+	if e.guard, err = c.guard(); err != nil {
+		return nil, err
+	}
 	e.content, err = c.editContent()
 	return e, err
 }
@@ -127,7 +136,7 @@ func (c *call) editContent() (source, error) {
 // running edits running in one commit; test-only stops where the backend has
 // said that it could.
 func (e *edit) running() error {
-	res, err := e.srv.engine.Edit(e.ctx, e.sess.actor(), commit.Options{DryRun: e.test == testOnly, Comment: e.comment}, e.apply)
+	res, err := e.srv.engine.Edit(e.ctx, e.sess.actor(), commit.Options{DryRun: e.test == testOnly, Comment: e.comment, Guard: e.guard}, e.apply)
 	e.result = res
 	return err
 }
