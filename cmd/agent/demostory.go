@@ -22,12 +22,13 @@ type story struct {
 	out     io.Writer
 	leaves  map[string]string // below the peer
 	ups     int               // established-transitions told
+	told    int               // sessions told
 	reset   string            // time of the last reset told
 	changed time.Time         // when demo --once changed the source
 	// socket reads the leaves of the live connection. They come in a
 	// notification of their own, so that what was told last may be older.
 	socket func() (map[string]string, error)
-	onUp   func(n int, source string) (done bool, err error)
+	onUp   func(n int, source string) (done bool, err error) // at the nth session
 }
 
 // tell takes a notification.
@@ -37,6 +38,10 @@ func (s *story) tell(n *gpb.Notification) (done bool, err error) {
 	}
 	for _, p := range n.GetDelete() {
 		gone := leafOf(n.GetPrefix(), p)
+		if gone == "" && len(s.leaves) > 0 {
+			fmt.Fprintf(s.out, "%s  GONE   the peer was deleted\n", clock(time.Unix(0, n.GetTimestamp())))
+			s.ups, s.reset = 0, "" // a peer that comes after it counts anew
+		}
 		for leaf := range s.leaves {
 			if gone == "" || leaf == gone || strings.HasPrefix(leaf, gone+"/") {
 				delete(s.leaves, leaf)
@@ -80,13 +85,14 @@ func (s *story) tellUp() (bool, error) {
 		return false, err // gone again: its return will be told
 	}
 	s.ups = ups
+	s.told++
 	at := parseTime(s.leaves["state/last-established"])
 	line := fmt.Sprintf("%s  UP     established from %s to %s", clock(at), source, socket["transport/state/remote-address"])
 	if s.reset != "" {
 		line += fmt.Sprintf(", %v after the reset", at.Sub(parseTime(s.reset)).Round(time.Millisecond))
 	}
 	fmt.Fprintln(s.out, line)
-	return s.onUp(ups, source)
+	return s.onUp(s.told, source)
 }
 
 // verdict is that of demo --once: back from the new source, by one reset, and
