@@ -3,7 +3,6 @@ package schema
 import (
 	"reflect"
 	"strings"
-	"sync"
 )
 
 // JSONOptions choose form and extent of AppendJSON.
@@ -167,10 +166,13 @@ func (e *jsonEncoder) records(n *Node, key Key, depth int, top bool) {
 			e.entry(n, recordOf(e.view, r.key, r.rec, e.content), depth, top)
 			return true
 		},
-		func(v View, chunk []listRecord) *jsonEncoder {
+		func(v View, chunk []listRecord, used *jsonEncoder) *jsonEncoder {
 			part := blank
 			part.view = v
-			part.dst = append(*jsonParts.Get().(*[]byte), '[')
+			if used != nil {
+				part.dst = used.dst[:0]
+			}
+			part.dst = append(part.dst, '[')
 			for _, r := range chunk {
 				part.entry(n, recordOf(v, r.key, r.rec, part.content), depth, top)
 			}
@@ -182,14 +184,9 @@ func (e *jsonEncoder) records(n *Node, key Key, depth int, top bool) {
 				e.dst = append(e.dst, part.dst[1:]...)
 				e.leaves += part.leaves
 			}
-			buf := part.dst[:0]
-			jsonParts.Put(&buf)
 			return true
 		})
 }
-
-// jsonParts are buffers of encoders that write a part of a list.
-var jsonParts = sync.Pool{New: func() any { return new([]byte) }}
 
 func (e *jsonEncoder) innerList(n *Node, at place, depth int, qualify bool) {
 	start := len(e.dst)

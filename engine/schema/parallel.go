@@ -28,8 +28,9 @@ type listRecord struct {
 // if they are few or have records below them, which may be many. Otherwise it
 // has write called for each chunk of them, by several goroutines, each with a
 // View of its own, and hands the results to join in order. What waits to be
-// joined is bounded. It ends early when a function returns false.
-func scanChunks[T any](v View, n *Node, prefix Key, serial func(listRecord) bool, write func(View, []listRecord) T, join func(T) bool) {
+// joined is bounded, and write gets back what was joined, the zero T at first,
+// to use its memory again. It ends early when a function returns false.
+func scanChunks[T any](v View, n *Node, prefix Key, serial func(listRecord) bool, write func(View, []listRecord, T) T, join func(T) bool) {
 	workers := runtime.GOMAXPROCS(0)
 	forker, ok := v.(Forker)
 	if !ok || workers < 2 || len(n.below) > 0 || forker.Fork() == nil {
@@ -72,7 +73,7 @@ func scanChunks[T any](v View, n *Node, prefix Key, serial func(listRecord) bool
 // pieces is work in progress: a ring of pieces that are filled, written by a
 // worker and joined in this order.
 type pieces[T any] struct {
-	write func(View, []listRecord) T
+	write func(View, []listRecord, T) T
 	join  func(T) bool
 	free  chan View // of the workers that have nothing to do
 	ring  []piece[T]
@@ -84,6 +85,7 @@ type pieces[T any] struct {
 type piece[T any] struct {
 	chunk []listRecord
 	done  chan T
+	used  T // what was joined
 }
 
 func (p *pieces[T]) open(f Forker, workers int) {
@@ -93,7 +95,7 @@ func (p *pieces[T]) open(f Forker, workers int) {
 	}
 	p.ring = make([]piece[T], 2*workers)
 	for i := range p.ring {
-		p.ring[i] = piece[T]{make([]listRecord, 0, chunkSize), make(chan T, 1)}
+		p.ring[i] = piece[T]{chunk: make([]listRecord, 0, chunkSize), done: make(chan T, 1)}
 	}
 }
 
@@ -115,7 +117,7 @@ func (p *pieces[T]) start(at *piece[T]) {
 	p.filled++
 	v := <-p.free
 	go func() {
-		out := p.write(v, at.chunk)
+		out := p.write(v, at.chunk, at.used)
 		p.free <- v
 		at.done <- out
 	}()
@@ -123,9 +125,10 @@ func (p *pieces[T]) start(at *piece[T]) {
 
 // joinNext waits for the oldest piece.
 func (p *pieces[T]) joinNext() {
-	out := <-p.ring[p.joined%len(p.ring)].done
+	at := &p.ring[p.joined%len(p.ring)]
+	at.used = <-at.done
 	p.joined++
-	p.stopped = p.stopped || !p.join(out)
+	p.stopped = p.stopped || !p.join(at.used)
 }
 
 // finish starts the last piece, nil for none, and waits for all.

@@ -3,7 +3,6 @@ package schema
 import (
 	"io"
 	"reflect"
-	"sync"
 
 	"mooring/internal/xmltok"
 )
@@ -213,9 +212,9 @@ func (e *xmlEncoder) records(n *Node, parent Key, sel selection) {
 			e.recordDone()
 			return e.err == nil
 		},
-		func(v View, chunk []listRecord) []byte {
+		func(v View, chunk []listRecord, used []byte) []byte {
 			part := blank
-			part.view, part.buf = v, *xmlParts.Get().(*[]byte)
+			part.view, part.buf = v, used[:0]
 			for _, r := range chunk {
 				part.entry(n, recordOf(v, r.key, r.rec, e.content), sel)
 			}
@@ -223,15 +222,10 @@ func (e *xmlEncoder) records(n *Node, parent Key, sel selection) {
 		},
 		func(part []byte) bool {
 			e.buf = append(e.buf, part...)
-			part = part[:0]
-			xmlParts.Put(&part)
 			e.recordDone()
 			return e.err == nil
 		})
 }
-
-// xmlParts are buffers of encoders that write a part of a list.
-var xmlParts = sync.Pool{New: func() any { return new([]byte) }}
 
 // recordDone flushes a full buffer.
 func (e *xmlEncoder) recordDone() {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -171,8 +172,15 @@ func benchPeers(n int) string {
 func TestReplyIsStreamed(t *testing.T) {
 	r := newRig(t, Limits{})
 	c := r.open()
-	c.ok(edit(vpn1 + benchPeers(20_000)))
+	c.ok(edit(vpn1 + benchPeers(10_000)))
 	var before, after runtime.MemStats
+	// What the edit set off in the engine allocates too.
+	for settled := false; !settled; {
+		runtime.ReadMemStats(&before)
+		time.Sleep(100 * time.Millisecond)
+		runtime.ReadMemStats(&after)
+		settled = after.TotalAlloc-before.TotalAlloc < 16<<10
+	}
 	st := &script{}
 	se, err := r.srv.open(identity("admin"), st, overSSH)
 	if err != nil {
@@ -188,7 +196,7 @@ func TestReplyIsStreamed(t *testing.T) {
 	}
 	runtime.ReadMemStats(&after)
 	r.srv.registry.remove(se)
-	if got := after.TotalAlloc - before.TotalAlloc; out.bytes < 4_000_000 || got > uint64(out.bytes)/4 {
+	if got := after.TotalAlloc - before.TotalAlloc; out.bytes < 2_000_000 || got > uint64(out.bytes)/4 {
 		t.Errorf("a reply of %d bytes allocated %d", out.bytes, got)
 	}
 	if out.largest > 64<<10+64 {
