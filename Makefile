@@ -26,6 +26,7 @@ help: ## show this
 
 .PHONY: build
 build: ## bin/agent
+	@[ -e bin/agent ] || echo 'the first build takes some minutes'
 	$(GO) build -trimpath -ldflags '-X main.release=$(VERSION)' -o bin/agent ./cmd/agent
 
 .PHONY: run
@@ -66,8 +67,8 @@ yang: ## does yanglint accept the modules without a word?
 	  echo 'yanglint is missing (Debian package libyang2-tools): the YANG modules were not checked'; \
 	  [ "$${CI:-}" != true ]; exit; \
 	fi; \
-	for m in yang/*.yang; do \
-	  said=$$(yanglint -p yang "$$m" 2>&1) && [ -z "$$said" ] || { echo "yanglint $$m: $$said" >&2; exit 1; }; \
+	for m in yang/*.yang yang/ietf/*.yang; do \
+	  said=$$(yanglint -p yang -p yang/ietf "$$m" 2>&1) && [ -z "$$said" ] || { echo "yanglint $$m: $$said" >&2; exit 1; }; \
 	done
 
 .PHONY: unit
