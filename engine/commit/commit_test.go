@@ -837,6 +837,29 @@ func TestSubscription(t *testing.T) {
 	}
 }
 
+// A reader that comes late still learns which commit it was, though the session
+// has ended since.
+func TestMergedChangeTellsItsCommit(t *testing.T) {
+	r := newRig(t)
+	sub := r.c.Subscribe()
+	defer sub.Close()
+	res := r.mustEdit(example)
+	r.eventually("established", func() bool { return r.c.established(thePeer) })
+	r.b.Hold()
+	if err := r.b.EndByRemote(thePeer, &bgp.Notification{Code: 6, Subcode: 4}); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("ended", func() bool { return !r.c.established(thePeer) })
+	changes, err := sub.Next(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(changes, func(c Change) bool { return c.Key == peerRecordKey(thePeer) })
+	if i < 0 || changes[i].Duplicates == 0 || changes[i].New.CommitID != res.CommitID {
+		t.Fatalf("no merged change of commit %s of the peer in %d changes", res.CommitID, len(changes))
+	}
+}
+
 // An external speaker that is away at boot gets everything when it comes.
 func TestBootWithoutTheSpeaker(t *testing.T) {
 	dir, net := t.TempDir(), newNetwork()

@@ -33,6 +33,15 @@ type Entry struct {
 	may   schema.Access   // what of the record the reader may read
 }
 
+// After implements operstate.Follower: an event that follows on a commit before
+// it was read does not hide which commit it was.
+func (e Entry) After(earlier Entry) Entry {
+	if e.CommitID == "" {
+		e.CommitID, e.ConfirmID = earlier.CommitID, earlier.ConfirmID
+	}
+	return e
+}
+
 // Readable returns what of some changes may be read, where of tells the access
 // to a record.
 func Readable(changes []Change, of func(schema.Key) schema.Access) []Change {

@@ -115,6 +115,13 @@ func (s *Subscription[K, V]) add(changes []Change[K, V]) {
 	}
 }
 
+// Follower is a value that keeps something of the one before it where two
+// changes are merged into one.
+type Follower[V any] interface {
+	// After returns the value as it follows on an earlier one.
+	After(earlier V) V
+}
+
 // merge needs the lock.
 func (s *Subscription[K, V]) merge(changes []Change[K, V]) {
 	for i := range changes {
@@ -130,7 +137,11 @@ func (s *Subscription[K, V]) merge(changes []Change[K, V]) {
 			first := *p.change
 			p.change, p.own = &first, true
 		}
-		p.change.New = c.New
+		if f, ok := any(c.New).(Follower[V]); ok {
+			p.change.New = f.After(p.change.New)
+		} else {
+			p.change.New = c.New
+		}
 		p.change.Duplicates += 1 + c.Duplicates
 	}
 }

@@ -59,7 +59,7 @@ func TestCallHomeStrategy(t *testing.T) {
 		{
 			"periodic: every hour, the session ends between",
 			CallHome{Endpoints: two, Period: time.Hour},
-			slices.Repeat([]time.Duration{time.Minute}, 100), 4 * time.Hour,
+			slices.Repeat([]time.Duration{time.Minute}, 100), 239 * time.Minute,
 			"0s a, 1h0m0s a, 2h0m0s a, 3h0m0s a",
 		},
 		{
