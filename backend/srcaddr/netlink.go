@@ -3,13 +3,14 @@ package srcaddr
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"mooring/internal/netspace"
 )
 
 const (
@@ -114,24 +115,7 @@ func inNamespace(ns netns.NsHandle, open func() error) error {
 	if !ns.IsOpen() {
 		return open()
 	}
-	return onOwnThread(open)
-}
-
-// onOwnThread calls f on a thread that runs nothing else and then ends. The
-// main thread cannot end (it would stay where f left it, and /proc/self with
-// it), so it is held while another thread is found.
-func onOwnThread(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		if unix.Gettid() == unix.Getpid() {
-			defer runtime.UnlockOSThread()
-			done <- onOwnThread(f)
-			return
-		}
-		done <- f() // never unlocked: the thread ends with the goroutine
-	}()
-	return <-done
+	return netspace.OnOwnThread(open)
 }
 
 // netlinkConn is a conn on a namespace. Its handle and socket keep the

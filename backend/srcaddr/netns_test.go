@@ -14,6 +14,8 @@ import (
 
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"mooring/internal/netspace"
 )
 
 // patience is how long a test waits for the kernel and the debounce.
@@ -241,7 +243,7 @@ func TestLiveLoopback(t *testing.T) {
 // bound to the address.
 func (l *live) bind(addr, zone string) error {
 	l.t.Helper()
-	return onOwnThread(func() error {
+	return netspace.OnOwnThread(func() error {
 		ns, err := netns.GetFromName(l.ns)
 		if err != nil {
 			return err
@@ -355,7 +357,7 @@ func TestLiveThreadsStayAtHome(t *testing.T) {
 	// A thread that is left behind by a call that has no way back must be gone.
 	foreign := errors.New("left in the namespace")
 	for range 50 {
-		err := onOwnThread(func() error {
+		err := netspace.OnOwnThread(func() error {
 			if unix.Gettid() == unix.Getpid() {
 				t.Error("runs on the main thread, which cannot end")
 			}

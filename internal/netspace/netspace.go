@@ -40,7 +40,7 @@ func In(name string, f func(ID) error) error {
 	if err := unix.Fstat(int(ns), &st); err != nil {
 		return fmt.Errorf("stat network namespace %q: %w", name, err)
 	}
-	return onOwnThread(func() error {
+	return OnOwnThread(func() error {
 		if err := unix.Setns(int(ns), unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("enter network namespace %q: %w", name, err)
 		}
@@ -48,15 +48,16 @@ func In(name string, f func(ID) error) error {
 	})
 }
 
-// onOwnThread calls f on a thread that runs nothing else and then ends. The
-// main thread cannot end, so it is held while another is found.
-func onOwnThread(f func() error) error {
+// OnOwnThread calls f on a thread that runs nothing else and then ends. The
+// main thread cannot end (it would stay where f left it, and /proc/self with
+// it), so it is held while another thread is found.
+func OnOwnThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
 		if unix.Gettid() == unix.Getpid() {
 			defer runtime.UnlockOSThread()
-			done <- onOwnThread(f)
+			done <- OnOwnThread(f)
 			return
 		}
 		done <- f() // never unlocked: the thread ends with the goroutine

@@ -60,7 +60,7 @@ var places = map[string]place{
 	"backend/fake":        {may: []string{"backend", "backend/transport", "bgp", "engine/plan"}, tests: []string{"backend/backendtest"}},
 	"backend/frr":         {may: []string{"backend", "bgp", "engine/plan"}, tests: []string{"backend/backendtest", "tests/netlab", "tests/remotes"}},
 	"backend/gobgp":       {may: []string{"backend", "backend/transport", "bgp", "engine/plan"}, tests: []string{"backend/backendtest", "tests/netlab", "tests/remotes"}},
-	"backend/srcaddr":     {may: []string{"bgp"}},
+	"backend/srcaddr":     {may: []string{"bgp", "internal/netspace"}},
 	"backend/transport":   {may: []string{"bgp", "internal/netspace"}, tests: []string{"tests/netlab"}},
 
 	"bgp": {},
