@@ -246,7 +246,11 @@ func BenchmarkFanOut(b *testing.B) {
 						if err != nil {
 							return
 						}
-						if at := resp.GetUpdate().GetPrefix().GetElem(); len(at) > 0 && at[len(at)-1].GetName() == "peer" { // the agent tells its revision too
+						// The sessions of the load and the agent's revision are told too.
+						if slices.ContainsFunc(resp.GetUpdate().GetUpdate(), func(u *gpb.Update) bool {
+							at := u.GetPath().GetElem()
+							return len(at) == 2 && at[1].GetName() == "description"
+						}) {
 							told[i] <- time.Now()
 						}
 					}
