@@ -1,6 +1,7 @@
 package operstate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -12,7 +13,7 @@ var ErrClosed = errors.New("subscription is closed")
 
 // Change is one value before and after. Whoever receives a Change must not
 // change what it leads to: others hold the same.
-type Change[K comparable, V any] struct {
+type Change[K cmp.Ordered, V any] struct {
 	Key      K
 	Old, New V
 	// Duplicates counts the changes that were merged into this one because
@@ -24,7 +25,7 @@ type Change[K comparable, V any] struct {
 // reader and holds at most one change a key and subscription, so a slow or
 // dead reader costs bounded memory and nobody else's time. The zero Feed is
 // ready.
-type Feed[K comparable, V any] struct {
+type Feed[K cmp.Ordered, V any] struct {
 	mu   sync.Mutex // guards subs, and keeps one order of changes for all
 	subs []*Subscription[K, V]
 }
@@ -35,21 +36,21 @@ type Feed[K comparable, V any] struct {
 // What waits for the reader is one of two things. A reader that keeps up finds
 // the slice that was published, the same for all of them. A second Publish
 // before the reader came moves the changes into merged, where they coalesce.
-type Subscription[K comparable, V any] struct {
+type Subscription[K cmp.Ordered, V any] struct {
 	feed *Feed[K, V]
 	wake chan struct{} // has room for one signal; Publish never waits
 	done chan struct{} // closed by Close
 
 	mu     sync.Mutex // guards what follows
 	closed bool
-	batch  []Change[K, V]  // shared with others; nil if merged is in use
-	merged []pending[K, V] // in the order in which the keys first came
-	index  map[K]int       // key to its place in merged
+	batch  []Change[K, V] // shared with others; nil if merged is in use
+	merged []pending[K, V]
+	index  map[K]int // key to its place in merged
 }
 
 // pending is a change that waits. It leads into a published slice until a
 // second change of its key makes one that is this subscription's own.
-type pending[K comparable, V any] struct {
+type pending[K cmp.Ordered, V any] struct {
 	change *Change[K, V]
 	own    bool
 }
@@ -146,9 +147,10 @@ func (s *Subscription[K, V]) merge(changes []Change[K, V]) {
 	}
 }
 
-// Next waits until something has changed and returns all that waits, in the
-// order in which the keys first changed. It ends with the error of ctx, or
-// with ErrClosed after Close. The caller must not change the slice.
+// Next waits until something has changed and returns all that waits: one call
+// of Publish as it was, or the changes of several in the order of their keys.
+// It ends with the error of ctx, or with ErrClosed after Close. The caller must
+// not change the slice.
 func (s *Subscription[K, V]) Next(ctx context.Context) ([]Change[K, V], error) {
 	for {
 		changes, err := s.take()
@@ -177,6 +179,7 @@ func (s *Subscription[K, V]) take() ([]Change[K, V], error) {
 		for i, p := range s.merged {
 			changes[i] = *p.change
 		}
+		slices.SortFunc(changes, func(a, b Change[K, V]) int { return cmp.Compare(a.Key, b.Key) })
 	}
 	s.batch, s.merged, s.index = nil, nil, nil
 	return changes, nil

@@ -40,8 +40,8 @@ func TestFeedCoalescesForASlowReader(t *testing.T) {
 			[]change{{Key: "b", New: 1}, {Key: "a", New: 2}, {Key: "c", Old: 3}},
 		},
 		{
-			"first old, last new, counted, at the place of the first",
-			[][]change{{{Key: "a", Old: 1, New: 2}, {Key: "b", New: 9}}, {{Key: "a", Old: 2, New: 3}}, {{Key: "a", Old: 3, New: 4}}},
+			"first old, last new, counted, in the order of the keys",
+			[][]change{{{Key: "b", New: 9}}, {{Key: "a", Old: 1, New: 2}}, {{Key: "a", Old: 2, New: 3}}, {{Key: "a", Old: 3, New: 4}}},
 			[]change{{Key: "a", Old: 1, New: 4, Duplicates: 2}, {Key: "b", New: 9}},
 		},
 		{

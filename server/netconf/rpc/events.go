@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"mooring/engine/commit"
@@ -98,10 +97,8 @@ func sessionLeaves(user string, session uint32, host string) []xmltree.Element {
 const maxEdits = 1000
 
 // editsOf lists what a commit changed: a record that is new or gone is one
-// edit, with all below it; of others each leaf is one. They have the order of
-// the records, which a feed that has merged changes has not.
+// edit, with all below it; of others each leaf is one.
 func editsOf(changes []*commit.Change) []xmltree.Element {
-	slices.SortFunc(changes, func(a, b *commit.Change) int { return strings.Compare(string(a.Key), string(b.Key)) })
 	whole := map[schema.Key]bool{} // records that are new or gone
 	for _, c := range changes {
 		if c.Old.Config == nil || c.New.Config == nil {
