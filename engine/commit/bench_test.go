@@ -44,7 +44,7 @@ func BenchmarkCommitOneLeaf(b *testing.B) {
 // does for each of them.
 func BenchmarkState(b *testing.B) {
 	c := loaded(b, 100_000)
-	v, k := c.View(), peerRecordKey(peerOf(vpn1, "10.1.0.1"))
+	v, k := c.View(), schema.PeerKey(peerOf(vpn1, "10.1.0.1"))
 	b.ReportAllocs()
 	for b.Loop() {
 		if v.State(k) == nil {

@@ -132,7 +132,7 @@ func (p *planner) instance(key bgp.InstanceKey, peers []schema.Key) []schema.Key
 	if old == nil || new == nil || !concernsPeers(old, new, p.c.costs) {
 		return peers // the peers of a new or deleted instance are dirty themselves
 	}
-	p.r.Scan(instanceRecordKey(key)+below, func(k schema.Key, _ ygot.GoStruct) bool {
+	p.r.Scan(schema.BGPVPNInstanceKey(key)+below, func(k schema.Key, _ ygot.GoStruct) bool {
 		if k.Kind().Letter == schema.KindPeer {
 			peers = append(peers, k)
 		}
@@ -152,10 +152,10 @@ func (p *planner) instanceSpec(key bgp.InstanceKey) *bgp.InstanceSpec {
 		return s
 	}
 	var s *bgp.InstanceSpec
-	in, _ := p.r.Get(instanceKey(key.Instance)).(*instanceRec)
-	bv, _ := p.r.Get(instanceRecordKey(key)).(*bgpVPNRec)
+	in, _ := p.r.Get(schema.BGPInstanceKey(key.Instance)).(*instanceRec)
+	bv, _ := p.r.Get(schema.BGPVPNInstanceKey(key)).(*bgpVPNRec)
 	if in != nil && bv != nil {
-		vpn, _ := p.r.Get(vpnKey(key.VPN)).(*vpnRec)
+		vpn, _ := p.r.Get(schema.VPNInstanceKey(key.VPN)).(*vpnRec)
 		s = instanceSpec(key, in, bv, vpn, p.c.cfg.RouterID)
 	}
 	p.instances[key] = s
@@ -168,14 +168,14 @@ func (p *planner) resolve(k schema.Key, withOrigins bool) (resolved, bool) {
 	if rec == nil {
 		return resolved{}, false
 	}
-	key := peerKeyOf(k)
+	key := k.PeerKey()
 	in := p.instanceSpec(key.InstanceKey())
 	if in == nil {
 		return resolved{}, false
 	}
 	var group *groupRec
 	if c := rec.GetConfig(); c != nil && c.PeerGroup != nil {
-		group, _ = p.r.Get(groupKey(key.InstanceKey(), *c.PeerGroup)).(*groupRec)
+		group, _ = p.r.Get(schema.PeerGroupKey(key.InstanceKey(), *c.PeerGroup)).(*groupRec)
 	}
 	return peerSpec(key, in, rec, group, withOrigins), true
 }
@@ -183,7 +183,7 @@ func (p *planner) resolve(k schema.Key, withOrigins bool) (resolved, bool) {
 // peer pairs the old and new specification of a peer and refuses what cannot
 // be meant.
 func (p *planner) peer(k schema.Key, forced []string) {
-	key := peerKeyOf(k)
+	key := k.PeerKey()
 	old := p.c.oper.Get(key).Applied
 	res, ok := p.resolve(k, false)
 	if !ok {
@@ -250,7 +250,7 @@ func (p *planner) forced(touched []datastore.Touched) map[schema.Key][]string {
 		if t.Leaf.Impact != bgp.ImpactReset || (tag != schema.KindPeer && tag != schema.KindPeerGroup) {
 			continue
 		}
-		in, _ := p.r.Get(instanceKey(t.Key.Values()[0])).(*instanceRec)
+		in, _ := p.r.Get(schema.BGPInstanceKey(t.Key.Values()[0])).(*instanceRec)
 		if c := in.GetConfig(); c == nil || c.ResetPolicy != policyAlways {
 			continue
 		}

@@ -175,23 +175,23 @@ func peerOf(in bgp.InstanceKey, addr string) bgp.PeerKey {
 var thePeer = peerOf(vpn1, "10.1.1.2")
 
 func instanceAt(tx schema.Tx, name string) *instanceRec {
-	return tx.Mutable(instanceKey(name)).(*instanceRec)
+	return tx.Mutable(schema.BGPInstanceKey(name)).(*instanceRec)
 }
 
 func vpnAt(tx schema.Tx, k bgp.InstanceKey) *bgpVPNRec {
-	return tx.Mutable(instanceRecordKey(k)).(*bgpVPNRec)
+	return tx.Mutable(schema.BGPVPNInstanceKey(k)).(*bgpVPNRec)
 }
 
-func peerAt(tx schema.Tx, k bgp.PeerKey) *peerRec { return tx.Mutable(peerRecordKey(k)).(*peerRec) }
+func peerAt(tx schema.Tx, k bgp.PeerKey) *peerRec { return tx.Mutable(schema.PeerKey(k)).(*peerRec) }
 
 func groupAt(tx schema.Tx, k bgp.InstanceKey, name string) *groupRec {
-	return tx.Mutable(groupKey(k, name)).(*groupRec)
+	return tx.Mutable(schema.PeerGroupKey(k, name)).(*groupRec)
 }
 
 // example is the command's own: BGP 100, vpn1 with RD 100:1, peer 10.1.1.2 of
 // AS 200 from LoopBack1.
 func example(tx schema.Tx) {
-	v := tx.Mutable(vpnKey("vpn1")).(*vpnRec)
+	v := tx.Mutable(schema.VPNInstanceKey("vpn1")).(*vpnRec)
 	v.GetOrCreateIpv4Family().GetOrCreateConfig().RouteDistinguisher = ygot.String("100:1")
 	instanceAt(tx, "default").GetOrCreateConfig().As = ygot.Uint32(100)
 	vpnAt(tx, vpn1)
@@ -475,7 +475,7 @@ func TestClientGoneBeforeCommit(t *testing.T) {
 		cancel()
 		return nil
 	})
-	if !errors.Is(err, context.Canceled) || r.c.Store().Running().Get(peerRecordKey(thePeer)) != nil {
+	if !errors.Is(err, context.Canceled) || r.c.Store().Running().Get(schema.PeerKey(thePeer)) != nil {
 		t.Errorf("err %v", err)
 	}
 }
@@ -504,7 +504,7 @@ func TestResetPolicyAlways(t *testing.T) {
 	})
 	r.eventually("up", func() bool { return r.state(thePeer).Session == bgp.StateEstablished })
 	n := schema.KindOf(schema.KindPeer).Node.Child("transport").Child("connect-interface").Child("config").Child("interface")
-	res := r.mustEdit(func(tx schema.Tx) { tx.Touch(peerRecordKey(thePeer), n) })
+	res := r.mustEdit(func(tx schema.Tx) { tx.Touch(schema.PeerKey(thePeer), n) })
 	if res.Plan.Resets() != 1 || len(r.b.Ceases(thePeer)) != 1 {
 		t.Errorf("%+v, ceases %v", res, r.b.Ceases(thePeer))
 	}
@@ -514,7 +514,7 @@ func TestResetPolicyAlways(t *testing.T) {
 	r.mustEdit(func(tx schema.Tx) {
 		instanceAt(tx, "default").Config.ResetPolicy = gen.MooringBgp_Bgp_Instances_Instance_Config_ResetPolicy_minimal
 	})
-	r.mustEdit(func(tx schema.Tx) { tx.Touch(peerRecordKey(thePeer), n) })
+	r.mustEdit(func(tx schema.Tx) { tx.Touch(schema.PeerKey(thePeer), n) })
 	if len(r.b.Ceases(thePeer)) != 1 {
 		t.Errorf("minimal: ceases %v", r.b.Ceases(thePeer))
 	}
@@ -580,8 +580,8 @@ func TestBlame(t *testing.T) {
 		{&backend.Error{Instance: vpn1, Leaf: "config/listen-port"}, "/bgp/instances/instance[name=default]/vpn-instances/vpn-instance[name=vpn1]/config/listen-port"},
 		{&backend.Error{Instance: vpn1, Leaf: "config/as"}, "/bgp/instances/instance[name=default]/config/as"},
 		{&backend.Error{Instance: vpn1}, "/bgp/instances/instance[name=default]/vpn-instances/vpn-instance[name=vpn1]"},
-		{&backend.Error{Instance: vpn1, Peer: thePeer, Leaf: "transport/config/tcp-mss"}, peerRecordKey(thePeer).String() + "/transport/config/tcp-mss"},
-		{&backend.Error{Instance: vpn1, Peer: thePeer, Leaf: leafRouterID}, peerRecordKey(thePeer).String()},
+		{&backend.Error{Instance: vpn1, Peer: thePeer, Leaf: "transport/config/tcp-mss"}, schema.PeerKey(thePeer).String() + "/transport/config/tcp-mss"},
+		{&backend.Error{Instance: vpn1, Peer: thePeer, Leaf: leafRouterID}, schema.PeerKey(thePeer).String()},
 	}
 	for _, tt := range tests {
 		if got := blame(tt.err).String(); got != tt.want {
@@ -604,7 +604,7 @@ func TestForeignTextIsCleaned(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.eventually("told", func() bool { return r.state(thePeer).Resets[bgp.CauseRemote] == 1 })
-	last := r.c.View().State(peerRecordKey(thePeer)).(*peerRec).State.LastReset
+	last := r.c.View().State(schema.PeerKey(thePeer)).(*peerRec).State.LastReset
 	if last.Text == nil || *last.Text != "bye\uFFFD" {
 		t.Errorf("last reset %+v", last)
 	}
@@ -642,7 +642,7 @@ func TestMeaninglessLeavesGo(t *testing.T) {
 	}
 	r.mustEdit(off)
 	for name, reader := range map[string]schema.Reader{"running": r.c.Store().Running(), "candidate": cand.View()} {
-		p := reader.Get(peerRecordKey(thePeer)).(*peerRec)
+		p := reader.Get(schema.PeerKey(thePeer)).(*peerRec)
 		if c := p.GetTransport().GetAuthentication().GetConfig(); c != nil && c.Password != nil {
 			t.Errorf("%s: the password stayed", name)
 		}
@@ -658,7 +658,7 @@ func TestInstanceChangeReachesItsPeers(t *testing.T) {
 	far := peerOf(elsewhere, "10.1.1.2")
 	r.mustEdit(func(tx schema.Tx) {
 		example(tx)
-		tx.Mutable(vpnKey("vpn10"))
+		tx.Mutable(schema.VPNInstanceKey("vpn10"))
 		vpnAt(tx, elsewhere)
 		peerAt(tx, far).GetOrCreateConfig().As = ygot.Uint32(200)
 	})
@@ -667,7 +667,7 @@ func TestInstanceChangeReachesItsPeers(t *testing.T) {
 		t.Errorf("ceases %v and %v", r.b.Ceases(thePeer), r.b.Ceases(far))
 	}
 	r.mustEdit(func(tx schema.Tx) {
-		tx.Mutable(vpnKey("vpn1")).(*vpnRec).Ipv4Family.Config.RouteDistinguisher = ygot.String("100:2")
+		tx.Mutable(schema.VPNInstanceKey("vpn1")).(*vpnRec).Ipv4Family.Config.RouteDistinguisher = ygot.String("100:2")
 	})
 	if len(r.b.Ceases(thePeer)) != 1 {
 		t.Error("a route distinguisher cost a session")
@@ -752,7 +752,7 @@ func TestStateTellsOriginsAndTruth(t *testing.T) {
 		p.GetOrCreateTimers().GetOrCreateConfig().HoldTime = ygot.Uint16(30)
 	})
 	r.eventually("established", func() bool { return r.state(thePeer).Session == bgp.StateEstablished })
-	read := func() *peerRec { return r.c.View().State(peerRecordKey(thePeer)).(*peerRec) }
+	read := func() *peerRec { return r.c.View().State(schema.PeerKey(thePeer)).(*peerRec) }
 	p := read()
 	want := map[string]string{ // value and origin; defaults are not listed
 		"config/as": "200 peer", "config/local-as": "100 instance", "router-id": "",
@@ -777,14 +777,14 @@ func TestStateTellsOriginsAndTruth(t *testing.T) {
 	if f := p.AfiSafis.AfiSafi[gen.MooringTypes_AfiSafiName_ipv4_unicast]; f == nil || !*f.State.Active {
 		t.Errorf("families %+v", p.AfiSafis.AfiSafi)
 	}
-	v := r.c.View().State(instanceRecordKey(vpn1)).(*bgpVPNRec)
+	v := r.c.View().State(schema.BGPVPNInstanceKey(vpn1)).(*bgpVPNRec)
 	if *v.State.Peers != 1 || *v.State.EstablishedPeers != 1 {
 		t.Errorf("peers %d, established %d", *v.State.Peers, *v.State.EstablishedPeers)
 	}
-	if g := r.c.View().State(groupKey(vpn1, "core")).(*groupRec); *g.State.Members != 1 {
+	if g := r.c.View().State(schema.PeerGroupKey(vpn1, "core")).(*groupRec); *g.State.Members != 1 {
 		t.Errorf("members %d", *g.State.Members)
 	}
-	if a := r.c.View().State(agentKey()).(*agentRec); len(a.Commits.Commit) != 1 || *a.Backend.State.Name != "fake" ||
+	if a := r.c.View().State(schema.AgentKey()).(*agentRec); len(a.Commits.Commit) != 1 || *a.Backend.State.Name != "fake" ||
 		len(a.Backend.State.Capability) != len(bgp.PeerLeaves()) {
 		t.Errorf("agent %+v", a)
 	}
@@ -803,7 +803,7 @@ func TestHistorySizeIsConfiguration(t *testing.T) {
 		r.mustEdit(func(tx schema.Tx) { peerAt(tx, thePeer).Config.Description = ygot.String(strings.Repeat("x", i+1)) })
 	}
 	r.mustEdit(func(tx schema.Tx) {
-		tx.Mutable(agentKey()).(*agentRec).GetOrCreateHistory().GetOrCreateConfig().Size = ygot.Uint16(2)
+		tx.Mutable(schema.AgentKey()).(*agentRec).GetOrCreateHistory().GetOrCreateConfig().Size = ygot.Uint16(2)
 	})
 	h := r.c.Store().History()
 	if len(h) != 2 || h[1].User != "admin" || !strings.Contains(strings.Join(h[1].Changes, "\n"), "/agent/history/config/size: (none) -> 2") {
@@ -828,11 +828,11 @@ func TestSubscription(t *testing.T) {
 		for _, ch := range changes {
 			seen[ch.Key] = ch
 		}
-		ch, ok := seen[peerRecordKey(thePeer)]
+		ch, ok := seen[schema.PeerKey(thePeer)]
 		st, _ := ch.New.State().(*peerRec)
 		return ok && st.GetState() != nil && st.State.SessionState == established && *st.Transport.ConnectInterface.State.ResolvedSource == "10.1.1.1"
 	})
-	if _, ok := seen[vpnKey("vpn1")]; !ok {
+	if _, ok := seen[schema.VPNInstanceKey("vpn1")]; !ok {
 		t.Error("the VPN instance was not told")
 	}
 }
@@ -854,7 +854,7 @@ func TestMergedChangeTellsItsCommit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(changes, func(c Change) bool { return c.Key == peerRecordKey(thePeer) })
+	i := slices.IndexFunc(changes, func(c Change) bool { return c.Key == schema.PeerKey(thePeer) })
 	if i < 0 || changes[i].Duplicates == 0 || changes[i].New.CommitID != res.CommitID {
 		t.Fatalf("no merged change of commit %s of the peer in %d changes", res.CommitID, len(changes))
 	}
@@ -871,7 +871,7 @@ func TestBootWithoutTheSpeaker(t *testing.T) {
 	b := fake.New(fake.Options{External: true})
 	b.Down(errors.New("no socket"))
 	r := bootRig(t, dir, b, net)
-	if a := r.c.View().State(agentKey()).(*agentRec); *a.Backend.State.Connected {
+	if a := r.c.View().State(schema.AgentKey()).(*agentRec); *a.Backend.State.Connected {
 		t.Error("counts as connected")
 	}
 	b.Up()

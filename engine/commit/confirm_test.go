@@ -193,7 +193,7 @@ func TestRollbackToACommit(t *testing.T) {
 	r := newRig(t)
 	first := r.mustEdit(example)
 	r.mustEdit(func(tx schema.Tx) { source(peerAt(tx, thePeer)).Interface = ygot.String("LoopBack2") })
-	r.mustEdit(func(tx schema.Tx) { tx.Delete(peerRecordKey(thePeer)) })
+	r.mustEdit(func(tx schema.Tx) { tx.Delete(schema.PeerKey(thePeer)) })
 	res, err := r.c.Rollback(t.Context(), operator, Options{Comment: "back"}, first.CommitID)
 	if err != nil {
 		t.Fatal(err)

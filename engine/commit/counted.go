@@ -73,7 +73,7 @@ func (c *Coordinator) flushCounted() {
 func (c *Coordinator) setOnline(is bool) {
 	c.tell.Lock()
 	defer c.tell.Unlock()
-	before := c.entry(c.cfg.Store.Running(), agentKey(), time.Time{}, "")
+	before := c.entry(c.cfg.Store.Running(), schema.AgentKey(), time.Time{}, "")
 	if c.online.Swap(is) != is && !c.feed.Idle() {
 		c.note(before)
 	}
@@ -90,7 +90,7 @@ func countedBy(keys []schema.Key, steps []plan.Step, dirty []schema.Dirty) []sch
 	for i := range steps {
 		switch s := &steps[i]; s.Op {
 		case plan.CreatePeer, plan.DeletePeer, plan.PutInstance:
-			add(instanceRecordKey(s.Instance))
+			add(schema.BGPVPNInstanceKey(s.Instance))
 		case plan.UpdatePeer, plan.DeleteInstance:
 		}
 	}

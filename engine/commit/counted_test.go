@@ -78,7 +78,7 @@ func TestCountedStateIsTold(t *testing.T) {
 		}
 		last[ch.Key] = ch.New
 	}
-	vpnAt, groupAt := instanceRecordKey(vpn1), groupKey(vpn1, "core")
+	vpnAt, groupAt := schema.BGPVPNInstanceKey(vpn1), schema.PeerGroupKey(vpn1, "core")
 	upTo := func(what string, want [2]uint32) {
 		t.Helper()
 		clear(first)
@@ -98,7 +98,7 @@ func TestCountedStateIsTold(t *testing.T) {
 		t.Errorf("members %d -> %d, want 0 -> 3", was, is)
 	}
 	r.collect(sub, "the commit", func(ch *Change) bool {
-		if ch.Key != agentKey() {
+		if ch.Key != schema.AgentKey() {
 			return false
 		}
 		old, now := States(ch)
@@ -119,8 +119,8 @@ func TestCountedStateIsTold(t *testing.T) {
 	})
 	r.collect(sub, "two members", func(ch *Change) bool { return ch.Key == groupAt && members(ch.New) == 2 })
 	r.mustEdit(func(tx schema.Tx) {
-		tx.Delete(peerRecordKey(nthPeer(1)))
-		tx.Delete(peerRecordKey(nthPeer(2)))
+		tx.Delete(schema.PeerKey(nthPeer(1)))
+		tx.Delete(schema.PeerKey(nthPeer(2)))
 	})
 	upTo("two peers", [2]uint32{2, 2})
 	r.eventually("the two are forgotten", func() bool { return r.c.oper.Len() == 2 })
@@ -130,9 +130,9 @@ func TestCountedStateIsTold(t *testing.T) {
 
 	connected := func(e Entry) bool { return *e.State().(*agentRec).Backend.State.Connected }
 	r.b.Down(errors.New("scripted"))
-	r.collect(sub, "the backend is away", func(ch *Change) bool { return ch.Key == agentKey() && connected(ch.Old) && !connected(ch.New) })
+	r.collect(sub, "the backend is away", func(ch *Change) bool { return ch.Key == schema.AgentKey() && connected(ch.Old) && !connected(ch.New) })
 	r.b.Up()
-	r.collect(sub, "the backend is back", func(ch *Change) bool { return ch.Key == agentKey() && connected(ch.New) })
+	r.collect(sub, "the backend is back", func(ch *Change) bool { return ch.Key == schema.AgentKey() && connected(ch.New) })
 }
 
 // 1,000 sessions that end at once are few changes of what is counted.
@@ -152,7 +152,7 @@ func TestCountedStateIsCoalesced(t *testing.T) {
 	}
 	told := 0
 	r.collect(sub, "one peer is left", func(ch *Change) bool {
-		if ch.Key != instanceRecordKey(vpn1) {
+		if ch.Key != schema.BGPVPNInstanceKey(vpn1) {
 			return false
 		}
 		told++

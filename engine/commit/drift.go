@@ -7,6 +7,7 @@ import (
 	"mooring/backend"
 	"mooring/bgp"
 	"mooring/engine/operstate"
+	"mooring/engine/schema"
 	"mooring/gen"
 
 	"github.com/openconfig/ygot/ygot"
@@ -31,8 +32,8 @@ type driftSum struct {
 func (c *Coordinator) drifted(e backend.Event) {
 	c.tell.Lock()
 	snap := c.cfg.Store.Running()
-	agent := c.entry(snap, agentKey(), time.Time{}, "")
-	vpn := c.entry(snap, instanceRecordKey(e.Peer.InstanceKey()), time.Time{}, "")
+	agent := c.entry(snap, schema.AgentKey(), time.Time{}, "")
+	vpn := c.entry(snap, schema.BGPVPNInstanceKey(e.Peer.InstanceKey()), time.Time{}, "")
 	c.drift.take(e)
 	if !c.feed.Idle() {
 		c.note(agent)

@@ -84,15 +84,15 @@ func (c *Coordinator) factsOf(key bgp.InstanceKey) *facts {
 }
 
 // noConfig is the record of an agent of which nothing is configured.
-var noConfig = schema.New(agentKey())
+var noConfig = schema.New(schema.AgentKey())
 
 func (c *Coordinator) entry(snap *datastore.Snapshot, k schema.Key, t time.Time, commitID string) Entry {
 	e := Entry{Config: snap.Get(k), Time: t, CommitID: commitID, c: c, key: k, snap: snap}
 	switch k.Kind().Letter {
 	case schema.KindPeer:
-		e.oper = c.oper.Get(peerKeyOf(k))
+		e.oper = c.oper.Get(k.PeerKey())
 	case schema.KindBGPVPNInstance:
-		e.facts = c.factsOf(instanceKeyOf(k))
+		e.facts = c.factsOf(k.InstanceKey())
 	case schema.KindAgent:
 		e.facts = c.facts()
 		if e.Config == nil {
@@ -126,7 +126,7 @@ func (e Entry) state() ygot.GoStruct {
 // What cannot differ may be missing in both: the agent keeps many commits, and
 // a change shows those that came or went.
 func States(ch *Change) (old, new ygot.GoStruct) {
-	if ch.Key != agentKey() {
+	if ch.Key != schema.AgentKey() {
 		return ch.Old.State(), ch.New.State()
 	}
 	gone, came := ch.New.c.differing(ch.Old.facts, ch.New.facts)

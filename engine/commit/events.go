@@ -9,6 +9,7 @@ import (
 	"mooring/bgp"
 	"mooring/engine/operstate"
 	"mooring/engine/plan"
+	"mooring/engine/schema"
 )
 
 // How often what could not be applied is tried again.
@@ -121,9 +122,9 @@ func (c *Coordinator) observe(key bgp.PeerKey, at time.Time, fn func(*bgp.PeerSt
 		st = *o.State
 	}
 	fn(&st)
-	k := peerRecordKey(key)
+	k := schema.PeerKey(key)
 	snap := c.cfg.Store.Running()
-	vpn := c.entry(snap, instanceRecordKey(key.InstanceKey()), time.Time{}, "")
+	vpn := c.entry(snap, schema.BGPVPNInstanceKey(key.InstanceKey()), time.Time{}, "")
 	c.know(key, at, operstate.Entry{State: &st, Applied: o.Applied})
 	if c.pacer.saw(key, &st) || c.Guarded() != nil {
 		c.wakeUp()
@@ -153,10 +154,10 @@ func (c *Coordinator) forget(key bgp.PeerKey) {
 	c.tell.Lock()
 	defer c.tell.Unlock()
 	snap := c.cfg.Store.Running()
-	if c.oper.Get(key).Applied != nil || snap.Get(peerRecordKey(key)) != nil {
+	if c.oper.Get(key).Applied != nil || snap.Get(schema.PeerKey(key)) != nil {
 		return
 	}
-	vpn := c.entry(snap, instanceRecordKey(key.InstanceKey()), time.Time{}, "")
+	vpn := c.entry(snap, schema.BGPVPNInstanceKey(key.InstanceKey()), time.Time{}, "")
 	c.know(key, c.cfg.Now(), operstate.Entry{})
 	if !c.feed.Idle() {
 		c.countsMoved(key.InstanceKey(), vpn)

@@ -171,7 +171,7 @@ const defaultGuardTimeout = 120 * time.Second
 
 // guardDefaults are what a guard means that does not say.
 func guardDefaults(r schema.Reader) (time.Duration, uint8) {
-	rec, _ := r.Get(agentKey()).(*agentRec)
+	rec, _ := r.Get(schema.AgentKey()).(*agentRec)
 	timeout, percent := defaultGuardTimeout, uint8(0)
 	if cfg := rec.GetResetControl().GetConfig(); cfg != nil {
 		if cfg.GuardTimeout != nil {
@@ -197,7 +197,7 @@ func (c *Coordinator) setGuarded(g *Guarded) error {
 		return fmt.Errorf("keep the guarded commit: %w", err)
 	}
 	c.tell.Lock()
-	before := c.entry(c.cfg.Store.Running(), agentKey(), time.Time{}, "") // whose history says what is waited for
+	before := c.entry(c.cfg.Store.Running(), schema.AgentKey(), time.Time{}, "") // whose history says what is waited for
 	c.guarded.Store(g)
 	if !c.feed.Idle() {
 		c.note(before)

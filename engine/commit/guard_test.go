@@ -109,7 +109,7 @@ func TestGuard(t *testing.T) {
 		if err := r.guardedMove(Guard{Timeout: time.Hour}, nil); err != nil {
 			t.Fatal(err)
 		}
-		_, err := r.edit(func(tx schema.Tx) { tx.Delete(peerRecordKey(thePeer)) })
+		_, err := r.edit(func(tx schema.Tx) { tx.Delete(schema.PeerKey(thePeer)) })
 		if ge, ok := errors.AsType[*GuardError](err); !ok || len(ge.Peers) != 1 || !strings.Contains(err.Error(), "by admin over gnmi waits for 1 peers") {
 			t.Errorf("another change while it waits: %v", err)
 		}
@@ -122,7 +122,7 @@ func TestGuard(t *testing.T) {
 		if r.source() != after || r.lastCommit().Revision != 2 {
 			t.Errorf("source %v, last commit %+v", r.source(), r.lastCommit())
 		}
-		r.mustEdit(func(tx schema.Tx) { tx.Delete(peerRecordKey(thePeer)) })
+		r.mustEdit(func(tx schema.Tx) { tx.Delete(schema.PeerKey(thePeer)) })
 	})
 	t.Run("unmet", func(t *testing.T) {
 		r := guardRig(t)
@@ -162,7 +162,7 @@ func TestGuard(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i := range changes {
-				if changes[i].Key != agentKey() {
+				if changes[i].Key != schema.AgentKey() {
 					continue
 				}
 				_, after := States(&changes[i])
@@ -209,7 +209,7 @@ func TestGuard(t *testing.T) {
 		for name, fn := range map[string]func(tx schema.Tx){
 			"no reset": func(tx schema.Tx) { peerAt(tx, thePeer).Config.Description = ygot.String("x") },
 			"disabled": func(tx schema.Tx) { peerAt(tx, thePeer).Config.Enabled = ygot.Bool(false) },
-			"deleted":  func(tx schema.Tx) { tx.Delete(peerRecordKey(thePeer)) },
+			"deleted":  func(tx schema.Tx) { tx.Delete(schema.PeerKey(thePeer)) },
 		} {
 			_, err := r.c.Edit(t.Context(), operator, Options{Guard: &Guard{Timeout: time.Hour}}, func(tx schema.Tx) error { fn(tx); return nil })
 			if err != nil || r.c.Guarded() != nil {
@@ -225,14 +225,14 @@ func TestGuard(t *testing.T) {
 	t.Run("as configured", func(t *testing.T) {
 		r := guardRig(t)
 		r.mustEdit(func(tx schema.Tx) {
-			cfg := tx.Mutable(agentKey()).(*agentRec).GetOrCreateResetControl().GetOrCreateConfig()
+			cfg := tx.Mutable(schema.AgentKey()).(*agentRec).GetOrCreateResetControl().GetOrCreateConfig()
 			cfg.GuardTimeout, cfg.GuardPrefixPercent = ygot.Uint16(1000), ygot.Uint8(7)
 		})
 		r.b.Hold()
 		if err := r.guardedMove(Guard{}, nil); err != nil {
 			t.Fatal(err)
 		}
-		st := r.c.View().State(agentKey()).(*agentRec).ResetControl.State
+		st := r.c.View().State(schema.AgentKey()).(*agentRec).ResetControl.State
 		if *st.GuardTimeout != 1000 || *st.GuardPrefixPercent != 7 {
 			t.Errorf("state %+v", st)
 		}

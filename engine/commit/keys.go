@@ -1,7 +1,6 @@
 package commit
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -11,40 +10,6 @@ import (
 
 // below, appended to a key, is the prefix of the keys of all records below it.
 const below = "\x00"
-
-func agentKey() schema.Key { return schema.MakeKey("", schema.KindOf(schema.KindAgent)) }
-
-func vpnKey(name string) schema.Key {
-	return schema.MakeKey("", schema.KindOf(schema.KindVPNInstance), name)
-}
-
-func instanceKey(name string) schema.Key {
-	return schema.MakeKey("", schema.KindOf(schema.KindInstance), name)
-}
-
-func instanceRecordKey(k bgp.InstanceKey) schema.Key {
-	return schema.MakeKey(instanceKey(k.Instance), schema.KindOf(schema.KindBGPVPNInstance), k.VPN)
-}
-
-func groupKey(k bgp.InstanceKey, name string) schema.Key {
-	return schema.MakeKey(instanceRecordKey(k), schema.KindOf(schema.KindPeerGroup), name)
-}
-
-func peerRecordKey(k bgp.PeerKey) schema.Key {
-	return schema.MakeKey(instanceRecordKey(k.InstanceKey()), schema.KindOf(schema.KindPeer), k.Address.String())
-}
-
-// peerKeyOf is the inverse of peerRecordKey. The schema keeps the addresses in
-// keys canonical.
-func peerKeyOf(k schema.Key) bgp.PeerKey {
-	v := k.Values()
-	return bgp.PeerKey{Instance: v[0], VPN: v[1], Address: netip.MustParseAddr(v[2])}
-}
-
-func instanceKeyOf(k schema.Key) bgp.InstanceKey {
-	v := k.Values()
-	return bgp.InstanceKey{Instance: v[0], VPN: v[1]}
-}
 
 // Settings of bgp.PeerSpec that stand for more than one leaf of the model, or
 // for none below a peer.
@@ -118,11 +83,11 @@ func pathBelow(kind byte, leaf string) schema.Path {
 // instancePath is the path of a setting of an instance (bgp.DiffInstances),
 // which stands in one of three records.
 func instancePath(key bgp.InstanceKey, leaf string) schema.Path {
-	for _, at := range []schema.Key{instanceRecordKey(key), vpnKey(key.VPN), instanceKey(key.Instance)} {
+	for _, at := range []schema.Key{schema.BGPVPNInstanceKey(key), schema.VPNInstanceKey(key.VPN), schema.BGPInstanceKey(key.Instance)} {
 		below := pathBelow(at.Kind().Letter, leaf)
 		if strings.Count(leaf, "/")+1 == len(below) {
 			return append(slices.Clone(at.Path()), below...)
 		}
 	}
-	return instanceRecordKey(key).Path()
+	return schema.BGPVPNInstanceKey(key).Path()
 }

@@ -30,7 +30,7 @@ func (r *rig) loopBack7(addrs ...string) {
 
 // told is what the state of a peer says of its source.
 func (r *rig) told() *sourceStateRec {
-	e := r.c.entry(r.c.Store().Running(), peerRecordKey(thePeer), time.Time{}, "")
+	e := r.c.entry(r.c.Store().Running(), schema.PeerKey(thePeer), time.Time{}, "")
 	rec, _ := e.State().(*peerRec)
 	return rec.GetTransport().GetConnectInterface().GetState()
 }
@@ -58,7 +58,7 @@ func TestSecondAddressResetsNothing(t *testing.T) {
 		t.Errorf("state %+v", st)
 	}
 	got, err := changes.Next(t.Context())
-	if err != nil || len(got) != 1 || got[0].Key != peerRecordKey(thePeer) {
+	if err != nil || len(got) != 1 || got[0].Key != schema.PeerKey(thePeer) {
 		t.Errorf("told %v, %v, want the peer", got, err)
 	}
 	// Neither an unrelated change nor the remote's doing takes it away.

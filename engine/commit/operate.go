@@ -44,7 +44,7 @@ func ParseResetMode(s string) (ResetMode, error) {
 func (c *Coordinator) Reset(ctx context.Context, actor Actor, key bgp.PeerKey, mode ResetMode, text string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	k := peerRecordKey(key)
+	k := schema.PeerKey(key)
 	if c.cfg.Store.Running().Get(k) == nil {
 		return noPeer(k)
 	}
@@ -81,7 +81,7 @@ type PeerImpact struct {
 // Peer tells what hangs on the session of a peer now. The error is a
 // *schema.Error for a peer that is not configured.
 func (c *Coordinator) Peer(key bgp.PeerKey) (PeerImpact, error) {
-	k := peerRecordKey(key)
+	k := schema.PeerKey(key)
 	if c.cfg.Store.Running().Get(k) == nil {
 		return PeerImpact{}, noPeer(k)
 	}

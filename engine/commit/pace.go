@@ -33,7 +33,7 @@ const (
 
 // pacing is what is configured.
 func pacing(r schema.Reader) (limit uint16, settle time.Duration) {
-	rec, _ := r.Get(agentKey()).(*agentRec)
+	rec, _ := r.Get(schema.AgentKey()).(*agentRec)
 	limit, settle = defaultMaxConcurrent, defaultSettleTimeout
 	if cfg := rec.GetResetControl().GetConfig(); cfg != nil {
 		if cfg.MaxConcurrent != nil {
@@ -100,7 +100,7 @@ func (c *Coordinator) tellWaiting(steps []plan.Step, cause bgp.Cause) {
 	defer c.tell.Unlock()
 	snap := c.cfg.Store.Running()
 	if !c.feed.Idle() {
-		c.note(c.entry(snap, agentKey(), time.Time{}, ""))
+		c.note(c.entry(snap, schema.AgentKey(), time.Time{}, ""))
 	}
 	changes := c.before(snap, steps, nil)
 	c.postpone(steps, cause, "")
@@ -151,7 +151,7 @@ func (c *Coordinator) release(ctx context.Context) time.Duration {
 	running := c.cfg.Store.Running()
 	limit, _ := pacing(running)
 	c.tell.Lock()
-	agent := c.entry(running, agentKey(), time.Time{}, "")
+	agent := c.entry(running, schema.AgentKey(), time.Time{}, "")
 	keys, why := c.pacer.next(int(limit), c.cfg.Now())
 	if len(keys) > 0 && !c.feed.Idle() {
 		c.note(agent)
@@ -174,7 +174,7 @@ func (c *Coordinator) carryOn(ctx context.Context, running *datastore.Snapshot, 
 	p := &planner{c: c, r: running, instances: map[bgp.InstanceKey]*bgp.InstanceSpec{}}
 	causes := make(map[bgp.PeerKey]waiting, len(keys))
 	for i, key := range keys {
-		res, ok := p.resolve(peerRecordKey(key), false)
+		res, ok := p.resolve(schema.PeerKey(key), false)
 		old := c.oper.Get(key).Applied
 		if !ok || old == nil {
 			continue // it is gone, or the repair has it

@@ -29,8 +29,8 @@ func newPaced(t *testing.T, n int, limit, settle uint16) *paced {
 	}
 	p.mustEdit(func(tx schema.Tx) {
 		example(tx)
-		tx.Delete(peerRecordKey(thePeer))
-		c := tx.Mutable(agentKey()).(*agentRec).GetOrCreateResetControl().GetOrCreateConfig()
+		tx.Delete(schema.PeerKey(thePeer))
+		c := tx.Mutable(schema.AgentKey()).(*agentRec).GetOrCreateResetControl().GetOrCreateConfig()
 		c.MaxConcurrent, c.SettleTimeout = &limit, &settle
 		for _, k := range p.peers {
 			peerAt(tx, k).GetOrCreateConfig().As = ygot.Uint32(200)
@@ -79,7 +79,7 @@ func (p *paced) shows(down, waiting int) {
 			marked++
 		}
 	}
-	agent := p.c.renderer(p.c.Store().Running()).state(agentKey()).(*agentRec)
+	agent := p.c.renderer(p.c.Store().Running()).state(schema.AgentKey()).(*agentRec)
 	told := int(*agent.ResetControl.State.PendingResets)
 	if got := len(p.down()); got != down || marked != waiting || told != waiting {
 		p.Errorf("%d down, %d marked, %d told to wait; want %d down, %d waiting", got, marked, told, down, waiting)
@@ -126,7 +126,7 @@ func TestPacing(t *testing.T) {
 		}
 		told := false
 		for i := range changes {
-			if changes[i].Key == peerRecordKey(last) {
+			if changes[i].Key == schema.PeerKey(last) {
 				_, now := States(&changes[i])
 				told = *now.(*peerRec).State.PendingReset
 			}
@@ -163,7 +163,7 @@ func TestPacing(t *testing.T) {
 		p.mss(Options{}, 0, p.peers[1])
 		p.shows(1, 3)
 		p.mustEdit(func(tx schema.Tx) {
-			tx.Delete(peerRecordKey(p.peers[2]))
+			tx.Delete(schema.PeerKey(p.peers[2]))
 			peerAt(tx, p.peers[3]).GetOrCreateConfig().Enabled = ygot.Bool(false)
 		})
 		synctest.Wait()
@@ -189,7 +189,7 @@ func TestPacing(t *testing.T) {
 		p := newPaced(t, 6, 1, 30)
 		p.mss(Options{}, 1000, p.peers...)
 		p.mustEdit(func(tx schema.Tx) {
-			tx.Mutable(agentKey()).(*agentRec).ResetControl.Config.MaxConcurrent = ygot.Uint16(4)
+			tx.Mutable(schema.AgentKey()).(*agentRec).ResetControl.Config.MaxConcurrent = ygot.Uint16(4)
 		})
 		synctest.Wait()
 		p.shows(4, 2)
@@ -199,7 +199,7 @@ func TestPacing(t *testing.T) {
 		p.mustEdit(func(tx schema.Tx) { instanceAt(tx, "default").Config.ResetPolicy = policyAlways })
 		p.mustEdit(func(tx schema.Tx) {
 			for _, k := range p.peers {
-				tx.Touch(peerRecordKey(k), schema.KindOf(schema.KindPeer).Node.Child("config").Child("as"))
+				tx.Touch(schema.PeerKey(k), schema.KindOf(schema.KindPeer).Node.Child("config").Child("as"))
 			}
 		})
 		synctest.Wait()
@@ -328,7 +328,7 @@ func TestPacingProperties(t *testing.T) {
 			snap := p.c.Store().Running()
 			for _, k := range p.peers {
 				want := uint16(0)
-				if c := snap.Get(peerRecordKey(k)).(*peerRec).GetTransport().GetConfig(); c != nil {
+				if c := snap.Get(schema.PeerKey(k)).(*peerRec).GetTransport().GetConfig(); c != nil {
 					want = deref(c.TcpMss)
 				}
 				if got := p.b.Session(k).MSS; got != want {

@@ -147,7 +147,7 @@ func (p *Past) commit() []Change {
 		keys = append(keys, d.Key)
 	}
 	if p.state {
-		keys = append(countedBy(keys, nil, st.Dirty), agentKey())
+		keys = append(countedBy(keys, nil, st.Dirty), schema.AgentKey())
 	}
 	return p.change(keys, st.Time, st.CommitID, func() {
 		p.snap = p.snap.After(&st)
@@ -161,7 +161,7 @@ func (p *Past) commit() []Change {
 func (p *Past) event() []Change {
 	ch := p.changes[0]
 	p.changes = p.changes[1:]
-	k, in := peerRecordKey(ch.peer), ch.peer.InstanceKey()
+	k, in := schema.PeerKey(ch.peer), ch.peer.InstanceKey()
 	if _, ok := p.counts[in]; !ok {
 		p.counts[in] = p.peers.counts(in)
 	}
@@ -169,7 +169,7 @@ func (p *Past) event() []Change {
 		p.peers.set(ch.peer, ch.old, ch.new)
 		return nil
 	}
-	keys := []schema.Key{k, instanceRecordKey(in)}
+	keys := []schema.Key{k, schema.BGPVPNInstanceKey(in)}
 	if p.peers.countsAfter(&ch) == p.counts[in] {
 		keys = keys[:1]
 	}
@@ -200,10 +200,10 @@ func (p *Past) entry(k schema.Key, at time.Time, commitID string) Entry {
 	switch k.Kind().Letter {
 	case schema.KindPeer:
 		if p.state {
-			e.oper = p.peers.get(peerKeyOf(k))
+			e.oper = p.peers.get(k.PeerKey())
 		}
 	case schema.KindBGPVPNInstance:
-		e.facts = p.factsOf(instanceKeyOf(k))
+		e.facts = p.factsOf(k.InstanceKey())
 	case schema.KindAgent:
 		e.facts = p.facts()
 		if e.Config == nil {
@@ -236,9 +236,9 @@ type pastView struct {
 func (v pastView) State(k schema.Key) ygot.GoStruct {
 	switch k.Kind().Letter {
 	case schema.KindPeer:
-		return v.r.peer(k, v.p.peers.get(peerKeyOf(k)))
+		return v.r.peer(k, v.p.peers.get(k.PeerKey()))
 	case schema.KindBGPVPNInstance:
-		return v.r.bgpVPN(k, v.p.factsOf(instanceKeyOf(k)))
+		return v.r.bgpVPN(k, v.p.factsOf(k.InstanceKey()))
 	case schema.KindAgent:
 		return v.r.agent(v.p.facts())
 	}

@@ -59,7 +59,7 @@ func TestPast(t *testing.T) {
 	}
 	established(3)
 	mark("the third session, of the same configuration")
-	r.mustEdit(func(tx schema.Tx) { tx.Delete(peerRecordKey(thePeer)) })
+	r.mustEdit(func(tx schema.Tx) { tx.Delete(schema.PeerKey(thePeer)) })
 	r.eventually("the peer is gone", func() bool { return r.c.oper.Len() == 0 })
 	mark("no peer")
 	r.mustEdit(example)
@@ -103,8 +103,8 @@ func TestPast(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := p.View().Get(peerRecordKey(thePeer)).(*peerRec); *source(got).Interface != "LoopBack2" || p.View().State(peerRecordKey(thePeer)) != nil {
-		t.Errorf("configuration only: source %+v, state %v", source(got), p.View().State(peerRecordKey(thePeer)))
+	if got := p.View().Get(schema.PeerKey(thePeer)).(*peerRec); *source(got).Interface != "LoopBack2" || p.View().State(schema.PeerKey(thePeer)) != nil {
+		t.Errorf("configuration only: source %+v, state %v", source(got), p.View().State(schema.PeerKey(thePeer)))
 	}
 	if n := len(p.Next(time.Now())); n != 1 {
 		t.Errorf("configuration only: the next commit changes %d records, want 1", n)
@@ -131,7 +131,7 @@ func TestPastIsNotKept(t *testing.T) {
 	first := r.c.Store().History()[0].Time
 	tooOld(first.Add(-1), ConfigOnly, "configuration", first)
 	r.mustEdit(func(tx schema.Tx) {
-		tx.Mutable(agentKey()).(*agentRec).GetOrCreateHistory().GetOrCreateConfig().Size = ygot.Uint16(1)
+		tx.Mutable(schema.AgentKey()).(*agentRec).GetOrCreateHistory().GetOrCreateConfig().Size = ygot.Uint16(1)
 	})
 	h := r.c.Store().History()
 	tooOld(first, ConfigOnly, "configuration", h[len(h)-1].Time)

@@ -192,9 +192,9 @@ func (c *Coordinator) accept(old, next *datastore.Snapshot, ch *change) {
 	defer c.tell.Unlock()
 	steps := slices.Concat(ch.now, ch.words)
 	changes := c.before(old, slices.Concat(steps, ch.later), ch.dirty)
-	agent := slices.ContainsFunc(ch.dirty, func(d schema.Dirty) bool { return d.Key == agentKey() })
+	agent := slices.ContainsFunc(ch.dirty, func(d schema.Dirty) bool { return d.Key == schema.AgentKey() })
 	if !agent && !c.feed.Idle() {
-		c.note(c.entry(old, agentKey(), time.Time{}, "")) // a commit is a revision and a line in the history
+		c.note(c.entry(old, schema.AgentKey(), time.Time{}, "")) // a commit is a revision and a line in the history
 	}
 	c.cfg.Store.Publish(next)
 	if agent {
@@ -223,7 +223,7 @@ func (c *Coordinator) before(old *datastore.Snapshot, steps []plan.Step, dirty [
 	}
 	for i := range steps {
 		if s := &steps[i]; s.Peer.Address.IsValid() {
-			keys = append(keys, peerRecordKey(s.Peer))
+			keys = append(keys, schema.PeerKey(s.Peer))
 		}
 	}
 	keys = countedBy(keys, steps, dirty)
@@ -308,7 +308,7 @@ func blame(err error) schema.Path {
 	if !be.Peer.Address.IsValid() {
 		return instancePath(be.Instance, be.Leaf)
 	}
-	p := peerRecordKey(be.Peer).Path()
+	p := schema.PeerKey(be.Peer).Path()
 	if be.Leaf == "" {
 		return p
 	}

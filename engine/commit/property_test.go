@@ -139,9 +139,9 @@ func randomConfig(rng *rand.Rand, tx schema.Tx) {
 		tx.Delete(k)
 	}
 	// Looked at is what was done with the commit: nobody waits.
-	tx.Mutable(agentKey()).(*agentRec).GetOrCreateResetControl().GetOrCreateConfig().MaxConcurrent = ygot.Uint16(65535)
+	tx.Mutable(schema.AgentKey()).(*agentRec).GetOrCreateResetControl().GetOrCreateConfig().MaxConcurrent = ygot.Uint16(65535)
 	for _, name := range []string{"vpn1", "vpn2"} {
-		v := tx.Mutable(vpnKey(name)).(*vpnRec)
+		v := tx.Mutable(schema.VPNInstanceKey(name)).(*vpnRec)
 		if chance(rng, 4) {
 			v.GetOrCreateConfig().VrfDevice = ygot.String("vrf-" + name)
 		}
@@ -250,7 +250,7 @@ func signatures(r *rig) map[bgp.PeerKey]string {
 	snap := r.c.Store().Running()
 	snap.Scan("", func(k schema.Key, rec ygot.GoStruct) bool {
 		if k.Kind().Letter == schema.KindPeer {
-			out[peerKeyOf(k)] = signature(r, snap, k, rec)
+			out[k.PeerKey()] = signature(r, snap, k, rec)
 		}
 		return true
 	})
@@ -260,12 +260,12 @@ func signatures(r *rig) map[bgp.PeerKey]string {
 func hasSession(signature string) bool { return !strings.HasPrefix(signature, "down") }
 
 func signature(r *rig, snap schema.Reader, k schema.Key, rec ygot.GoStruct) string {
-	key := peerKeyOf(k)
+	key := k.PeerKey()
 	var group ygot.GoStruct
 	if g := leafOf(rec, "config/peer-group"); g != "" {
-		group = snap.Get(groupKey(key.InstanceKey(), g))
+		group = snap.Get(schema.PeerGroupKey(key.InstanceKey(), g))
 	}
-	inst, bv, vpn := snap.Get(instanceKey(key.Instance)), snap.Get(instanceRecordKey(key.InstanceKey())), snap.Get(vpnKey(key.VPN))
+	inst, bv, vpn := snap.Get(schema.BGPInstanceKey(key.Instance)), snap.Get(schema.BGPVPNInstanceKey(key.InstanceKey())), snap.Get(schema.VPNInstanceKey(key.VPN))
 	eff := func(leaf, def string) string { return first(leafOf(rec, leaf), leafOf(group, leaf), def) }
 	either := func(leaves ...string) ygot.GoStruct { // whoever has one of them decides all
 		for _, l := range leaves {

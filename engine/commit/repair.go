@@ -92,7 +92,7 @@ func (c *Coordinator) difference(have *backend.Snapshot) ([]plan.Step, *planner)
 	running.Scan("", func(k schema.Key, _ ygot.GoStruct) bool {
 		switch k.Kind().Letter {
 		case schema.KindBGPVPNInstance:
-			key := instanceKeyOf(k)
+			key := k.InstanceKey()
 			p.pairs = append(p.pairs, plan.Pair[bgp.InstanceSpec]{Old: have.Instances[key], New: p.instanceSpec(key)})
 		case schema.KindPeer:
 			res, ok := p.resolve(k, false)

@@ -55,11 +55,11 @@ func (c *Coordinator) renderer(snap *datastore.Snapshot) *renderer {
 func (r *renderer) state(k schema.Key) ygot.GoStruct {
 	switch k.Kind().Letter {
 	case schema.KindPeer:
-		return r.peer(k, r.c.oper.Get(peerKeyOf(k)))
+		return r.peer(k, r.c.oper.Get(k.PeerKey()))
 	case schema.KindPeerGroup:
 		return r.group(k)
 	case schema.KindBGPVPNInstance:
-		return r.bgpVPN(k, r.c.factsOf(instanceKeyOf(k)))
+		return r.bgpVPN(k, r.c.factsOf(k.InstanceKey()))
 	case schema.KindInstance:
 		return r.instance(k)
 	case schema.KindVPNInstance:

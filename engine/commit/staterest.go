@@ -25,7 +25,7 @@ func (r *renderer) group(k schema.Key) ygot.GoStruct {
 
 func (r *renderer) bgpVPN(k schema.Key, f *facts) ygot.GoStruct {
 	rec, _ := r.r.Get(k).(*bgpVPNRec)
-	spec := r.instanceSpec(instanceKeyOf(k))
+	spec := r.instanceSpec(k.InstanceKey())
 	if rec == nil || spec == nil {
 		return nil
 	}
@@ -164,7 +164,7 @@ func (r *renderer) nacm() ygot.GoStruct {
 const defaultHistorySize = 100
 
 func historySize(r schema.Reader) uint16 {
-	rec, _ := r.Get(agentKey()).(*agentRec)
+	rec, _ := r.Get(schema.AgentKey()).(*agentRec)
 	if cfg := rec.GetHistory().GetConfig(); cfg != nil && cfg.Size != nil {
 		return *cfg.Size
 	}

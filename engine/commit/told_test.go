@@ -14,11 +14,11 @@ import (
 )
 
 func (r *rig) readPeer() *peerStateRec {
-	return r.c.View().State(peerRecordKey(thePeer)).(*peerRec).State
+	return r.c.View().State(schema.PeerKey(thePeer)).(*peerRec).State
 }
 
 func (r *rig) readBackend() *backendStateRec {
-	return r.c.View().State(agentKey()).(*agentRec).Backend.State
+	return r.c.View().State(schema.AgentKey()).(*agentRec).Backend.State
 }
 
 // Attempts to connect that failed are counted by kind, with the time of the
@@ -47,7 +47,7 @@ func TestConnectFailures(t *testing.T) {
 	if st := r.readPeer(); *st.LastConnectError != "no way" || len(st.ConnectFailures.ConnectFailure) != 2 {
 		t.Errorf("state %+v", st)
 	}
-	if got, err := changes.Next(t.Context()); err != nil || len(got) == 0 || got[0].Key != peerRecordKey(thePeer) {
+	if got, err := changes.Next(t.Context()); err != nil || len(got) == 0 || got[0].Key != schema.PeerKey(thePeer) {
 		t.Errorf("told %v, %v", got, err)
 	}
 	r.b.Release()
@@ -96,20 +96,20 @@ func TestBackendStatus(t *testing.T) {
 			old, now := States(&got[i])
 			told[got[i].Key] = told[got[i].Key] || !cmp.Equal(old, now)
 		}
-		return told[agentKey()] && told[instanceRecordKey(vpn1)]
+		return told[schema.AgentKey()] && told[schema.BGPVPNInstanceKey(vpn1)]
 	})
 	s := r.readBackend()
 	if *s.Degraded != "it cannot" || *s.RefusedConnections.UnknownPeer != 3 || *s.RefusedConnections.Peer != 4 ||
 		s.Drift.Policy != gen.MooringAgent_Agent_Backend_State_Drift_Policy_report || *s.Drift.Found != 2 || s.Drift.LastFound == nil {
 		t.Errorf("state %+v, drift %+v", s, s.Drift)
 	}
-	if v := r.c.View().State(instanceRecordKey(vpn1)).(*bgpVPNRec); *v.State.Drift != "bgp router-id 1.1.1.1" || *r.readPeer().Drift != "neighbor 10.1.1.2 timers 1 3" {
+	if v := r.c.View().State(schema.BGPVPNInstanceKey(vpn1)).(*bgpVPNRec); *v.State.Drift != "bgp router-id 1.1.1.1" || *r.readPeer().Drift != "neighbor 10.1.1.2 timers 1 3" {
 		t.Errorf("drift of the instance %v, of the peer %v", v.State.Drift, r.readPeer().Drift)
 	}
 	r.b.Drift(thePeer, "")
 	r.b.Drift(instance, "")
 	r.eventually("no drift", func() bool { return *r.readBackend().Drift.Differences == 0 && r.readPeer().Drift == nil })
-	if v := r.c.View().State(instanceRecordKey(vpn1)).(*bgpVPNRec); v.State.Drift != nil || *r.readBackend().Drift.Found != 2 {
+	if v := r.c.View().State(schema.BGPVPNInstanceKey(vpn1)).(*bgpVPNRec); v.State.Drift != nil || *r.readBackend().Drift.Found != 2 {
 		t.Errorf("after all: %+v", v.State)
 	}
 }
@@ -121,7 +121,7 @@ func TestDriftOfDeletedPeer(t *testing.T) {
 	r.mustEdit(example)
 	r.b.Drift(thePeer, "neighbor 10.1.1.2 timers 1 3")
 	r.eventually("drift", func() bool { return r.readPeer().Drift != nil })
-	r.mustEdit(func(tx schema.Tx) { tx.Delete(peerRecordKey(thePeer)) })
+	r.mustEdit(func(tx schema.Tx) { tx.Delete(schema.PeerKey(thePeer)) })
 	r.c.event(backend.Event{Kind: backend.PeerGone, Peer: thePeer}, nil)
 	r.c.event(backend.Event{Kind: backend.Drifted, Peer: thePeer}, nil)
 	if n := r.c.oper.Len(); n != 0 || r.c.drift.total().differences != 0 {

@@ -38,8 +38,8 @@ var children = map[string]func(dir string) error{
 type peer = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer
 
 var (
-	instance = schema.MakeKey("", schema.KindOf(schema.KindInstance), "default")
-	public   = schema.MakeKey(instance, schema.KindOf(schema.KindBGPVPNInstance), bgp.PublicVPN)
+	instance = schema.BGPInstanceKey("default")
+	public   = schema.BGPVPNInstanceKey(bgp.InstanceKey{Instance: "default", VPN: bgp.PublicVPN})
 )
 
 func peerKey(i int) schema.Key {

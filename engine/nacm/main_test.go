@@ -6,6 +6,7 @@ import (
 
 	"github.com/openconfig/ygot/ygot"
 
+	"mooring/bgp"
 	"mooring/engine/schema"
 )
 
@@ -55,12 +56,8 @@ func stored(tb testing.TB, k schema.Key, text string) ygot.GoStruct {
 	return rec
 }
 
-func instanceKey(name string) schema.Key {
-	return schema.MakeKey("", schema.KindOf(schema.KindInstance), name)
-}
-
 func vpnKey(vpn string) schema.Key {
-	return schema.MakeKey(instanceKey("default"), schema.KindOf(schema.KindBGPVPNInstance), vpn)
+	return schema.BGPVPNInstanceKey(bgp.InstanceKey{Instance: "default", VPN: vpn})
 }
 
 func peerKey(vpn, address string) schema.Key {
@@ -71,8 +68,8 @@ func peerKey(vpn, address string) schema.Key {
 func sample(tb testing.TB, rules string) config {
 	tb.Helper()
 	c := config{
-		key:                    stored(tb, key, rules),
-		instanceKey("default"): stored(tb, instanceKey("default"), `{"name":"default","config":{"name":"default","as":100}}`),
+		key:                              stored(tb, key, rules),
+		schema.BGPInstanceKey("default"): stored(tb, schema.BGPInstanceKey("default"), `{"name":"default","config":{"name":"default","as":100}}`),
 	}
 	for _, vpn := range []string{"vpn1", "vpn2"} {
 		c[vpnKey(vpn)] = stored(tb, vpnKey(vpn), `{"name":"`+vpn+`","config":{"name":"`+vpn+`"}}`)

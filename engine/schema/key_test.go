@@ -2,11 +2,14 @@ package schema
 
 import (
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"mooring/bgp"
 )
 
 // keyOf returns the key of the record at a path.
@@ -50,6 +53,32 @@ func TestKey(t *testing.T) {
 	for _, k := range []Key{"", "x", "\x00", "\x00?x"} {
 		if k.Kind() != nil || k.Path() != nil || k.Name() != strings.TrimPrefix(string(k), "\x00?") && k.Kind() != nil {
 			t.Errorf("%q is taken for a key", k)
+		}
+	}
+}
+
+// The keys that are made of words of package bgp are those of the paths.
+func TestRecordKeys(t *testing.T) {
+	in := bgp.InstanceKey{Instance: "default", VPN: "vpn1"}
+	peer := bgp.PeerKey{Instance: "default", VPN: "vpn1", Address: netip.MustParseAddr("fe80::1%eth0")}
+	for path, k := range map[string]Key{
+		"/agent":                                 AgentKey(),
+		"/vpn-instances/vpn-instance[name=vpn1]": VPNInstanceKey("vpn1"),
+		"/bgp/instances/instance[name=default]":  BGPInstanceKey("default"),
+		vpnPath:                                  BGPVPNInstanceKey(in),
+		vpnPath + "/peer-groups/peer-group[name=g]":   PeerGroupKey(in, "g"),
+		vpnPath + "/peers/peer[address=fe80::1%eth0]": PeerKey(peer),
+	} {
+		if want := keyOf(t, path); k != want {
+			t.Errorf("%s: key %q, want %q", path, k, want)
+		}
+	}
+	if got := PeerKey(peer).PeerKey(); got != peer {
+		t.Errorf("peer %v, want %v", got, peer)
+	}
+	for _, k := range []Key{BGPVPNInstanceKey(in), PeerGroupKey(in, "g"), PeerKey(peer)} {
+		if got := k.InstanceKey(); got != in {
+			t.Errorf("%s: instance %v, want %v", k, got, in)
 		}
 	}
 }

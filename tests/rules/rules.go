@@ -49,7 +49,7 @@ var places = map[string]place{
 		tests: []string{"backend/fake"},
 	},
 	"engine/datastore": {may: []string{"engine/schema"}, tests: []string{"bgp", "gen"}},
-	"engine/nacm":      {may: []string{"engine/schema", "gen"}},
+	"engine/nacm":      {may: []string{"engine/schema", "gen"}, tests: []string{"bgp"}},
 	"engine/operstate": {may: []string{"bgp"}},
 	"engine/plan":      {may: []string{"bgp"}, tests: []string{"backend/fake"}},
 	"engine/schema":    {may: []string{"bgp", "gen", "internal/xmltok"}, tests: []string{"yang"}},

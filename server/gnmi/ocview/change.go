@@ -63,8 +63,8 @@ func Changes(view schema.View, k schema.Key, before, after Record) []EntryChange
 	fill(old, letter, before)
 	fill(now, letter, after)
 	if list == model.protocol {
-		instance := view.Get(bgpKey(now.proto))
-		state := mirrorState(view, bgpKey(now.proto))
+		instance := view.Get(schema.BGPInstanceKey(now.proto))
+		state := mirrorState(view, schema.BGPInstanceKey(now.proto))
 		if before.Config != nil { // no news of the BGP instance
 			old.records[schema.KindInstance], old.states[schema.KindInstance] = instance, state
 		}

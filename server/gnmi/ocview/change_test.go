@@ -87,14 +87,14 @@ func TestChanges(t *testing.T) {
 			[]string{theProtocol + "/bgp/global/config/router-id = 192.0.2.1"},
 		},
 		{
-			"the AS in all protocols of the name", bgpKey("default"),
+			"the AS in all protocols of the name", schema.BGPInstanceKey("default"),
 			func(s *store) { s.native(t, nativeInstance, `{"config":{"as":100}}`) },
 			func(s *store) { s.native(t, nativeInstance, `{"config":{"as":101}}`) },
 			[]string{theProtocol + "/bgp/global/config/as = 101"},
 		},
-		{"a BGP instance that goes", bgpKey("default"), func(s *store) { s.native(t, nativeInstance, `{}`) }, nil, nil},
-		{"a network instance", vpnKey("vpn1"), func(s *store) { s.native(t, nativeVPN, `{}`) }, nil, []string{"- " + theInstance}},
-		{"one whose name is another's", vpnKey("DEFAULT"), func(s *store) { s.native(t, "/vpn-instances/vpn-instance[name=DEFAULT]", `{}`) }, nil, nil},
+		{"a BGP instance that goes", schema.BGPInstanceKey("default"), func(s *store) { s.native(t, nativeInstance, `{}`) }, nil, nil},
+		{"a network instance", schema.VPNInstanceKey("vpn1"), func(s *store) { s.native(t, nativeVPN, `{}`) }, nil, []string{"- " + theInstance}},
+		{"one whose name is another's", schema.VPNInstanceKey("DEFAULT"), func(s *store) { s.native(t, "/vpn-instances/vpn-instance[name=DEFAULT]", `{}`) }, nil, nil},
 		{
 			"state", peer,
 			func(s *store) {

@@ -189,7 +189,7 @@ func (w *edit) flush() error {
 // them are made with them.
 func (w *edit) needed() []byte {
 	own := letter(w.at.list)
-	if own == schema.KindVPNInstance || w.now.Get(vpnKey(w.at.vpn)) != nil {
+	if own == schema.KindVPNInstance || w.now.Get(schema.VPNInstanceKey(w.at.vpn)) != nil {
 		return []byte{own}
 	}
 	return []byte{schema.KindVPNInstance, own}

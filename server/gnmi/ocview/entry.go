@@ -38,16 +38,8 @@ func instanceOf(vpn string) (string, bool) {
 	return vpn, vpn != defaultInstance
 }
 
-func vpnKey(vpn string) schema.Key {
-	return schema.MakeKey("", schema.KindOf(schema.KindVPNInstance), vpn)
-}
-
-func bgpKey(name string) schema.Key {
-	return schema.MakeKey("", schema.KindOf(schema.KindInstance), name)
-}
-
 func bgpVPNKey(name, vpn string) schema.Key {
-	return schema.MakeKey(bgpKey(name), schema.KindOf(schema.KindBGPVPNInstance), vpn)
+	return schema.BGPVPNInstanceKey(bgp.InstanceKey{Instance: name, VPN: vpn})
 }
 
 // entry is a list entry of the tree with the native records behind it.
@@ -72,9 +64,9 @@ type entry struct {
 func (e *entry) keyOf(letter byte) schema.Key {
 	switch letter {
 	case schema.KindVPNInstance:
-		return vpnKey(e.vpn)
+		return schema.VPNInstanceKey(e.vpn)
 	case schema.KindInstance:
-		return bgpKey(e.proto)
+		return schema.BGPInstanceKey(e.proto)
 	}
 	return e.key
 }
@@ -229,7 +221,7 @@ func (e *entry) at(list *schema.Node, keys []string) *entry {
 	switch list {
 	case model.instance:
 		out.vpn = vpnOf(keys[0])
-		out.key = vpnKey(out.vpn)
+		out.key = schema.VPNInstanceKey(out.vpn)
 	case model.protocol:
 		out.proto = keys[1]
 		out.key = bgpVPNKey(out.proto, out.vpn)

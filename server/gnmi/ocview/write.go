@@ -181,14 +181,14 @@ func (w writer) remove(e *entry) error {
 		return err
 	}
 	last := true
-	w.now.Scan(bgpKey(e.proto)+"\x00", func(schema.Key, ygot.GoStruct) bool {
+	w.now.Scan(schema.BGPInstanceKey(e.proto)+"\x00", func(schema.Key, ygot.GoStruct) bool {
 		last = false
 		return false
 	})
 	if !last {
 		return nil
 	}
-	return w.drop(bgpKey(e.proto))
+	return w.drop(schema.BGPInstanceKey(e.proto))
 }
 
 // drop deletes a record and what is below it.

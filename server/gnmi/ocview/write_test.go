@@ -42,7 +42,7 @@ func TestWriteWhole(t *testing.T) {
 	if got := s.nativeJSON(t, nativeInstance+"/config"); got != `{"name":"default","as":100}` {
 		t.Errorf("instance: %s", got)
 	}
-	if s.records[vpnKey("vpn1")] == nil {
+	if s.records[schema.VPNInstanceKey("vpn1")] == nil {
 		t.Error("the VPN instance was not made")
 	}
 	// And back, in JSON_IETF.
@@ -152,10 +152,14 @@ func TestDelete(t *testing.T) {
 		{"an entry", theNeighbor, func(s *store) bool { return s.leafValue(t, nativePeer+"/address") == "-" && len(s.records) == 10 }},
 		{"all entries", theProtocol + "/bgp/neighbors/neighbor[neighbor-address=*]", func(s *store) bool { return len(s.records) == 9 }},
 		{"a protocol, not the last of its BGP instance", theProtocol, func(s *store) bool {
-			return present(s, bgpKey("default")) && !present(s, bgpVPNKey("default", "vpn1")) && present(s, vpnKey("vpn1"))
+			return present(s, schema.BGPInstanceKey("default")) && !present(s, bgpVPNKey("default", "vpn1")) && present(s, schema.VPNInstanceKey("vpn1"))
 		}},
-		{"the last ones", "/network-instances/network-instance/protocols", func(s *store) bool { return !present(s, bgpKey("default")) && present(s, vpnKey("vpn1")) }},
-		{"a network instance", theInstance, func(s *store) bool { return !present(s, vpnKey("vpn1")) && !present(s, bgpVPNKey("default", "vpn1")) }},
+		{"the last ones", "/network-instances/network-instance/protocols", func(s *store) bool {
+			return !present(s, schema.BGPInstanceKey("default")) && present(s, schema.VPNInstanceKey("vpn1"))
+		}},
+		{"a network instance", theInstance, func(s *store) bool {
+			return !present(s, schema.VPNInstanceKey("vpn1")) && !present(s, bgpVPNKey("default", "vpn1"))
+		}},
 		{"everything", "/", func(s *store) bool { return len(s.records) == len(schema.Permanent()) }},
 		{"what is not there", theProtocol + "/bgp/neighbors/neighbor[neighbor-address=10.9.9.9]/config/peer-as", func(s *store) bool { return len(s.records) == 11 }},
 	}

@@ -3,6 +3,7 @@ package rpc
 import (
 	"slices"
 
+	"mooring/bgp"
 	"mooring/engine/nacm"
 	"mooring/engine/schema"
 	"mooring/gen"
@@ -136,7 +137,6 @@ func peerOf(e xmltree.Element) schema.Key {
 			names[i] = c.Text
 		}
 	}
-	k := schema.MakeKey("", schema.KindOf(schema.KindInstance), names[0])
-	k = schema.MakeKey(k, schema.KindOf(schema.KindBGPVPNInstance), names[1])
-	return schema.MakeKey(k, schema.KindOf(schema.KindPeer), names[2])
+	in := schema.BGPVPNInstanceKey(bgp.InstanceKey{Instance: names[0], VPN: names[1]})
+	return schema.MakeKey(in, schema.KindOf(schema.KindPeer), names[2])
 }
