@@ -9,6 +9,7 @@ import (
 	"mooring/backend/srcaddr"
 	"mooring/bgp"
 	"mooring/engine/datastore"
+	"mooring/engine/effective"
 	"mooring/engine/plan"
 	"mooring/engine/schema"
 	"mooring/gen"
@@ -34,24 +35,20 @@ type change struct {
 
 // planner collects what a set of dirty records changes.
 type planner struct {
-	c         *Coordinator
-	r         schema.Reader
-	instances map[bgp.InstanceKey]*bgp.InstanceSpec // new ones, as far as asked for
-	pairs     []plan.Pair[bgp.InstanceSpec]
-	peers     []plan.PeerPair
-	queries   map[bgp.PeerKey]srcaddr.Query
-	errs      schema.Errors
+	c        *Coordinator
+	r        schema.Reader
+	intended *effective.Config // what r means
+	pairs    []plan.Pair[bgp.InstanceSpec]
+	peers    []plan.PeerPair
+	queries  map[bgp.PeerKey]srcaddr.Query
+	errs     schema.Errors
 }
 
 // planChange resolves the affected specifications, old and new, and plans
 // them. Only what the dirty records reach is looked at: a peer, the members of
 // a group, all peers of an instance whose own specification changed.
 func (c *Coordinator) planChange(r schema.Reader, dirty []schema.Dirty, touched []datastore.Touched) (*change, error) {
-	p := &planner{
-		c: c, r: r,
-		instances: map[bgp.InstanceKey]*bgp.InstanceSpec{},
-		queries:   make(map[bgp.PeerKey]srcaddr.Query, len(dirty)),
-	}
+	p := &planner{c: c, r: r, intended: c.effective(r), queries: make(map[bgp.PeerKey]srcaddr.Query, len(dirty))}
 	insts, peers := p.affected(dirty)
 	for _, key := range insts {
 		peers = p.instance(key, peers)
@@ -86,6 +83,11 @@ func (c *Coordinator) words(pairs []plan.PeerPair) []plan.Step {
 		out = append(out, plan.Step{Op: plan.UpdatePeer, Instance: new.Key.InstanceKey(), Peer: new.Key, Old: old, New: new})
 	}
 	return out
+}
+
+// effective returns what a configuration means.
+func (c *Coordinator) effective(r schema.Reader) *effective.Config {
+	return effective.Of(r, c.cfg.RouterID)
 }
 
 // affected returns the instances and peers that the dirty records reach.
@@ -124,7 +126,7 @@ func (p *planner) affected(dirty []schema.Dirty) (insts []bgp.InstanceKey, peers
 // instance pairs the old and new specification of an instance, and adds all
 // its peers to the affected ones where their own specifications follow.
 func (p *planner) instance(key bgp.InstanceKey, peers []schema.Key) []schema.Key {
-	old, new := p.c.instances[key], p.instanceSpec(key)
+	old, new := p.c.instances[key], p.intended.Instance(key)
 	if old.Equal(new) {
 		return peers
 	}
@@ -132,7 +134,7 @@ func (p *planner) instance(key bgp.InstanceKey, peers []schema.Key) []schema.Key
 	if old == nil || new == nil || !concernsPeers(old, new, p.c.costs) {
 		return peers // the peers of a new or deleted instance are dirty themselves
 	}
-	p.r.Scan(schema.BGPVPNInstanceKey(key)+below, func(k schema.Key, _ ygot.GoStruct) bool {
+	p.r.Scan(schema.BGPVPNInstanceKey(key).Below(), func(k schema.Key, _ ygot.GoStruct) bool {
 		if k.Kind().Letter == schema.KindPeer {
 			peers = append(peers, k)
 		}
@@ -146,80 +148,45 @@ func concernsPeers(old, new *bgp.InstanceSpec, costs plan.Costs) bool {
 		old.Namespace != new.Namespace || costs.NativeInstance(old, new) != bgp.ImpactNone
 }
 
-// instanceSpec returns the new specification of an instance, nil for none.
-func (p *planner) instanceSpec(key bgp.InstanceKey) *bgp.InstanceSpec {
-	if s, ok := p.instances[key]; ok {
-		return s
-	}
-	var s *bgp.InstanceSpec
-	in, _ := p.r.Get(schema.BGPInstanceKey(key.Instance)).(*instanceRec)
-	bv, _ := p.r.Get(schema.BGPVPNInstanceKey(key)).(*bgpVPNRec)
-	if in != nil && bv != nil {
-		vpn, _ := p.r.Get(schema.VPNInstanceKey(key.VPN)).(*vpnRec)
-		s = instanceSpec(key, in, bv, vpn, p.c.cfg.RouterID)
-	}
-	p.instances[key] = s
-	return s
-}
-
-// resolve returns the new specification of a peer without its source.
-func (p *planner) resolve(k schema.Key, withOrigins bool) (resolved, bool) {
-	rec, _ := p.r.Get(k).(*peerRec)
-	if rec == nil {
-		return resolved{}, false
-	}
-	key := k.PeerKey()
-	in := p.instanceSpec(key.InstanceKey())
-	if in == nil {
-		return resolved{}, false
-	}
-	var group *groupRec
-	if c := rec.GetConfig(); c != nil && c.PeerGroup != nil {
-		group, _ = p.r.Get(schema.PeerGroupKey(key.InstanceKey(), *c.PeerGroup)).(*groupRec)
-	}
-	return peerSpec(key, in, rec, group, withOrigins), true
-}
-
 // peer pairs the old and new specification of a peer and refuses what cannot
 // be meant.
 func (p *planner) peer(k schema.Key, forced []string) {
 	key := k.PeerKey()
 	old := p.c.oper.Get(key).Applied
-	res, ok := p.resolve(k, false)
+	peer, ok := p.intended.Peer(k)
 	if !ok {
 		p.peers = append(p.peers, plan.PeerPair{Old: old})
 		return
 	}
-	answer := p.c.cfg.Sources.Resolve(res.query)
-	if err := check(k, &res, answer, p.c.queries.byPeer[key]); err != nil {
+	answer := p.c.cfg.Sources.Resolve(peer.Query)
+	if err := check(k, &peer, answer, p.c.queries.byPeer[key]); err != nil {
 		p.errs = append(p.errs, err)
 		return
 	}
-	spec := res.spec
-	setSource(&spec, answer, old)
-	p.queries[key] = res.query
+	spec := peer.Spec
+	effective.SetSource(&spec, answer, old)
+	p.queries[key] = peer.Query
 	p.peers = append(p.peers, plan.PeerPair{Old: old, New: &spec, Forced: union(forced, p.c.pacer.forced(key))})
 }
 
 // check refuses a peer that cannot work whatever the network does. A source
 // that is only not there yet is accepted: the peer waits for it.
-func check(k schema.Key, res *resolved, answer srcaddr.Answer, asked srcaddr.Query) *schema.Error {
-	a := res.spec.Key.Address
+func check(k schema.Key, peer *effective.Peer, answer srcaddr.Answer, asked srcaddr.Query) *schema.Error {
+	a := peer.Spec.Key.Address
 	fail := func(leaf, format string, args ...any) *schema.Error {
 		return &schema.Error{
 			Tag: schema.InvalidValue, Path: append(slices.Clone(k.Path()), leafPath(leaf)...),
 			Message: fmt.Sprintf(format, args...),
 		}
 	}
-	const source = "transport/connect-interface/config/source-address"
 	switch {
 	case a.IsUnspecified(), a.IsMulticast(), a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return fail("config/address", "%s is not the address of a host", a)
-	case res.query.Source.IsValid() && res.query.Source.Is4() != a.Is4():
-		return fail(source, "source address %s is not of the same address family as the peer %s", res.query.Source, a)
-	case res.query.Source.IsValid() && res.query.Source == a:
-		return fail(source, "the source address is the peer's own address %s", a)
-	case answer.Status == srcaddr.Ambiguous && asked != res.query:
+	case peer.Query.Source.IsValid() && peer.Query.Source.Is4() != a.Is4():
+		return fail(effective.Source, "source address %s is not of the same address family as the peer %s", peer.Query.Source, a)
+	case peer.Query.Source.IsValid() && peer.Query.Source == a:
+		return fail(effective.Source, "the source address is the peer's own address %s", a)
+	case answer.Status == srcaddr.Ambiguous && asked != peer.Query:
 		// The command wants the source address then. Where the interface got
 		// its second address later, the state says so, and unrelated changes of
 		// the peer must not be refused.
@@ -227,8 +194,8 @@ func check(k schema.Key, res *resolved, answer srcaddr.Answer, asked srcaddr.Que
 		for i, c := range answer.Candidates {
 			names[i] = c.String()
 		}
-		return fail(source, "interface %s has several addresses, set source-address to one of: %s",
-			res.query.Interface, strings.Join(names, ", "))
+		return fail(effective.Source, "interface %s has several addresses, set source-address to one of: %s",
+			peer.Query.Interface, strings.Join(names, ", "))
 	}
 	return nil
 }
@@ -254,7 +221,7 @@ func (p *planner) forced(touched []datastore.Touched) map[schema.Key][]string {
 		if c := in.GetConfig(); c == nil || c.ResetPolicy != policyAlways {
 			continue
 		}
-		leaf, ok := specLeaf(t.Leaf)
+		leaf, ok := effective.Setting(t.Leaf)
 		if !ok {
 			continue
 		}

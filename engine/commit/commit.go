@@ -30,6 +30,7 @@ import (
 	"mooring/backend/srcaddr"
 	"mooring/bgp"
 	"mooring/engine/datastore"
+	"mooring/engine/effective"
 	"mooring/engine/nacm"
 	"mooring/engine/operstate"
 	"mooring/engine/plan"
@@ -171,7 +172,7 @@ func New(cfg Config) *Coordinator {
 	c.resets.byPeer = map[bgp.PeerKey][]bgp.Reset{}
 	c.drift.now = map[bgp.PeerKey]string{}
 	c.costs = plan.Costs{
-		Impact: leafImpact, Native: cfg.Backend.Native, NativeInstance: cfg.Backend.NativeInstance,
+		Impact: effective.Impact, Native: cfg.Backend.Native, NativeInstance: cfg.Backend.NativeInstance,
 	}
 	return c
 }

@@ -115,8 +115,8 @@ func countedBy(keys []schema.Key, steps []plan.Step, dirty []schema.Dirty) []sch
 // groupOf is the peer group of a peer, "" for none.
 func groupOf(rec ygot.GoStruct) string {
 	p, _ := rec.(*peerRec)
-	if c := p.GetConfig(); c != nil {
-		return deref(c.PeerGroup)
+	if c := p.GetConfig(); c != nil && c.PeerGroup != nil {
+		return *c.PeerGroup
 	}
 	return ""
 }

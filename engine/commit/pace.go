@@ -7,6 +7,7 @@ import (
 	"mooring/backend/srcaddr"
 	"mooring/bgp"
 	"mooring/engine/datastore"
+	"mooring/engine/effective"
 	"mooring/engine/operstate"
 	"mooring/engine/plan"
 	"mooring/engine/schema"
@@ -171,27 +172,28 @@ func (c *Coordinator) release(ctx context.Context) time.Duration {
 // carryOn leads peers from what is applied to what is intended now. What fails
 // is tried again, as after any repair. The caller holds c.mu.
 func (c *Coordinator) carryOn(ctx context.Context, running *datastore.Snapshot, keys []bgp.PeerKey, why []waiting) {
-	p := &planner{c: c, r: running, instances: map[bgp.InstanceKey]*bgp.InstanceSpec{}}
+	var pairs []plan.PeerPair
+	intended := c.effective(running)
 	causes := make(map[bgp.PeerKey]waiting, len(keys))
 	for i, key := range keys {
-		res, ok := p.resolve(schema.PeerKey(key), false)
+		peer, ok := intended.Peer(schema.PeerKey(key))
 		old := c.oper.Get(key).Applied
 		if !ok || old == nil {
 			continue // it is gone, or the repair has it
 		}
-		spec := res.spec
-		setSource(&spec, c.cfg.Sources.Resolve(res.query), old)
-		c.queries.set(key, res.query)
-		p.peers = append(p.peers, plan.PeerPair{Old: old, New: &spec, Forced: why[i].forced})
+		spec := peer.Spec
+		effective.SetSource(&spec, c.cfg.Sources.Resolve(peer.Query), old)
+		c.queries.set(key, peer.Query)
+		pairs = append(pairs, plan.PeerPair{Old: old, New: &spec, Forced: why[i].forced})
 		causes[key] = why[i]
 	}
-	steps := plan.Compute(nil, p.peers, c.costs).Steps
+	steps := plan.Compute(nil, pairs, c.costs).Steps
 	for i := range steps {
 		w := causes[steps[i].Peer]
 		c.resets.expect(steps[i:i+1], c.cfg.Now(), w.cause, w.commitID)
 	}
 	c.log.Info("resetting peers that waited", "peers", len(steps), "waiting", c.pacer.pending())
-	c.tellApplied(c.words(p.peers))
+	c.tellApplied(c.words(pairs))
 	c.starts(running, steps)
 	c.applyEach(ctx, steps)
 	for _, key := range keys {

@@ -328,8 +328,8 @@ func TestPacingProperties(t *testing.T) {
 			snap := p.c.Store().Running()
 			for _, k := range p.peers {
 				want := uint16(0)
-				if c := snap.Get(schema.PeerKey(k)).(*peerRec).GetTransport().GetConfig(); c != nil {
-					want = deref(c.TcpMss)
+				if c := snap.Get(schema.PeerKey(k)).(*peerRec).GetTransport().GetConfig(); c != nil && c.TcpMss != nil {
+					want = *c.TcpMss
 				}
 				if got := p.b.Session(k).MSS; got != want {
 					t.Errorf("%v has %d, want %d", k, got, want)

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"mooring/backend"
 	"mooring/backend/srcaddr"
 	"mooring/bgp"
 	"mooring/engine/datastore"
@@ -296,23 +295,6 @@ func (ch *change) meta() datastore.Meta {
 		m.Resets = append(m.Resets, peer.String())
 	}
 	return m
-}
-
-// blame is the path of what a backend's error names: the setting, else the
-// peer, else the instance.
-func blame(err error) schema.Path {
-	be, ok := errors.AsType[*backend.Error](err)
-	if !ok {
-		return nil
-	}
-	if !be.Peer.Address.IsValid() {
-		return instancePath(be.Instance, be.Leaf)
-	}
-	p := schema.PeerKey(be.Peer).Path()
-	if be.Leaf == "" {
-		return p
-	}
-	return append(slices.Clone(p), leafPath(be.Leaf)...)
 }
 
 // describe is a changed leaf as the history tells it.

@@ -11,6 +11,7 @@ import (
 	"mooring/backend/fake"
 	"mooring/backend/srcaddr"
 	"mooring/bgp"
+	"mooring/engine/effective"
 	"mooring/engine/plan"
 	"mooring/engine/schema"
 	"mooring/gen"
@@ -284,7 +285,7 @@ func signature(r *rig, snap schema.Reader, k schema.Key, rec ygot.GoStruct) stri
 	if v := leafOf(hops, "transport/config/valid-ttl-hops"); v != "" {
 		ttl = "gtsm " + v
 	}
-	if leafImpact("transport/config/valid-ttl-hops") != bgp.ImpactReset {
+	if effective.Impact("transport/config/valid-ttl-hops") != bgp.ImpactReset {
 		ttl = "" // the kernel changes it on the live socket
 	}
 	auth := either("transport/authentication/config/method")

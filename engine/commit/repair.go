@@ -9,6 +9,7 @@ import (
 	"mooring/backend"
 	"mooring/backend/srcaddr"
 	"mooring/bgp"
+	"mooring/engine/effective"
 	"mooring/engine/operstate"
 	"mooring/engine/plan"
 	"mooring/engine/schema"
@@ -84,32 +85,31 @@ func (c *Coordinator) reconcile(ctx context.Context) error {
 func (c *Coordinator) difference(have *backend.Snapshot) ([]plan.Step, *planner) {
 	running := c.cfg.Store.Running()
 	p := &planner{
-		c: c, r: running,
-		instances: map[bgp.InstanceKey]*bgp.InstanceSpec{},
-		queries:   make(map[bgp.PeerKey]srcaddr.Query, running.Len()),
+		c: c, r: running, intended: c.effective(running),
+		queries: make(map[bgp.PeerKey]srcaddr.Query, running.Len()),
 	}
 	wantPeers := make(map[bgp.PeerKey]struct{}, running.Len())
 	running.Scan("", func(k schema.Key, _ ygot.GoStruct) bool {
 		switch k.Kind().Letter {
 		case schema.KindBGPVPNInstance:
 			key := k.InstanceKey()
-			p.pairs = append(p.pairs, plan.Pair[bgp.InstanceSpec]{Old: have.Instances[key], New: p.instanceSpec(key)})
+			p.pairs = append(p.pairs, plan.Pair[bgp.InstanceSpec]{Old: have.Instances[key], New: p.intended.Instance(key)})
 		case schema.KindPeer:
-			res, ok := p.resolve(k, false)
+			peer, ok := p.intended.Peer(k)
 			if !ok {
 				return true
 			}
-			key := res.spec.Key
-			spec := res.spec
-			setSource(&spec, c.cfg.Sources.Resolve(res.query), have.Peers[key])
+			spec := peer.Spec
+			key := spec.Key
+			effective.SetSource(&spec, c.cfg.Sources.Resolve(peer.Query), have.Peers[key])
 			wantPeers[key] = struct{}{}
-			p.queries[key] = res.query
+			p.queries[key] = peer.Query
 			p.peers = append(p.peers, plan.PeerPair{Old: have.Peers[key], New: &spec, Forced: c.pacer.forced(key)})
 		}
 		return true
 	})
 	for key, old := range have.Instances {
-		if _, ok := p.instances[key]; !ok {
+		if p.intended.Instance(key) == nil {
 			p.pairs = append(p.pairs, plan.Pair[bgp.InstanceSpec]{Old: old})
 		}
 	}

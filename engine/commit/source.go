@@ -7,6 +7,7 @@ import (
 
 	"mooring/backend/srcaddr"
 	"mooring/bgp"
+	"mooring/engine/effective"
 	"mooring/engine/plan"
 )
 
@@ -62,7 +63,7 @@ func (c *Coordinator) sourcesChanged(ctx context.Context, namespace string) {
 		if spec.Down != bgp.DownDisabled {
 			spec.Down, spec.DownDetail = bgp.DownNone, ""
 		}
-		setSource(&spec, c.cfg.Sources.Resolve(c.queries.byPeer[key]), old)
+		effective.SetSource(&spec, c.cfg.Sources.Resolve(c.queries.byPeer[key]), old)
 		if c.pacer.waits(key) {
 			if len(bgp.DiffPeers(old, &spec)) > 0 {
 				c.pacer.hurry(key) // its session is dead: the way is to what is intended

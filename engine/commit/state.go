@@ -6,6 +6,7 @@ import (
 	"mooring/backend/srcaddr"
 	"mooring/bgp"
 	"mooring/engine/datastore"
+	"mooring/engine/effective"
 	"mooring/engine/operstate"
 	"mooring/engine/schema"
 	"mooring/gen"
@@ -13,8 +14,14 @@ import (
 	"github.com/openconfig/ygot/ygot"
 )
 
-// Short names for the generated structs of operational state.
+// Short names for the generated structs of the records and of operational state.
 type (
+	agentRec          = gen.MooringAgent_Agent
+	vpnRec            = gen.MooringVpnInstance_VpnInstances_VpnInstance
+	instanceRec       = gen.MooringBgp_Bgp_Instances_Instance
+	bgpVPNRec         = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance
+	groupRec          = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup
+	peerRec           = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer
 	peerStateRec      = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_State
 	lastResetRec      = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_State_LastReset
 	resetsRec         = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_State_Resets
@@ -42,13 +49,14 @@ type (
 // renderer turns what is known of a record into the config-false part of its
 // struct. It caches instances, so it belongs to one goroutine.
 type renderer struct {
-	planner
-	snap *datastore.Snapshot
-	past bool // what is known of the present only is not to be shown
+	c        *Coordinator
+	snap     *datastore.Snapshot
+	intended *effective.Config // what snap means
+	past     bool              // what is known of the present only is not to be shown
 }
 
 func (c *Coordinator) renderer(snap *datastore.Snapshot) *renderer {
-	return &renderer{planner{c: c, r: snap, instances: map[bgp.InstanceKey]*bgp.InstanceSpec{}}, snap, false}
+	return &renderer{c: c, snap: snap, intended: c.effective(snap)}
 }
 
 // state returns the config-false part of the record at k, nil for none.
@@ -76,7 +84,7 @@ func (r *renderer) state(k schema.Key) ygot.GoStruct {
 // backend accepted, the others what it told. The struct points into the
 // immutable specification and state instead of copying them.
 func (r *renderer) peer(k schema.Key, o operstate.Entry) ygot.GoStruct {
-	rec, _ := r.r.Get(k).(*peerRec)
+	rec, _ := r.snap.Get(k).(*peerRec)
 	if rec == nil {
 		return nil
 	}
@@ -88,14 +96,14 @@ func (r *renderer) peer(k schema.Key, o operstate.Entry) ygot.GoStruct {
 	if o.Applied == nil {
 		return p // the backend has not accepted it yet; session says why
 	}
-	res, ok := r.resolve(k, true)
+	res, ok := r.intended.PeerWithOrigins(k)
 	if !ok {
 		return p
 	}
 	s := o.Applied
 	p.Transport = &peerTransportRec{
 		State:            transportState(s, st),
-		ConnectInterface: &sourceRec{State: r.sourceState(rec, s, res.query)},
+		ConnectInterface: &sourceRec{State: r.sourceState(rec, s, res.Query)},
 		Authentication:   &authRec{State: &authStateRec{Method: ygot.String(s.Auth.String())}},
 	}
 	p.Timers = &timersRec{State: &timersStateRec{
@@ -109,7 +117,7 @@ func (r *renderer) peer(k schema.Key, o operstate.Entry) ygot.GoStruct {
 		ResetMode: enumOf[resetModeEnum](s.ResetMode),
 	}}
 	p.AfiSafis = familyStates(s, st)
-	p.Effective = effectiveValues(s, st, res.origins)
+	p.Effective = effectiveValues(s, st, res.Origins)
 	return p
 }
 
@@ -251,25 +259,25 @@ func familyStates(s *bgp.PeerSpec, st *bgp.PeerState) *afiSafisRec {
 }
 
 // effectiveValues lists the values that are not defaults.
-func effectiveValues(s *bgp.PeerSpec, st *bgp.PeerState, origins []origin) *effectiveRec {
+func effectiveValues(s *bgp.PeerSpec, st *bgp.PeerState, origins []effective.Origin) *effectiveRec {
 	out := &effectiveRec{Value: map[string]*valueRec{}}
 	for i, leaf := range bgp.PeerLeaves() {
 		o := origins[i]
-		if o == fromDefault {
+		if o == effective.FromDefault {
 			continue
 		}
 		v := s.Value(i)
 		switch {
-		case o == fromRoute && st.Socket.Local.IsValid():
+		case o == effective.FromRoute && st.Socket.Local.IsValid():
 			v = st.Socket.Local.Addr().String() // what the kernel chose
-		case leaf == leafSource && !s.Source.IsValid():
+		case leaf == effective.Source && !s.Source.IsValid():
 			v = "" // the peer is down without one
 		}
 		if v == "" {
 			continue
 		}
 		entry := &valueRec{Leaf: &leaf, Value: &v, Origin: enumOf[originEnum](o)}
-		if leaf == leafPassword {
+		if leaf == effective.Password {
 			entry.Value = nil // only its origin is told
 		}
 		out.Value[leaf] = entry
@@ -313,6 +321,11 @@ const (
 	directionSent     = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_State_LastReset_NotificationDirection_sent
 	directionReceived = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_State_LastReset_NotificationDirection_received
 )
+
+// enumOf relies on the enums of the model and those of package bgp standing in
+// the same order; ygot numbers from 1 and keeps 0 for unset. A test compares the
+// names.
+func enumOf[E ~int64, W ~uint8](w W) E { return E(w) + 1 }
 
 func stamp(t time.Time) *string {
 	if t.IsZero() {

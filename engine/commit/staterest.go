@@ -11,7 +11,7 @@ import (
 // because only peers wait for something.
 
 func (r *renderer) group(k schema.Key) ygot.GoStruct {
-	rec, _ := r.r.Get(k).(*groupRec)
+	rec, _ := r.snap.Get(k).(*groupRec)
 	if rec == nil {
 		return nil
 	}
@@ -24,8 +24,8 @@ func (r *renderer) group(k schema.Key) ygot.GoStruct {
 }
 
 func (r *renderer) bgpVPN(k schema.Key, f *facts) ygot.GoStruct {
-	rec, _ := r.r.Get(k).(*bgpVPNRec)
-	spec := r.instanceSpec(k.InstanceKey())
+	rec, _ := r.snap.Get(k).(*bgpVPNRec)
+	spec := r.intended.Instance(k.InstanceKey())
 	if rec == nil || spec == nil {
 		return nil
 	}
@@ -43,7 +43,7 @@ func (r *renderer) bgpVPN(k schema.Key, f *facts) ygot.GoStruct {
 }
 
 func (r *renderer) instance(k schema.Key) ygot.GoStruct {
-	rec, _ := r.r.Get(k).(*instanceRec)
+	rec, _ := r.snap.Get(k).(*instanceRec)
 	if rec == nil {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (r *renderer) instance(k schema.Key) ygot.GoStruct {
 }
 
 func (r *renderer) vpn(k schema.Key) ygot.GoStruct {
-	rec, _ := r.r.Get(k).(*vpnRec)
+	rec, _ := r.snap.Get(k).(*vpnRec)
 	if rec == nil {
 		return nil
 	}

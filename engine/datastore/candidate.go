@@ -325,7 +325,7 @@ func (t *Txn) orphan(k schema.Key) bool {
 // deleted, and returns the keys.
 func (t *Txn) deleteBelow(k schema.Key) []schema.Key {
 	var below []schema.Key
-	t.Scan(k+"\x00", func(k schema.Key, _ ygot.GoStruct) bool {
+	t.Scan(k.Below(), func(k schema.Key, _ ygot.GoStruct) bool {
 		below = append(below, k)
 		return true
 	})

@@ -76,6 +76,9 @@ func (k Key) Path() Path {
 // String returns the data path as text.
 func (k Key) String() string { return k.Path().String() }
 
+// Below returns the prefix of the keys of all records below k.
+func (k Key) Below() Key { return k + "\x00" }
+
 // childPrefix is the prefix of the keys of kind below k, and of what is below
 // those.
 func (k Key) childPrefix(kind *RecordKind) Key { return k + "\x00" + Key(kind.Letter) }

@@ -252,7 +252,7 @@ func (o *sender) tell(c *channel, changes []commit.Change) error {
 	for i := range changes {
 		d := deltas.at(i)
 		for j, g := range c.groups {
-			if d.gone && c.gone[j] != "" && strings.HasPrefix(string(d.change.Key), string(c.gone[j])+"\x00") {
+			if d.gone && c.gone[j] != "" && strings.HasPrefix(string(d.change.Key), string(c.gone[j].Below())) {
 				continue // the delete of what is above says it already
 			}
 			for _, d := range o.readable(g, d) {

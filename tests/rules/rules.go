@@ -45,10 +45,11 @@ var places = map[string]place{
 	},
 
 	"engine/commit": {
-		may:   []string{"backend", "backend/srcaddr", "bgp", "engine/datastore", "engine/nacm", "engine/operstate", "engine/plan", "engine/schema", "gen"},
+		may:   []string{"backend", "backend/srcaddr", "bgp", "engine/datastore", "engine/effective", "engine/nacm", "engine/operstate", "engine/plan", "engine/schema", "gen"},
 		tests: []string{"backend/fake"},
 	},
 	"engine/datastore": {may: []string{"engine/schema"}, tests: []string{"bgp", "gen"}},
+	"engine/effective": {may: []string{"backend/srcaddr", "bgp", "engine/schema", "gen"}},
 	"engine/nacm":      {may: []string{"engine/schema", "gen"}, tests: []string{"bgp"}},
 	"engine/operstate": {may: []string{"bgp"}},
 	"engine/plan":      {may: []string{"bgp"}, tests: []string{"backend/fake"}},

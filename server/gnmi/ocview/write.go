@@ -181,7 +181,7 @@ func (w writer) remove(e *entry) error {
 		return err
 	}
 	last := true
-	w.now.Scan(schema.BGPInstanceKey(e.proto)+"\x00", func(schema.Key, ygot.GoStruct) bool {
+	w.now.Scan(schema.BGPInstanceKey(e.proto).Below(), func(schema.Key, ygot.GoStruct) bool {
 		last = false
 		return false
 	})

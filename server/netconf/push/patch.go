@@ -93,7 +93,7 @@ type patcher struct {
 func (p *patcher) write(changes []commit.Change) error {
 	for i := range changes {
 		c := &changes[i]
-		if p.gone != "" && strings.HasPrefix(string(c.Key), string(p.gone)+"\x00") {
+		if p.gone != "" && strings.HasPrefix(string(c.Key), string(p.gone.Below())) {
 			continue // the delete of what is above says it already
 		}
 		e := p.of(c)

@@ -1,4 +1,4 @@
-package commit
+package effective
 
 import (
 	"maps"
@@ -10,7 +10,6 @@ import (
 
 // Short names for the generated structs of the records.
 type (
-	agentRec    = gen.MooringAgent_Agent
 	vpnRec      = gen.MooringVpnInstance_VpnInstances_VpnInstance
 	instanceRec = gen.MooringBgp_Bgp_Instances_Instance
 	bgpVPNRec   = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance
@@ -107,9 +106,7 @@ var nothing struct {
 	key       keyConfig
 }
 
-// The enums of the model and those of package bgp stand in the same order;
-// ygot numbers from 1 and keeps 0 for unset. A test compares the names.
-
+// familyOf relies on the enums of the model and those of package bgp standing in
+// the same order; ygot numbers from 1 and keeps 0 for unset. A test in package
+// commit compares the names.
 func familyOf(e gen.E_MooringTypes_AfiSafiName) bgp.Family { return bgp.Family(e - 1) }
-
-func enumOf[E ~int64, W ~uint8](w W) E { return E(w) + 1 }
