@@ -117,7 +117,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 					b.Fatal("the journal is not full")
 				}
 				b.StartTimer()
-				if err := s.file.checkpoint(nil, defaultHistory); err != nil {
+				if err := s.file.checkpoint(nil, s.oldest(s.latest.revision)); err != nil {
 					b.Fatal(err)
 				}
 			}

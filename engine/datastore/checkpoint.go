@@ -46,7 +46,8 @@ func (p *pending) sorted() []stored {
 
 // commit makes the records, sorted by key, and the history entry durable, all
 // or nothing: in the journal, or where that cannot take them by a checkpoint.
-func (f *file) commit(writes []write, e *entry, keep int) error {
+// Of the history nothing before the revision oldest is needed any more.
+func (f *file) commit(writes []write, e *entry, oldest uint64) error {
 	if f.closed {
 		return ErrClosed
 	}
@@ -65,7 +66,7 @@ func (f *file) commit(writes []write, e *entry, keep int) error {
 			return nil
 		}
 	}
-	return f.checkpoint(b, keep)
+	return f.checkpoint(b, oldest)
 }
 
 // checkpoint writes what is pending, and then a commit if there is one, into
@@ -74,7 +75,7 @@ func (f *file) commit(writes []write, e *entry, keep int) error {
 // Where it fails, the file may yet hold the commit, of which the caller has
 // said that it failed. Only a later commit puts that right, because only
 // Persist knows what the records were before, and it must go the same way.
-func (f *file) checkpoint(b *batch, keep int) error {
+func (f *file) checkpoint(b *batch, oldest uint64) error {
 	history, records := f.pending.history, [][]stored{f.pending.sorted()}
 	if b != nil {
 		history, records = append(slices.Clone(history), *b), append(records, b.records)
@@ -86,7 +87,7 @@ func (f *file) checkpoint(b *batch, keep int) error {
 				return err
 			}
 		}
-		return putHistory(tx.Bucket(historyBucket), history, keep)
+		return putHistory(tx.Bucket(historyBucket), history, oldest)
 	})
 	if err != nil {
 		return err
@@ -141,24 +142,22 @@ func putRecords(bucket *bbolt.Bucket, records []stored) error {
 	return nil
 }
 
-// putHistory writes the last commits and removes what is older than keep.
-func putHistory(bucket *bbolt.Bucket, history []batch, keep int) error {
-	if len(history) == 0 {
-		return nil
-	}
-	history = history[max(0, len(history)-keep):]
+// putHistory writes the last commits and removes what is older than oldest.
+func putHistory(bucket *bbolt.Bucket, history []batch, oldest uint64) error {
 	for _, b := range history {
+		if b.revision < oldest {
+			continue
+		}
 		if err := bucket.Put(binary.BigEndian.AppendUint64(nil, b.revision), b.entry); err != nil {
 			return err
 		}
 	}
-	last := history[len(history)-1].revision
 	for {
-		oldest, _ := bucket.Cursor().First()
-		if binary.BigEndian.Uint64(oldest)+uint64(keep) > last {
+		first, _ := bucket.Cursor().First()
+		if first == nil || binary.BigEndian.Uint64(first) >= oldest {
 			return nil
 		}
-		if err := bucket.Delete(oldest); err != nil {
+		if err := bucket.Delete(first); err != nil {
 			return err
 		}
 	}

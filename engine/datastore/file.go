@@ -55,6 +55,7 @@ type file struct {
 	journal *journal
 	pending pending
 	id      string
+	undo    int  // octets of old records of a commit that are kept: maxUndo
 	direct  bool // something failed: the next commit goes by a checkpoint
 	closed  bool
 	*sealer
@@ -93,7 +94,7 @@ func openFile(dir string) (*file, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	f := &file{db: db, path: path, pending: pending{records: map[schema.Key][]byte{}}}
+	f := &file{db: db, path: path, undo: maxUndo, pending: pending{records: map[schema.Key][]byte{}}}
 	identity, err := f.prepare(dir)
 	if err == nil {
 		sum := sha256.Sum256(identity)
@@ -186,13 +187,13 @@ func (f *file) forget() error {
 // close brings what is pending into the state file, so that the next start
 // replays nothing, and releases both files. Where something has failed before,
 // the journal keeps it: see checkpoint.
-func (f *file) close(keep int) error {
+func (f *file) close(oldest uint64) error {
 	if f.closed {
 		return nil
 	}
 	var err error
 	if !f.direct && len(f.pending.history) > 0 {
-		err = f.checkpoint(nil, keep)
+		err = f.checkpoint(nil, oldest)
 	}
 	return errors.Join(err, f.release())
 }

@@ -57,6 +57,7 @@ type Store struct {
 	file    *file
 	id      string    // of the state directory
 	keep    int       // how many commits
+	since   uint64    // the way back to this revision is kept too, see Retain
 	latest  *Snapshot // last persisted; running, once it is published
 	// doubtful are the records of commits that failed to become durable. What
 	// the disk says of them is unknown until a later commit writes them too.
@@ -74,7 +75,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state directory %s: %w", o.Dir, err)
 	}
-	s := &Store{file: f, id: f.id, keep: defaultHistory, doubtful: map[schema.Key]struct{}{}}
+	s := &Store{file: f, id: f.id, keep: defaultHistory, since: RetainNothing, doubtful: map[schema.Key]struct{}{}}
 	s.shared = &Candidate{store: s, shared: true}
 	content, history, err := f.load()
 	if err != nil {
@@ -86,9 +87,9 @@ func Open(o Options) (*Store, error) {
 	replayed := len(f.pending.history)
 	if replayed > 0 {
 		// Nobody knows whether all that was read from the journal is on disk
-		// and not just in the cache of the kernel. SetHistory may yet want all
-		// of the history, so none of it is removed here.
-		if err := f.checkpoint(nil, math.MaxInt); err != nil {
+		// and not just in the cache of the kernel. SetHistory or Retain may yet
+		// want all of the history, so none of it is removed here.
+		if err := f.checkpoint(nil, 0); err != nil {
 			o.Log.Warn("checkpoint failed, the next commit tries again", "dir", o.Dir, "err", err)
 		}
 	}
@@ -107,7 +108,7 @@ func Open(o Options) (*Store, error) {
 func (s *Store) Close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	return s.file.close(s.keep)
+	return s.file.close(s.oldest(s.latest.revision))
 }
 
 // ID is a short name of the state directory that no other has: revisions count
@@ -133,7 +134,11 @@ func (s *Store) Persist(t *Txn, m Meta) (*Snapshot, error) {
 	m.Changes, m.Resets = clip(m.Changes), clip(m.Resets)
 	c := &Commit{Revision: t.base.revision + 1, Meta: m}
 	writes := s.writes(t)
-	if err := s.file.commit(writes, s.file.newEntry(c, t.Dirty()), s.keep); err != nil {
+	limit := s.file.undo
+	if s.since <= t.base.revision {
+		limit = math.MaxInt
+	}
+	if err := s.file.commit(writes, s.file.newEntry(c, t.Dirty(), limit), s.oldest(c.Revision)); err != nil {
 		for _, w := range writes {
 			s.doubtful[w.key] = struct{}{}
 		}
@@ -192,6 +197,28 @@ func (s *Store) SetHistory(n int) {
 	defer s.past.Unlock()
 	s.keep = max(1, n)
 	s.trim()
+}
+
+// RetainNothing, for Retain, is a revision that nobody has to go back to.
+const RetainNothing = math.MaxUint64
+
+// Retain keeps the way back to a revision, however many commits follow and
+// however large they are, until it is called with another one. It costs nothing
+// until then; what has been removed already does not come back.
+func (s *Store) Retain(revision uint64) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.since = revision
+}
+
+// oldest is the first revision of which the state file keeps the history, where
+// last is the last one. It needs the mutex.
+func (s *Store) oldest(last uint64) uint64 {
+	first := last - min(last, uint64(s.keep)-1)
+	if s.since < first {
+		return s.since + 1
+	}
+	return first
 }
 
 // trim needs both mutexes. What it cuts off stays as it is: readers hold it.

@@ -131,7 +131,7 @@ func TestPersistOverwritesWhatFailed(t *testing.T) {
 	failed.Delete(peerKey(2))
 	describe(failed, peerKey(3), "failed")
 	writes := s.writes(failed)
-	must(t, s.file.checkpoint(&batch{revision: 2, entry: []byte(`{"revision":2,"commit-id":"failed"}`), records: s.file.encode(writes)}, 100))
+	must(t, s.file.checkpoint(&batch{revision: 2, entry: []byte(`{"revision":2,"commit-id":"failed"}`), records: s.file.encode(writes)}, 0))
 	s.file.direct = true
 	for _, w := range writes {
 		s.doubtful[w.key] = struct{}{}

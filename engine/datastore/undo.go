@@ -18,7 +18,7 @@ import (
 var ErrNoUndo = errors.New("the way back to this revision is not kept")
 
 // maxUndo is the size up to which the old records of a commit are kept, in
-// octets. Created records cost their keys only, so what exceeds it replaces or
+// octets, where Retain does not say otherwise. Created records cost their keys only, so what exceeds it replaces or
 // deletes some ten thousand peers at once.
 const maxUndo = 16 << 20
 
@@ -37,8 +37,9 @@ type entry struct {
 	TooLarge bool `json:"undo-too-large,omitempty"`
 }
 
-// newEntry returns what the history is to hold of a commit.
-func (f *file) newEntry(c *Commit, dirty []schema.Dirty) *entry {
+// newEntry returns what the history is to hold of a commit. The way back is
+// limited in octets.
+func (f *file) newEntry(c *Commit, dirty []schema.Dirty, limit int) *entry {
 	e := &entry{Commit: *c, Undo: make([]undo, len(dirty))}
 	olds := make([]write, len(dirty))
 	for i, d := range dirty {
@@ -47,7 +48,7 @@ func (f *file) newEntry(c *Commit, dirty []schema.Dirty) *entry {
 	size := 0
 	for i, r := range f.encode(olds) {
 		e.Undo[i] = undo{Key: r.key, Value: r.value}
-		if size += len(r.key) + len(r.value); size > maxUndo {
+		if size += len(r.key) + len(r.value); size > limit {
 			return &entry{Commit: *c, TooLarge: true}
 		}
 	}

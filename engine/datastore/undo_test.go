@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/openconfig/ygot/ygot"
@@ -151,10 +152,62 @@ func TestUndoHasALimit(t *testing.T) {
 	})
 	d := schema.Dirty{Key: peerKey(1), Old: snap.Get(peerKey(1))}
 	c := &Commit{Revision: 2}
-	if e := s.file.newEntry(c, slices.Repeat([]schema.Dirty{d}, 10)); e.TooLarge || len(e.Undo) != 10 {
+	if e := s.file.newEntry(c, slices.Repeat([]schema.Dirty{d}, 10), maxUndo); e.TooLarge || len(e.Undo) != 10 {
 		t.Errorf("small: %d, too large %v", len(e.Undo), e.TooLarge)
 	}
-	if e := s.file.newEntry(c, slices.Repeat([]schema.Dirty{d}, 200_000)); !e.TooLarge || e.Undo != nil {
+	if e := s.file.newEntry(c, slices.Repeat([]schema.Dirty{d}, 200_000), maxUndo); !e.TooLarge || e.Undo != nil {
 		t.Errorf("large: %d, too large %v", len(e.Undo), e.TooLarge)
 	}
+}
+
+// What somebody may have to go back to is kept, whatever the size of the
+// history and of the commits, until nobody has to any more.
+func TestRetain(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	s.SetHistory(1)
+	s.file.undo = 1000
+	change := func(n int) {
+		for range n {
+			commit(t, s, func(txn *Txn) { describe(txn, peerKey(1), fmt.Sprint(rand.Uint64())) })
+		}
+	}
+	restart := func() {
+		t.Helper()
+		must(t, s.Close())
+		s = open(t, dir)
+		s.SetHistory(1)
+	}
+	before := content(commit(t, s, func(txn *Txn) {
+		addBase(txn)
+		describe(txn, peerKey(1), "text")
+	}))
+	s.Retain(1)
+	for _, text := range []string{"one", "two"} {
+		commit(t, s, func(txn *Txn) {
+			for i := range 20 { // more than file.undo is needed to take back
+				describe(txn, peerKey(i), strings.Repeat(text, 50))
+			}
+		})
+	}
+	change(3)
+	for range 2 {
+		back, _, err := s.Past(1)
+		must(t, err)
+		if !maps.Equal(content(back), before) {
+			t.Errorf("revision 1 was %d records, want %d", back.Len(), len(before))
+		}
+		if n := len(s.History()); n != 1 {
+			t.Errorf("a history of %d commits", n)
+		}
+		restart()
+		s.Retain(1)
+	}
+	s.Retain(RetainNothing)
+	change(1)
+	restart()
+	if _, err := s.UndoTo(1); !errors.Is(err, ErrNoUndo) {
+		t.Errorf("after the end: %v", err)
+	}
+	must(t, s.Close())
 }
