@@ -149,8 +149,22 @@ func (c *Coordinator) setPending(p *Pending) error {
 		return fmt.Errorf("keep the confirmed commit: %w", err)
 	}
 	c.pending.Store(p)
+	c.retain()
 	c.wakeUp()
 	return nil
+}
+
+// retain makes the store keep the way back to before what waits, whatever is
+// committed meanwhile.
+func (c *Coordinator) retain() {
+	back := uint64(datastore.RetainNothing)
+	if p := c.Pending(); p != nil {
+		back = p.Base
+	}
+	if g := c.Guarded(); g != nil {
+		back = min(back, g.Base)
+	}
+	c.cfg.Store.Retain(back)
 }
 
 // announced is the identifier that everyone is told of with a change: that of
@@ -346,6 +360,7 @@ func (c *Coordinator) resume() error {
 		return fmt.Errorf("the kept confirmed commit: %w", err)
 	}
 	c.pending.Store(&p)
+	c.retain()
 	if p.ID != "" && !p.Volatile && c.cfg.Now().Before(p.Deadline) && c.cfg.Store.Running().Revision() != p.Base {
 		c.log.Warn("a confirmed commit waits for its confirmation", "id", p.ID, "until", p.Deadline)
 		return nil

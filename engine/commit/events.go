@@ -114,6 +114,11 @@ func (c *Coordinator) event(e backend.Event, up chan<- struct{}) {
 
 // observe changes the state of a peer and tells it, if the peer is configured.
 func (c *Coordinator) observe(key bgp.PeerKey, at time.Time, fn func(*bgp.PeerState)) {
+	c.learn(key, at, func(st *bgp.PeerState, _ **bgp.PeerSpec) { fn(st) })
+}
+
+// learn is observe that may also replace what is applied.
+func (c *Coordinator) learn(key bgp.PeerKey, at time.Time, fn func(st *bgp.PeerState, applied **bgp.PeerSpec)) {
 	c.tell.Lock()
 	defer c.tell.Unlock()
 	o := c.oper.Get(key)
@@ -121,11 +126,12 @@ func (c *Coordinator) observe(key bgp.PeerKey, at time.Time, fn func(*bgp.PeerSt
 	if o.State != nil {
 		st = *o.State
 	}
-	fn(&st)
+	applied := o.Applied
+	fn(&st, &applied)
 	k := schema.PeerKey(key)
 	snap := c.cfg.Store.Running()
 	vpn := c.entry(snap, schema.BGPVPNInstanceKey(key.InstanceKey()), time.Time{}, "")
-	c.know(key, at, operstate.Entry{State: &st, Applied: o.Applied})
+	c.know(key, at, operstate.Entry{State: &st, Applied: applied})
 	if c.pacer.saw(key, &st) || c.Guarded() != nil {
 		c.wakeUp()
 	}

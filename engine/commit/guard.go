@@ -203,6 +203,7 @@ func (c *Coordinator) setGuarded(g *Guarded) error {
 		c.note(before)
 	}
 	c.tell.Unlock()
+	c.retain()
 	c.wakeUp()
 	return nil
 }
@@ -227,8 +228,11 @@ func (c *Coordinator) wakeUp() {
 // is asked again whatever the peers do, 0 for ever.
 func (c *Coordinator) guard(ctx context.Context) time.Duration {
 	g := c.Guarded()
-	if g == nil || g.Timeout > 0 && c.pacer.pending() > 0 {
-		return 0 // the last reset gives it its time
+	if g == nil {
+		return 0
+	}
+	if left := g.Deadline.Sub(c.cfg.Now()); left > 0 && g.Timeout > 0 && c.pacer.pending() > 0 {
+		return left // the last reset gives it its time, where it comes
 	}
 	state := func(key bgp.PeerKey) *bgp.PeerState { return c.oper.Get(key).State }
 	if v, _ := g.judge(c.cfg.Now(), state); v == guardWaits { // nobody waits for this

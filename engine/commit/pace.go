@@ -64,10 +64,11 @@ func (c *Coordinator) starts(r schema.Reader, steps []plan.Step) {
 	}
 }
 
-// didNot takes back what starts noted of steps that were not carried out.
+// didNot takes back what starts noted of steps that were not carried out. A
+// session that is down was reset before: that still counts.
 func (c *Coordinator) didNot(steps []plan.Step) {
 	for i := range steps {
-		if steps[i].Peer.Address.IsValid() {
+		if c.established(steps[i].Peer) {
 			c.pacer.free(steps[i].Peer)
 		}
 	}

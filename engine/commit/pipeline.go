@@ -98,6 +98,9 @@ func (c *Coordinator) carryOut(ctx context.Context, ch *change) error {
 		return err
 	}
 	if err := c.makeSo(ctx, ch, running); err != nil {
+		if res.Guarded == nil {
+			return err // a guard that waits is of a commit that is still there
+		}
 		return errors.Join(err, c.unguard())
 	}
 	c.log.Info("committed", "revision", res.Revision, "user", ch.actor.User, "protocol", ch.actor.Protocol,

@@ -67,10 +67,8 @@ func (c *Coordinator) reconcile(ctx context.Context) error {
 			c.setApplied(pair.New.Key, pair.Old)
 		}
 	}
-	for key, spec := range have.Instances {
-		c.instances[key] = spec
-	}
 	c.tell.Unlock()
+	c.instances = have.Instances
 	if len(all) > 0 {
 		c.log.Info("repairing the backend", "steps", len(all), "waiting", len(later))
 	}
@@ -123,9 +121,14 @@ func (c *Coordinator) difference(have *backend.Snapshot) ([]plan.Step, *planner)
 
 // applyEach applies steps for which there is no going back, because the
 // configuration already says so or the network has changed: a step that fails
-// is noted at its peers, skipped, and tried again later.
+// is noted at its peers, skipped, and tried again later. Where the speaker has
+// gone no step is to blame: when it is back, all is compared anew.
 func (c *Coordinator) applyEach(ctx context.Context, steps []plan.Step) {
 	for len(steps) > 0 {
+		if ctx.Err() != nil || !c.online.Load() {
+			c.didNot(steps)
+			return
+		}
 		done, failed := 0, 0
 		err := c.cfg.Backend.Prepare(ctx, steps)
 		if err != nil {
@@ -168,9 +171,12 @@ func (c *Coordinator) skip(steps []plan.Step, failed int, err error) []plan.Step
 		case i != failed && !ofFailed:
 			rest = append(rest, s)
 		case s.Peer.Address.IsValid():
-			c.pacer.free(s.Peer)
-			c.observe(s.Peer, c.cfg.Now(), func(st *bgp.PeerState) {
+			c.didNot(steps[i : i+1])
+			c.learn(s.Peer, c.cfg.Now(), func(st *bgp.PeerState, applied **bgp.PeerSpec) {
 				st.Down, st.DownDetail = bgp.DownBackend, reason(err)
+				if s.Old == nil {
+					*applied = nil // the speaker has lost it
+				}
 			})
 		}
 	}
