@@ -18,6 +18,9 @@ var (
 	// ErrKeyFile is returned by Open when the key file is missing, damaged or
 	// not the one that the state was written with.
 	ErrKeyFile = errors.New("key file does not fit the state")
+	// ErrExposedKey is returned by Open when others than the agent's user may
+	// read or write the key file.
+	ErrExposedKey = errors.New("key file is open to others")
 	// ErrStale is returned by Persist for a Txn whose base is no longer the
 	// last commit.
 	ErrStale = errors.New("another commit came first")

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -52,7 +53,7 @@ func (s *sealer) open(sealed, context []byte) ([]byte, error) {
 // so, it makes one that is on disk before loadSealer returns.
 func loadSealer(dir string, create bool) (*sealer, error) {
 	path := filepath.Join(dir, keyFile)
-	text, err := os.ReadFile(path)
+	text, err := readKeyFile(path)
 	switch {
 	case err == nil:
 	case errors.Is(err, fs.ErrNotExist) && create:
@@ -70,6 +71,25 @@ func loadSealer(dir string, create bool) (*sealer, error) {
 		return nil, fmt.Errorf("%w: %s is not 64 hexadecimal digits: put back the copy from the backup of this directory", ErrKeyFile, path)
 	}
 	return newSealer(key)
+}
+
+// readKeyFile refuses a file that others may read or write: whoever has the key
+// and a backup has the secrets. The mode is that of the open file, so that it
+// belongs to what is read.
+func readKeyFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, fmt.Errorf("%w: %s has mode %04o: run chmod 600 %s", ErrExposedKey, path, mode, path)
+	}
+	return io.ReadAll(io.LimitReader(f, 1024)) // longer is none
 }
 
 // createKeyFile writes beside the file and renames, so that no crash leaves

@@ -225,6 +225,12 @@ func TestOpenRefuses(t *testing.T) {
 			[]string{keyFile, "not the key", "backup"},
 		},
 		{
+			"key file that others may read",
+			func(t *testing.T, dir string) { must(t, os.Chmod(filepath.Join(dir, keyFile), 0o640)) },
+			ErrExposedKey,
+			[]string{keyFile, "mode 0640", "chmod 600"},
+		},
+		{
 			"key file cut short",
 			func(t *testing.T, dir string) { overwrite(t, dir, keyFile, otherKey[:40]) },
 			ErrKeyFile,
@@ -240,7 +246,7 @@ func TestOpenRefuses(t *testing.T) {
 			"state file is something else",
 			func(t *testing.T, dir string) { overwrite(t, dir, stateFile, strings.Repeat("nonsense ", 9000)) },
 			nil,
-			[]string{stateFile},
+			[]string{stateFile, "invalid database", "backup"},
 		},
 		{
 			"state file cut short",
