@@ -25,7 +25,7 @@ var (
 	ErrConfirmID = errors.New("the commit that waits for a confirmation has another identifier")
 	// ErrUnknownCommit is wrapped by Rollback for a commit that the history
 	// does not have.
-	ErrUnknownCommit = errors.New("the history has no such commit")
+	ErrUnknownCommit = errors.New("there is no such commit in /agent/commits")
 )
 
 // Confirm makes a commit one that rolls itself back unless it is confirmed in

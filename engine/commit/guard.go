@@ -49,8 +49,12 @@ type GuardError struct{ Guarded }
 
 // Error names who made the commit and until when it waits.
 func (e *GuardError) Error() string {
-	return fmt.Sprintf("a guarded commit by %s over %s waits for %d peers until %s: try again when they are back or it is rolled back",
-		e.User, e.Protocol, len(e.Peers), e.Deadline.UTC().Format(time.RFC3339))
+	whom, back := "a peer", "it is"
+	if n := len(e.Peers); n != 1 {
+		whom, back = fmt.Sprintf("%d peers", n), "they are"
+	}
+	return fmt.Sprintf("a guarded commit by %s over %s waits for %s until %s: try again when %s back, or the commit rolled back",
+		e.User, e.Protocol, whom, e.Deadline.UTC().Format(time.RFC3339), back)
 }
 
 // guardNote is the name under which the store keeps the guarded commit, and
@@ -251,7 +255,7 @@ func (c *Coordinator) guard(ctx context.Context) time.Duration {
 		}
 		c.log.Info("guard met", "user", g.User, "peers", len(g.Peers))
 	case guardUnmet:
-		if err := c.rollBackGuarded(ctx, g, guardComment(g, missing)); err != nil {
+		if err := c.rollBackGuarded(ctx, g, guardComment(missing)); err != nil {
 			c.log.Error("rollback failed, will be tried again", "err", err)
 			return repairInterval
 		}
@@ -262,8 +266,8 @@ func (c *Coordinator) guard(ctx context.Context) time.Duration {
 }
 
 // guardComment is why a commit was rolled back, for the history.
-func guardComment(g *Guarded, missing []string) string {
-	return fmt.Sprintf("guard of %d peers unmet: %s", len(g.Peers), strings.Join(missing, ", "))
+func guardComment(missing []string) string {
+	return "guard not met in time: " + strings.Join(missing, ", ")
 }
 
 // rollBackGuarded takes back the guarded commit, and the confirmed commit that

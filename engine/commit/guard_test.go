@@ -110,7 +110,7 @@ func TestGuard(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := r.edit(func(tx schema.Tx) { tx.Delete(schema.PeerKey(thePeer)) })
-		if ge, ok := errors.AsType[*GuardError](err); !ok || len(ge.Peers) != 1 || !strings.Contains(err.Error(), "by admin over gnmi waits for 1 peers") {
+		if ge, ok := errors.AsType[*GuardError](err); !ok || len(ge.Peers) != 1 || !strings.Contains(err.Error(), "by admin over gnmi waits for a peer until") {
 			t.Errorf("another change while it waits: %v", err)
 		}
 		var locked *datastore.LockedError
@@ -133,7 +133,7 @@ func TestGuard(t *testing.T) {
 		r.decided()
 		last := r.lastCommit()
 		want := datastore.Meta{
-			CommitID: "3", User: "admin", Protocol: "guard", Comment: "guard of 1 peers unmet: " + thePeer.String() + " is idle",
+			CommitID: "3", User: "admin", Protocol: "guard", Comment: "guard not met in time: " + thePeer.String() + " is idle",
 			Changes: last.Changes, Time: last.Time, Restores: ygot.Uint64(1),
 		}
 		if diff := cmp.Diff(want, last.Meta); diff != "" {

@@ -138,7 +138,7 @@ func TestRollbackTo(t *testing.T) {
 		t.Errorf("%v, %v, source %s", got, err, r.value(sourceLeaf))
 	}
 	_, err = ask(`rollback_to: "77"`)
-	wantStatus(t, err, codes.NotFound, `commit "77"`, "history has no such commit")
+	wantStatus(t, err, codes.NotFound, `commit "77"`, "no such commit in /agent/commits")
 	_, err = r.client.Set(r.ctx(), &gpb.SetRequest{Update: move("10.1.1.7"), Extension: previewExt(t, &preview.Preview{RollbackTo: "1"})})
 	wantStatus(t, err, codes.InvalidArgument, "no operations")
 
@@ -175,14 +175,14 @@ func TestGuardedSet(t *testing.T) {
 		t.Errorf("guard (-want +got):\n%s", diff)
 	}
 	_, err := r.client.Set(r.ctx(), &gpb.SetRequest{Update: move("10.1.1.7")})
-	wantStatus(t, err, codes.FailedPrecondition, "by alice over gnmi waits for 1 peers")
+	wantStatus(t, err, codes.FailedPrecondition, "by alice over gnmi waits for a peer until")
 	r.backend.Release()
 	eventually(t, "the guard is met", func() bool { return r.engine.Guarded() == nil })
 
 	r.backend.Hold()
 	r.set(guarded("10.1.1.1", `guard {timeout_seconds: 1}`))
 	eventually(t, "it is rolled back", func() bool { return r.value(sourceLeaf) == `"10.1.1.9"` })
-	if got := r.value("/agent/commits/commit[revision=3]/result"); !strings.HasPrefix(got, `"rolled back by commit 4: guard of 1 peers unmet: default/vpn1/10.1.1.2 is `) {
+	if got := r.value("/agent/commits/commit[revision=3]/result"); !strings.HasPrefix(got, `"rolled back by commit 4: guard not met in time: default/vpn1/10.1.1.2 is `) {
 		t.Errorf("result %s", got)
 	}
 	// Nothing that resets, nothing to guard.

@@ -69,7 +69,7 @@ func TestGuard(t *testing.T) {
 		t.Errorf("the session is up from %s", got)
 	}
 	trial := h[len(h)-2]
-	if !strings.HasPrefix(trial.Result, "rolled back by commit "+h[len(h)-1].ID+": guard of 1 peers unmet: default/vpn1/"+remote+" is ") {
+	if !strings.HasPrefix(trial.Result, "rolled back by commit "+h[len(h)-1].ID+": guard not met in time: default/vpn1/"+remote+" is ") {
 		t.Errorf("result %q", trial.Result)
 	}
 }

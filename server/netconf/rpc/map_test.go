@@ -151,7 +151,7 @@ func TestWireErrors(t *testing.T) {
 		},
 		{
 			"unknown commit", fmt.Errorf("commit x: %w", commit.ErrUnknownCommit),
-			[]string{app("invalid-value") + message + "commit x: the history has no such commit</error-message>"},
+			[]string{app("invalid-value") + message + "commit x: there is no such commit in /agent/commits</error-message>"},
 		},
 		{
 			"cancelled", fmt.Errorf("x: %w", context.Canceled),
