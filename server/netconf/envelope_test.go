@@ -90,8 +90,24 @@ func TestFormOfAnError(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	got = c.rpc("<lock><target><startup/></target></lock>")
-	if info := `</error-message><error-info><bad-element>startup</bad-element></error-info></rpc-error>`; !strings.HasSuffix(got, info) {
+	if info := `cannot be startup: it is not served, because the agent's setting netconf-startup is off</error-message><error-info><bad-element>startup</bad-element></error-info></rpc-error>`; !strings.HasSuffix(got, info) {
 		t.Errorf("error-info in %s", got)
+	}
+}
+
+// What is served only where it was configured says which setting that is.
+func TestNotServedNamesTheSetting(t *testing.T) {
+	_, c := ready(t)
+	for rpc, setting := range map[string]string{
+		"<get-config><source><startup/></source></get-config>":       "netconf-startup",
+		compare("startup", "running", ""):                            "netconf-startup",
+		copyConfig("running", "<url>file:///a.xml</url>"):            "netconf-url-dir",
+		editURL("candidate", "", "a.xml"):                            "netconf-url-dir",
+		"<delete-config><target><startup/></target></delete-config>": "netconf-startup",
+	} {
+		if got := c.rpc(rpc); !strings.Contains(got, setting) {
+			t.Errorf("%s: %s does not name %s", rpc, got, setting)
+		}
 	}
 }
 

@@ -74,10 +74,15 @@ func (c *call) compared(name string) (place, error) {
 		return "", err
 	}
 	at, ok := comparison[local]
-	if ns != datastoresNS || !ok || at == startup && !c.srv.startup {
-		return "", protocolError(schema.InvalidValue, p.text+" is no datastore that can be compared").at(c.here(name))
+	text := ""
+	switch {
+	case ns != datastoresNS || !ok:
+	case at == startup && !c.srv.startup:
+		text = noStartup
+	default:
+		return at, nil
 	}
-	return at, nil
+	return "", protocolError(schema.InvalidValue, p.text+" is no datastore that can be compared"+text).at(c.here(name))
 }
 
 // onlyConfig refuses what would compare state, which has no second datastore

@@ -123,7 +123,7 @@ func (c *call) editContent() (source, error) {
 	case file != nil && config != nil:
 		return source{}, protocolError(schema.BadElement, "config and url exclude each other").element("url").at(here)
 	case file != nil && c.srv.files == nil:
-		return source{}, protocolError(schema.OperationNotSupported, "no URL is supported").at(here)
+		return source{}, protocolError(schema.OperationNotSupported, noURL).at(here)
 	case file != nil:
 		s := source{place: url, param: file, at: c.here("url")}
 		return s, c.readURL(&s, file.text)

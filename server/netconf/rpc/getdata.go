@@ -24,6 +24,8 @@ var takeDatastore = []string{"lock", "unlock", "validate"}
 func (c *call) datastoreNamed(id xpath.Name, at errorPath, allowed ...place) (place, error) {
 	ds := place(id.Local)
 	switch {
+	case id.Namespace == datastoresNS && ds == startup && !c.srv.startup:
+		return "", protocolError(schema.InvalidValue, "that is no datastore of this server"+noStartup).at(at)
 	case id.Namespace != datastoresNS || !slices.Contains(c.srv.libraryDatastores(), id.Local):
 		return "", protocolError(schema.InvalidValue, "that is no datastore of this server").at(at)
 	case !slices.Contains(allowed, ds):

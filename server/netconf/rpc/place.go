@@ -21,6 +21,12 @@ const (
 	url       place = "url"
 )
 
+// What the agent serves only where it was told to.
+const (
+	noStartup = ": it is not served, because the agent's setting netconf-startup is off"
+	noURL     = "no URL is served, because the agent has no setting netconf-url-dir"
+)
+
 // place reads the parameter source or target, which must name one of those
 // allowed.
 func (c *call) place(param string, allowed ...place) (source, error) {
@@ -51,8 +57,10 @@ func (c *call) place(param string, allowed ...place) (source, error) {
 		s.place, err = c.datastoreNamed(identityNamed(text, scope), s.at, allowed...)
 		return s, err
 	case p.child.namespace != BaseNamespace:
-	case s.place == url && (c.srv.files == nil || !slices.Contains(allowed, url)):
-		return s, protocolError(schema.OperationNotSupported, "no URL is supported").at(s.at)
+	case s.place == url && c.srv.files == nil:
+		return s, protocolError(schema.OperationNotSupported, noURL).at(s.at)
+	case s.place == url && !slices.Contains(allowed, url):
+		return s, protocolError(schema.OperationNotSupported, param+" of "+c.req.op.local+" cannot be a URL").at(s.at)
 	case s.place == url:
 		text, err := c.req.childText(p)
 		if err != nil {
@@ -63,7 +71,11 @@ func (c *call) place(param string, allowed ...place) (source, error) {
 	case slices.Contains(allowed, s.place):
 		return s, nil
 	}
-	return s, protocolError(schema.UnknownElement, param+" of "+c.req.op.local+" cannot be "+p.child.local).element(p.child.local).at(s.at)
+	text := param + " of " + c.req.op.local + " cannot be " + p.child.local
+	if s.place == startup && !c.srv.startup {
+		text += noStartup
+	}
+	return s, protocolError(schema.UnknownElement, text).element(p.child.local).at(s.at)
 }
 
 // datastore is the place as the lock table knows it.
