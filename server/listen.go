@@ -18,7 +18,7 @@ const (
 	unixPrefix = "unix:"
 	socketMode = 0o600 // whoever may open the socket may speak in the clear
 	// chooseAnother ends every error about an address.
-	chooseAnother = "choose another with --gnmi or --netconf (or the same key of the configuration file)"
+	chooseAnother = "choose another address"
 )
 
 // Listen opens a stream listener on host:port (port 0: any) or unix:PATH. Behind

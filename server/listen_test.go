@@ -65,8 +65,8 @@ func TestListenErrors(t *testing.T) {
 		name, addr string
 		want       []string
 	}{
-		{"in use", busy, []string{busy, "address already in use", "--gnmi or --netconf"}},
-		{"not ours", "192.0.2.1:0", []string{"192.0.2.1:0", "no interface of this machine", "--gnmi or --netconf"}},
+		{"in use", busy, []string{busy, "address already in use", "choose another address"}},
+		{"not ours", "192.0.2.1:0", []string{"192.0.2.1:0", "no interface of this machine", "choose another address"}},
 		{"no port", "127.0.0.1", []string{`"127.0.0.1"`, "want host:port"}},
 		{"bare ipv6", "::1:80", []string{"want host:port"}},
 		{"port name", "127.0.0.1:http", []string{"must be a number"}},

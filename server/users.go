@@ -99,10 +99,25 @@ func (u *Users) Reload() error {
 	return nil
 }
 
+// HashPassword returns what the user file has for a password. An empty one, and
+// one of which bcrypt would ignore the end, is refused.
+func HashPassword(password string) (string, error) { return hashPassword(password, bcryptCost) }
+
+func hashPassword(password string, cost int) (string, error) {
+	switch {
+	case password == "":
+		return "", errors.New("the password is empty")
+	case len(password) > maxPassword:
+		return "", fmt.Errorf("the password is longer than %d bytes", maxPassword)
+	}
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), cost)
+	return string(hash), err
+}
+
 // EnsureAdmin creates the user admin in the group admin when there is no user
 // at all, as on the first start. Without a password it generates one and
 // returns it, the only time that it is seen; a given password is not
-// returned. To recover a lost password, delete the file and start again.
+// returned.
 func (u *Users) EnsureAdmin(password string) (generated string, created bool, err error) {
 	u.writeMu.Lock()
 	defer u.writeMu.Unlock()
@@ -114,14 +129,11 @@ func (u *Users) EnsureAdmin(password string) (generated string, created bool, er
 		generated = generatePassword()
 		password = generated
 	}
-	if len(password) > maxPassword {
-		return "", false, fmt.Errorf("create user %s: the password is longer than %d bytes", adminName, maxPassword)
-	}
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), u.cost)
+	hash, err := hashPassword(password, u.cost)
 	if err != nil {
 		return "", false, fmt.Errorf("create user %s: %w", adminName, err)
 	}
-	file.Users = []userEntry{{Name: adminName, Hash: string(hash), Groups: []string{adminName}}}
+	file.Users = []userEntry{{Name: adminName, Hash: hash, Groups: []string{adminName}}}
 	if err := u.save(file); err != nil {
 		return "", false, fmt.Errorf("create user %s: %w", adminName, err)
 	}

@@ -154,13 +154,13 @@ func checkHash(hash string) error {
 	cost, err := bcrypt.Cost([]byte(hash))
 	switch {
 	case err != nil || len(hash) != 60:
-		return errors.New("not a bcrypt hash (make one with: htpasswd -nBC 10 USER)")
+		return errors.New("not a bcrypt hash (make one with: agent hash-password)")
 	case cost > maxCost:
 		return fmt.Errorf("bcrypt cost %d is above %d", cost, maxCost)
 	}
 	// A salt or digest outside bcrypt's alphabet could never match.
 	if strings.Trim(hash[7:], "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") != "" {
-		return errors.New("not a bcrypt hash (make one with: htpasswd -nBC 10 USER)")
+		return errors.New("not a bcrypt hash (make one with: agent hash-password)")
 	}
 	return nil
 }
