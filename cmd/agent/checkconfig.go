@@ -16,19 +16,12 @@ func checkConfig(_ context.Context, p *program, args []string) error {
 	if len(rest) != 1 {
 		return &usageError{"check-config: want one file: agent check-config agent.yaml"}
 	}
-	file, err := readFile(rest[0])
+	chosen, cfg, err := p.configured(rest[0], nil)
 	if err != nil {
 		return err
 	}
-	chosen := choose(nil, file, p.getenv)
-	cfg, err := chosen.config()
-	if err != nil {
+	if err := chosen.checkTLSFiles(&cfg); err != nil {
 		return err
-	}
-	if cfg.gnmiTLS() || cfg.netconfTLS() {
-		if err := checkTLSFiles(&cfg); err != nil {
-			return err
-		}
 	}
 	w := tabwriter.NewWriter(p.out, 0, 8, 2, ' ', 0)
 	for i := range settings {

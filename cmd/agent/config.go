@@ -72,19 +72,42 @@ func choose(flags, file choices, getenv func(string) string) choices {
 
 // config checks the choices, each and together, and tells all that is wrong.
 func (c choices) config() (Config, error) {
-	var cfg Config
-	var errs []error
-	for i := range settings {
-		s := &settings[i]
-		g := c[s.key]
-		if err := s.set(&cfg, g.value); err != nil {
-			errs = append(errs, c.errorf(s.key, "%w", err))
-		}
-	}
+	cfg, errs := c.each()
 	if len(errs) == 0 {
 		errs = c.together(&cfg)
 	}
 	return cfg, errors.Join(errs...)
+}
+
+// each checks each choice by itself.
+func (c choices) each() (cfg Config, errs []error) {
+	for i := range settings {
+		s := &settings[i]
+		if err := s.set(&cfg, c[s.key].value); err != nil {
+			errs = append(errs, c.errorf(s.key, "%w", err))
+		}
+	}
+	return cfg, errs
+}
+
+// configured reads the file at path ("": none) and returns what is in force
+// beside flags and environment. It tells all that is wrong with any of them;
+// what contradicts each other only where every line of the file was read, lest
+// a mistyped key is blamed on another.
+func (p *program) configured(path string, flags choices) (choices, Config, error) {
+	var file choices
+	if path != "" {
+		var err error
+		if file, err = readFile(path); err != nil && file == nil {
+			return nil, Config{}, err
+		} else if err != nil {
+			_, errs := choose(flags, file, p.getenv).each()
+			return nil, Config{}, errors.Join(append([]error{err}, errs...)...)
+		}
+	}
+	chosen := choose(flags, file, p.getenv)
+	cfg, err := chosen.config()
+	return chosen, cfg, err
 }
 
 // check refuses flags whose value is wrong by itself, which is a mistake in

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -91,7 +92,8 @@ func runDemo(ctx context.Context, p *program, o demoOptions) error {
 		return fmt.Errorf("demo: start the peer: %w", err)
 	}
 	defer remote.stop()
-	a, err := open(ctx, o.cfg, newLogger(p.errOut, "text", o.cfg.LogLevel))
+	log := newLogger(p.errOut, "text", o.cfg.LogLevel).Handler()
+	a, err := open(ctx, o.cfg, slog.New(&unchangedLog{log, p.out}))
 	if err != nil {
 		return err
 	}

@@ -1,14 +1,21 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
+
+	"mooring/engine/commit"
 )
 
 // errNotBack is returned by demo --once when the session did not come back
@@ -21,6 +28,7 @@ var errNotBack = errors.New("demo: the session did not come back from the new so
 type story struct {
 	out     io.Writer
 	leaves  map[string]string // below the peer
+	config  map[string]string // those of leaves that are configuration
 	ups     int               // established-transitions told
 	told    int               // sessions told
 	reset   string            // time of the last reset told
@@ -51,8 +59,36 @@ func (s *story) tell(n *gpb.Notification) (done bool, err error) {
 	for _, u := range n.GetUpdate() {
 		s.leaves[leafOf(n.GetPrefix(), u.GetPath())] = textOf(u.GetVal())
 	}
+	s.tellConfig(time.Unix(0, n.GetTimestamp()))
 	s.tellReset()
 	return s.tellUp()
+}
+
+// tellConfig tells what is configured otherwise than before, so that a change
+// that resets nothing is seen too. A reset comes before the configuration that
+// caused it, because what is published is applied already; it has said it all.
+func (s *story) tellConfig(at time.Time) {
+	const none = "(none)"
+	now := map[string]string{}
+	for leaf, v := range s.leaves {
+		if strings.Contains("/"+leaf, "/config/") {
+			now[leaf] = v
+		}
+	}
+	before := s.config
+	s.config = now
+	if len(before) == 0 || len(now) == 0 {
+		return // all of it came or went
+	}
+	all := maps.Clone(before)
+	maps.Copy(all, now)
+	for _, leaf := range slices.Sorted(maps.Keys(all)) {
+		was, is := cmp.Or(before[leaf], none), cmp.Or(now[leaf], none)
+		change := leaf + ": " + was + " -> " + is
+		if was != is && !strings.Contains(s.leaves["state/last-reset/leaf"], change) {
+			fmt.Fprintf(s.out, "%s  SET    %s\n", clock(at), change)
+		}
+	}
 }
 
 func (s *story) tellReset() {
@@ -121,4 +157,37 @@ func parseTime(text string) time.Time {
 		return time.Now()
 	}
 	return t
+}
+
+// unchangedLog is the demo's log. It shows what no subscriber is told, because
+// there is nothing to tell: a request after which all is as before.
+type unchangedLog struct {
+	slog.Handler
+	out io.Writer
+}
+
+// Enabled is true for debug, at which that is logged.
+func (l *unchangedLog) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle tells what changed nothing, and hands on what the log is to have.
+func (l *unchangedLog) Handle(ctx context.Context, r slog.Record) error {
+	switch {
+	case r.Message == commit.Unchanged:
+		var by []string
+		r.Attrs(func(a slog.Attr) bool { by = append(by, a.Value.String()); return true })
+		_, err := fmt.Fprintf(l.out, "%s  SAME   %s: %s, so nothing is reset\n", clock(r.Time), strings.Join(by, " over "), commit.Unchanged)
+		return err
+	case l.Handler.Enabled(ctx, r.Level):
+		return l.Handler.Handle(ctx, r)
+	}
+	return nil
+}
+
+// WithAttrs and WithGroup keep the handler around the one that they return.
+func (l *unchangedLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &unchangedLog{l.Handler.WithAttrs(attrs), l.out}
+}
+
+func (l *unchangedLog) WithGroup(name string) slog.Handler {
+	return &unchangedLog{l.Handler.WithGroup(name), l.out}
 }

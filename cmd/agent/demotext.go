@@ -93,7 +93,7 @@ func printCommands(out io.Writer, a *agent, dir string) error {
 		Sources                                 []string
 	}{
 		GNMI: a.address("gnmi"), NETCONF: a.address("netconf"),
-		Password: a.secrets.password, Dir: dir, XML: sourceXML(demoSources[2]), Sources: demoSources,
+		Password: a.secrets.password, Dir: dir, XML: sourceXML(demoSources[3]), Sources: demoSources,
 		Peer: "/bgp/instances/instance[name=default]/vpn-instances/vpn-instance[name=vpn1]/peers/peer[address=" + demoPeer + "]",
 	}
 	if host, port, err := net.SplitHostPort(data.NETCONF); err == nil {
@@ -118,5 +118,5 @@ func writeSSHFiles(dir, addr string, hostKey ssh.Signer) error {
 	if err := os.WriteFile(filepath.Join(dir, "known_hosts"), []byte(known), 0o600); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "source.xml"), []byte(netconfSession(demoSources[1])), 0o600)
+	return os.WriteFile(filepath.Join(dir, "source.xml"), []byte(netconfSession(demoSources[2])), 0o600)
 }

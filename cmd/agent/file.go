@@ -14,7 +14,8 @@ import (
 // maxConfigFile bounds the file; a real one has some hundred bytes.
 const maxConfigFile = 1 << 20
 
-// readFile reads a configuration file. Errors name the file and the line.
+// readFile reads a configuration file. Errors name the file and the line; with
+// them comes what could be read of it, nil for nothing.
 func readFile(path string) (choices, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -53,20 +54,22 @@ func decodeFile(path string, data []byte) (choices, error) {
 			path, root.Line, strings.Join(settingKeys(), ", "))
 	}
 	found := make(choices, len(root.Content)/2)
+	var errs []error
 	for i := 0; i+1 < len(root.Content); i += 2 {
-		if err := found.add(path, root.Content[i], root.Content[i+1]); err != nil {
-			return nil, err
-		}
+		errs = append(errs, found.add(path, root.Content[i], root.Content[i+1]))
 	}
-	return found, nil
+	return found, errors.Join(errs...)
 }
 
 // add takes one line of the file.
 func (c choices) add(path string, key, value *yaml.Node) error {
 	origin := fmt.Sprintf("%s:%d", path, key.Line)
 	if key.Kind != yaml.ScalarNode || settingOf(key.Value) == nil {
-		return fmt.Errorf("%s: unknown key %.40q%s; the keys are %s", origin, key.Value,
-			didYouMean(key.Value, settingKeys()), strings.Join(settingKeys(), ", "))
+		hint := didYouMean(key.Value, settingKeys())
+		if hint == "" {
+			hint = "; the keys are " + strings.Join(settingKeys(), ", ")
+		}
+		return fmt.Errorf("%s: unknown key %.40q%s", origin, key.Value, hint)
 	}
 	if first, ok := c[key.Value]; ok {
 		return fmt.Errorf("%s: key %s is already on line %s: remove one of them",

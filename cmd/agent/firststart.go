@@ -27,15 +27,17 @@ type identity struct {
 
 // openState makes the state directory, or takes an existing one, and locks it.
 func openState(dir string, log *slog.Logger) (*datastore.Store, error) {
-	if err := makeStateDir(dir); err != nil {
+	if err := makeStateDir(dir, log); err != nil {
 		return nil, fmt.Errorf("state-dir: %w", err)
 	}
 	return datastore.Open(datastore.Options{Dir: dir, Log: log.With("part", "datastore")})
 }
 
-// makeStateDir leaves an existing directory as it is, but for one that others
-// may write: they could put a file of theirs in the place of ours.
-func makeStateDir(dir string) error {
+// makeStateDir leaves an existing directory as it is, but refuses one that
+// others may write: they could put a file of theirs in the place of ours. Of one
+// that they may enter it warns: the files in it are closed by their own modes,
+// but those of a careless backup are not.
+func makeStateDir(dir string, log *slog.Logger) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		if errors.Is(err, fs.ErrPermission) {
 			return fmt.Errorf("%w: make it as root for the agent's user (install -d -m 700 -o USER %s), or choose another with --state-dir", err, dir)
@@ -46,8 +48,11 @@ func makeStateDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	if info.Mode().Perm()&0o022 != 0 {
+	switch mode := info.Mode().Perm(); {
+	case mode&0o022 != 0:
 		return fmt.Errorf("%s may be written by others: run chmod 700 %s", dir, dir)
+	case mode&0o077 != 0:
+		log.Warn("the state directory, which has secrets in it, is open to others: run chmod 700", "dir", dir, "mode", fmt.Sprintf("%04o", mode))
 	}
 	probe, err := os.CreateTemp(dir, ".writable.*")
 	if err != nil {
@@ -101,8 +106,9 @@ func printPassword(w io.Writer, id identity) {
       user      admin
       password  %s
 
-  This is the only time that the password is shown. To get a new one,
-  delete %s and start the agent again.
+  This is the only time that the password is shown. For another one put
+  its hash into %s (agent hash-password),
+  and send the agent SIGHUP.
 ========================================================================
 
 `, id.password, id.file)
@@ -161,18 +167,24 @@ func certificateFiles(cfg Config) (certPath, keyPath string) {
 
 // checkTLSFiles reads the TLS files that the configuration names. The agent's
 // own pair is made by its first start.
-func checkTLSFiles(cfg *Config) error {
-	log := slog.New(slog.DiscardHandler)
-	if cfg.TLSClientCA != "" {
-		if _, err := server.NewClientTrust(cfg.TLSClientCA, cfg.TLSClientCRL, log); err != nil {
-			return fmt.Errorf("tls-client-ca: %w", err)
-		}
-	}
-	if cfg.TLSCert == "" {
+func (c choices) checkTLSFiles(cfg *Config) error {
+	if !cfg.gnmiTLS() && !cfg.netconfTLS() {
 		return nil
 	}
-	if _, err := server.NewCertificateSource(cfg.TLSCert, cfg.TLSKey, log); err != nil {
-		return fmt.Errorf("tls-cert: %w", err)
+	var errs []error
+	wrong := func(key string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", c[key].name(key), err))
+		}
 	}
-	return nil
+	log := slog.New(slog.DiscardHandler)
+	if cfg.TLSCert != "" {
+		_, err := server.NewCertificateSource(cfg.TLSCert, cfg.TLSKey, log)
+		wrong("tls-cert", err)
+	}
+	if cfg.TLSClientCA != "" {
+		_, err := server.NewClientTrust(cfg.TLSClientCA, cfg.TLSClientCRL, log)
+		wrong("tls-client-ca", err)
+	}
+	return errors.Join(errs...)
 }

@@ -48,7 +48,7 @@ on disk in either case. SIGHUP reads the users again.
 The first start makes the state directory with a certificate, an SSH host key
 and the user admin. The password of admin is taken from MOORING_ADMIN_PASSWORD,
 or generated and printed once. More users, and a change of the password: the
-file users.yaml in the state directory.
+file users.yaml in the state directory, and agent hash-password.
 
 Flags:
 `)
@@ -113,6 +113,21 @@ would refuse the configuration.
 `)
 }
 
+func hashPasswordUsage(w io.Writer) {
+	io.WriteString(w, `Usage: agent hash-password
+
+Asks for a password, or reads one line from standard input, and shows its
+hash (bcrypt), which is the value of password-hash in users.yaml:
+
+  users:
+  - name: ann
+    groups: [operators]
+    password-hash: $2a$10$...
+
+A running agent reads the file again at SIGHUP.
+`)
+}
+
 func demoUsage(w io.Writer) {
 	io.WriteString(w, `Usage: agent demo [flags]
 
@@ -125,7 +140,8 @@ any right. Loads a configuration through the agent's own gNMI:
 
 Then it prints the commands with which another terminal changes that source
 over gNMI or NETCONF, and shows each reset of the session, and its return, as
-they happen. Runs until SIGINT (Ctrl-C) or SIGTERM.
+they happen, and the changes that reset nothing. Runs until SIGINT (Ctrl-C) or
+SIGTERM.
 
 Flags:
   --once              change the source once by itself, show the reset and the

@@ -14,7 +14,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -43,6 +42,7 @@ type command struct {
 
 // program is the outside world of a command.
 type program struct {
+	in          io.Reader
 	out, errOut io.Writer
 	getenv      func(string) string
 }
@@ -52,6 +52,7 @@ func commands() []command {
 		{"serve", "[flags]", "run the agent", serve},
 		{"demo", "[flags]", "run the agent with a BGP peer on loopback, and show what a change does", demo},
 		{"check-config", "FILE", "check a configuration file and show what would be used", checkConfig},
+		{"hash-password", "", "make the hash of a password for users.yaml", hashPassword},
 		{"version", "", "show the version", version},
 		{"help", "[command]", "show help", help},
 	}
@@ -62,7 +63,7 @@ func main() {
 	// The second signal ends the process at once, but not one that comes along
 	// with the first: timeout(1) signals the process and its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(sameSignal, stop) })
-	p := &program{out: os.Stdout, errOut: os.Stderr, getenv: os.Getenv}
+	p := &program{in: os.Stdin, out: os.Stdout, errOut: os.Stderr, getenv: os.Getenv}
 	os.Exit(p.agent(ctx, os.Args[1:]))
 }
 
@@ -88,8 +89,11 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 		return &usageError{"no command given: agent serve runs the agent, agent help lists the commands"}
 	}
 	name := args[0]
-	if slices.Contains([]string{"-h", "-help", "--help"}, name) {
+	switch name {
+	case "-h", "-help", "--help":
 		name = "help"
+	case "-version", "--version":
+		name = "version"
 	}
 	var names []string
 	for _, c := range commands() {

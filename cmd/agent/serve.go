@@ -31,13 +31,7 @@ func (p *program) serveConfig(args []string) (Config, error) {
 	if err := errors.Join(noArguments("serve", rest), flags.check()); err != nil {
 		return Config{}, err
 	}
-	var file choices
-	if *path != "" {
-		if file, err = readFile(*path); err != nil {
-			return Config{}, err
-		}
-	}
-	cfg, err := choose(flags, file, p.getenv).config()
+	_, cfg, err := p.configured(*path, flags)
 	cfg.AdminPassword = p.getenv(envPrefix + "ADMIN_PASSWORD")
 	return cfg, err
 }

@@ -15,6 +15,10 @@ import (
 	"mooring/engine/schema"
 )
 
+// Unchanged is what the log says, at level debug, of a change after which
+// everything is as before.
+const Unchanged = "nothing differs"
+
 // commit takes an edited transaction from validation to telling. The caller
 // holds c.mu.
 func (c *Coordinator) commit(ctx context.Context, actor Actor, opt Options, txn *datastore.Txn) (*Result, error) {
@@ -51,6 +55,7 @@ func (c *Coordinator) commit(ctx context.Context, actor Actor, opt Options, txn 
 		return c.tryOut(ctx, ch)
 	}
 	if !ch.res.Changed {
+		c.log.Debug(Unchanged, "user", actor.User, "protocol", actor.Protocol)
 		return ch.res, nil
 	}
 	// From here on the change is carried through whatever the client does.
