@@ -16,8 +16,9 @@ type Candidate struct {
 	store  *Store
 	shared bool
 
-	mu  sync.Mutex // guards txn; taken before the mutex of the locks
-	txn *Txn       // nil: nothing was edited
+	mu     sync.Mutex // guards what follows; taken before the mutex of the locks
+	txn    *Txn       // nil: nothing was edited
+	resets int        // how often txn became nil
 }
 
 // NewCandidate returns a private candidate. It needs no closing.
@@ -146,6 +147,7 @@ func (c *Candidate) Begin() (*Txn, error) {
 	if len(conflicts) > 0 && !c.shared {
 		return nil, &ConflictError{Keys: conflicts}
 	}
+	txn.from, txn.resets = c.txn.Dirty(), c.resets
 	return txn, nil
 }
 
@@ -160,6 +162,13 @@ func (c *Candidate) Committed(t *Txn) {
 	for k := range t.changes {
 		if mine := c.txn.changes[k]; mine != nil {
 			mine.leaves = nil
+		}
+	}
+	if t.resets == c.resets {
+		for _, d := range t.from { // what an edit has changed back since is a change
+			if mine := c.txn.changes[d.Key]; mine != nil {
+				mine.old, c.txn.fresh = d.New, false
+			}
 		}
 	}
 	c.rebase(c.store.Running())
@@ -204,7 +213,10 @@ func (c *Candidate) Update(how Resolution) error {
 
 // reset, modified, follow, rebase and replay need the mutex.
 
-func (c *Candidate) reset() { c.txn = nil }
+func (c *Candidate) reset() {
+	c.txn = nil
+	c.resets++
+}
 
 func (c *Candidate) modified() bool {
 	c.follow()

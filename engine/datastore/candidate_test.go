@@ -342,6 +342,50 @@ func TestCandidateEditDuringCommit(t *testing.T) {
 	}
 }
 
+// An edit during a commit may take back what is being committed, before it is
+// published and after; what was discarded then is not taken back.
+func TestCandidateTakenBackDuringCommit(t *testing.T) {
+	back := func(t *testing.T, c *Candidate) {
+		editCandidate(t, c, func(txn *Txn) { apply(txn, setting{1, "old"}) })
+	}
+	tests := []struct {
+		name          string
+		before, after func(*testing.T, *Candidate) // the new running is published
+		want          string
+	}{
+		{"before", back, nil, "old new old old new"},
+		{"after", nil, back, "old new old old new"},
+		{"deleted", func(t *testing.T, c *Candidate) {
+			editCandidate(t, c, func(txn *Txn) { txn.Delete(peerKey(5)) })
+		}, nil, "new new old old -"},
+		{"discarded, then edited", func(t *testing.T, c *Candidate) {
+			c.Discard()
+			editCandidate(t, c, func(txn *Txn) { apply(txn, setting{3, "later"}) })
+		}, nil, "new new later old new"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := startWith(t)
+			c := s.Shared()
+			editCandidate(t, c, func(txn *Txn) { apply(txn, setting{1, "new"}, setting{2, "new"}, setting{5, "new"}) })
+			txn, err := c.Begin()
+			must(t, err)
+			if tt.before != nil {
+				tt.before(t, c)
+			}
+			finish(t, s, txn)
+			if tt.after != nil {
+				tt.after(t, c)
+			}
+			c.Committed(txn)
+			must(t, commitCandidate(t, s, c))
+			if got := peers(s.Running()); got != tt.want {
+				t.Errorf("running is %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 // Sessions edit, read and discard the shared candidate while commits happen.
 func TestCandidateConcurrent(t *testing.T) {
 	s := startWith(t)

@@ -19,9 +19,11 @@ type Txn struct {
 	changes  map[schema.Key]*change
 	stale    []schema.Key // records that may differ from their index entries
 	dirty    []schema.Dirty
-	fresh    bool     // dirty is what Dirty would compute
-	required []uint64 // the versions that running must have at the commit of a candidate
-	scans    int      // that are running: nothing may be written meanwhile
+	fresh    bool           // dirty is what Dirty would compute
+	required []uint64       // the versions that running must have at the commit of a candidate
+	scans    int            // that are running: nothing may be written meanwhile
+	from     []schema.Dirty // the candidate when it began this Txn
+	resets   int            // of the candidate until then
 	ended    bool
 }
 
