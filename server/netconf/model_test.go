@@ -17,6 +17,10 @@ func resetPeer(params string) string {
 	return `<reset-peer xmlns="` + bgpNS + `">` + params + "</reset-peer>"
 }
 
+func rollbackTo(id string) string {
+	return fmt.Sprintf(`<rollback xmlns=%q><commit-id>%s</commit-id></rollback>`, bgpNS, id)
+}
+
 const peerParams = "<instance>default</instance><vpn-instance>vpn1</vpn-instance><address>10.1.1.2</address>"
 
 var peerKey = bgp.PeerKey{Instance: "default", VPN: "vpn1", Address: netip.MustParseAddr(peer2)}
@@ -121,11 +125,8 @@ func TestRollback(t *testing.T) {
 	r, c := ready(t)
 	history := r.engine.Store().History()
 	first := history[len(history)-1].CommitID
-	rollback := func(id string) string {
-		return fmt.Sprintf(`<rollback xmlns=%q><commit-id>%s</commit-id></rollback>`, bgpNS, id)
-	}
 	c.ok(edit(peer("", peer2, "<as>201</as>")))
-	got := c.rpc(rollback(first))
+	got := c.rpc(rollbackTo(first))
 	history = r.engine.Store().History()
 	if want := `<commit-id xmlns="` + bgpNS + `">` + history[len(history)-1].CommitID + "</commit-id>"; got != want {
 		t.Errorf("answer %s, want %s", got, want)
@@ -133,8 +134,8 @@ func TestRollback(t *testing.T) {
 	if got := c.getPeer("running", peer2); !strings.Contains(got, "<as>200</as>") {
 		t.Errorf("running has %s", got)
 	}
-	c.ok(rollback(first)) // nothing is left to do
-	c.fails(rollback("x"), "application invalid-value")
+	c.ok(rollbackTo(first)) // nothing is left to do
+	c.fails(rollbackTo("x"), "application invalid-value")
 	c.fails(`<rollback xmlns="`+bgpNS+`"/>`, "protocol missing-element path=/nc:rpc/mbgp:rollback element=commit-id")
 }
 

@@ -32,6 +32,10 @@ func periodic(params string) string {
 	return `<periodic xmlns="` + pushNS + `">` + params + "</periodic>"
 }
 
+func resync(id string) string {
+	return `<resync-subscription xmlns="` + pushNS + `"><id>` + id + "</id></resync-subscription>"
+}
+
 // peers is a filter of what stands in the list of peers, whichever they are.
 func peers(inPeers string) string {
 	return `<bgp xmlns="` + bgpNS + `"><instances><instance><vpn-instances><vpn-instance><peers>` + inPeers + "</peers></vpn-instance></vpn-instances></instance></instances></bgp>"
@@ -98,7 +102,7 @@ func TestPushOnChange(t *testing.T) {
 			// Leaf-lists and lists within a peer.
 			c.ok(edit(instance("<peers><peer><address>10.1.1.2</address><afi-safis><afi-safi><name>ipv4-unicast</name></afi-safi></afi-safis></peer></peers>")))
 			w.wantEdits(id, 3, "create "+targetPeer+"/afi-safis/afi-safi=ipv4-unicast <afi-safi"+inBGP+"><name>ipv4-unicast</name><config><name>ipv4-unicast</name></config></afi-safi>")
-			w.ok(`<resync-subscription xmlns="` + pushNS + `"><id>` + id + "</id></resync-subscription>")
+			w.ok(resync(id))
 			if got := w.notice(); !strings.HasPrefix(got, first) {
 				t.Errorf("resync: %s", got)
 			}
@@ -207,7 +211,7 @@ func TestPushPeriodic(t *testing.T) {
 			t.Fatal(text)
 		}
 	}
-	w.fails(`<resync-subscription xmlns="`+pushNS+`"><id>`+id+"</id></resync-subscription>",
+	w.fails(resync(id),
 		"application operation-not-supported app-tag=ietf-yang-push:on-change-sync-unsupported path=/nc:rpc/yp:resync-subscription/yp:id")
 }
 
@@ -299,9 +303,6 @@ func TestPushErrors(t *testing.T) {
 	}
 	id := c.establish(onNETCONF + events("x"))
 	c.fails(onSubscription("modify-subscription", "<id>"+id+"</id>"+onChange("")), "protocol bad-element path=/nc:rpc/sn:modify-subscription/yp:on-change element=on-change")
-	resync := func(id string) string {
-		return `<resync-subscription xmlns="` + pushNS + `"><id>` + id + "</id></resync-subscription>"
-	}
 	c.fails(resync("77"), "application invalid-value app-tag=ietf-yang-push:no-such-subscription-resync path=/nc:rpc/yp:resync-subscription/yp:id")
 	c.fails(resync(id), "application operation-not-supported app-tag=ietf-yang-push:on-change-sync-unsupported path=/nc:rpc/yp:resync-subscription/yp:id")
 }
