@@ -133,9 +133,11 @@ type Coordinator struct {
 	online  atomic.Bool // the backend answers
 	pending atomic.Pointer[Pending]
 	guarded atomic.Pointer[Guarded]
-	alarm   chan struct{} // what waits is to be looked at; room for one
+	calls   atomic.Pointer[map[string]Call] // of clients, by name; written under tell
+	alarm   chan struct{}                   // what waits is to be looked at; room for one
 
 	watchers pendingWatchers
+	audience audience
 	pacer    *pacer // changed under mu, but for what the backend's events tell it
 
 	past stateLog // written to under tell

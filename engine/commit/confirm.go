@@ -148,7 +148,10 @@ func (c *Coordinator) setPending(p *Pending) error {
 	if err := c.cfg.Store.SetNote(pendingNote, text); err != nil {
 		return fmt.Errorf("keep the confirmed commit: %w", err)
 	}
+	c.tell.Lock()
+	c.noteAgent()
 	c.pending.Store(p)
+	c.tell.Unlock()
 	c.retain()
 	c.wakeUp()
 	return nil

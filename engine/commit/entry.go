@@ -68,14 +68,26 @@ type facts struct {
 	drift   driftSum
 	history []datastore.Commit // oldest first, shared
 	guarded *Guarded
-	waiting int      // peers that wait for their reset
-	results []string // of the history, where it is to be shown
-	past    bool     // what is known of the present only is not to be shown
+	waiting int             // peers that wait for their reset
+	pending *Pending        // of which firstOf is the first commit
+	firstOf string          // "" where that is not in the history
+	calls   map[string]Call // shared
+	results []string        // of the history, where it is to be shown
+	past    bool            // what is known of the present only is not to be shown
 }
 
 // facts returns those of the agent now.
 func (c *Coordinator) facts() *facts {
-	return &facts{online: c.online.Load(), drift: c.drift.total(), history: c.cfg.Store.History(), guarded: c.Guarded(), waiting: c.pacer.pending()}
+	f := &facts{
+		online: c.online.Load(), drift: c.drift.total(), history: c.cfg.Store.History(), guarded: c.Guarded(), waiting: c.pacer.pending(),
+		pending: c.Pending(), calls: c.called(),
+	}
+	if f.pending != nil {
+		for i := len(f.history) - 1; i >= 0 && f.history[i].Revision > f.pending.Base; i-- {
+			f.firstOf = f.history[i].CommitID
+		}
+	}
+	return f
 }
 
 // factsOf returns those of a VPN instance now.
@@ -136,5 +148,7 @@ func States(ch *Change) (old, new ygot.GoStruct) {
 // agentWith renders the agent with some commits only and without what never
 // changes.
 func (e Entry) agentWith(h history) ygot.GoStruct {
-	return e.c.renderer(e.snap).agentNow(&facts{online: e.facts.online, drift: e.facts.drift, waiting: e.facts.waiting, history: h.commits, results: h.results, past: e.past})
+	f := *e.facts // is shared
+	f.history, f.results, f.past = h.commits, h.results, e.past
+	return e.c.renderer(e.snap).agentNow(&f)
 }

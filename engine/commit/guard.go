@@ -201,11 +201,8 @@ func (c *Coordinator) setGuarded(g *Guarded) error {
 		return fmt.Errorf("keep the guarded commit: %w", err)
 	}
 	c.tell.Lock()
-	before := c.entry(c.cfg.Store.Running(), schema.AgentKey(), time.Time{}, "") // whose history says what is waited for
+	c.noteAgent() // whose history says what is waited for
 	c.guarded.Store(g)
-	if !c.feed.Idle() {
-		c.note(before)
-	}
 	c.tell.Unlock()
 	c.retain()
 	c.wakeUp()

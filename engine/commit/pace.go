@@ -101,9 +101,7 @@ func (c *Coordinator) tellWaiting(steps []plan.Step, cause bgp.Cause) {
 	c.tell.Lock()
 	defer c.tell.Unlock()
 	snap := c.cfg.Store.Running()
-	if !c.feed.Idle() {
-		c.note(c.entry(snap, schema.AgentKey(), time.Time{}, ""))
-	}
+	c.noteAgent()
 	changes := c.before(snap, steps, nil)
 	c.postpone(steps, cause, "")
 	now := c.cfg.Now()

@@ -73,7 +73,7 @@ func (r *renderer) state(k schema.Key) ygot.GoStruct {
 	case schema.KindVPNInstance:
 		return r.vpn(k)
 	case schema.KindAgent:
-		return r.agent(r.c.facts())
+		return r.agentAsked()
 	case schema.KindNACM:
 		return r.nacm()
 	}

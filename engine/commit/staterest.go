@@ -1,6 +1,8 @@
 package commit
 
 import (
+	"time"
+
 	"mooring/engine/schema"
 	"mooring/gen"
 
@@ -83,7 +85,18 @@ func (r *renderer) vpn(k schema.Key) ygot.GoStruct {
 	return out
 }
 
-func (r *renderer) agent(f *facts) ygot.GoStruct {
+// agentAsked is the state of the agent with what is told only to who asks.
+func (r *renderer) agentAsked() ygot.GoStruct {
+	f := r.c.facts()
+	out := r.agent(f)
+	out.Subscriptions = r.c.audience.state()
+	if p := f.pending; p != nil {
+		out.ConfirmedCommit.TimeoutLeft = ygot.Uint32(uint32(max(0, p.Deadline.Sub(r.c.cfg.Now())) / time.Second))
+	}
+	return out
+}
+
+func (r *renderer) agent(f *facts) *agentRec {
 	c := r.c
 	whole := *f // f is shared
 	whole.results = c.results(f.history, f.guarded)
@@ -110,6 +123,7 @@ func (r *renderer) agentNow(f *facts) *agentRec {
 	if !f.past {
 		out.ResetControl.State.PendingResets = ygot.Uint32(uint32(f.waiting))
 		out.Backend = &gen.MooringAgent_Agent_Backend{State: &backendStateRec{Connected: &f.online, Drift: r.c.driftState(f.drift)}}
+		out.CallHome, out.ConfirmedCommit = callsState(f.calls), pendingState(f)
 	}
 	for i := range f.history {
 		h := &f.history[i]
@@ -124,6 +138,21 @@ func (r *renderer) agentNow(f *facts) *agentRec {
 			entry.Comment = &h.Comment
 		}
 		out.Commits.Commit[h.Revision] = entry
+	}
+	return out
+}
+
+// pendingState is the confirmed commit that waits, nil for none.
+func pendingState(f *facts) *gen.MooringAgent_Agent_ConfirmedCommit {
+	p := f.pending
+	if p == nil {
+		return nil
+	}
+	out := &gen.MooringAgent_Agent_ConfirmedCommit{
+		User: text(p.User), Protocol: &p.Protocol, RollbackTime: stamp(p.Deadline), Persistent: ygot.Bool(p.ID != ""), SessionId: nonZero(&p.Session),
+	}
+	if f.firstOf != "" {
+		out.CommitId = &f.firstOf
 	}
 	return out
 }

@@ -65,6 +65,8 @@ type Engine interface {
 	Access() *nacm.Control
 	// Subscribe starts a feed of all changes from now on. The caller closes it.
 	Subscribe() *commit.Subscription
+	// Listen makes the state of the agent show a subscription.
+	Listen(commit.Listener) *commit.Listening
 }
 
 // Authenticator says who a caller is; *server.Users is the real one.

@@ -10,6 +10,9 @@ import (
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"mooring/engine/commit"
+	"mooring/server"
 )
 
 var (
@@ -57,6 +60,9 @@ func (s *Server) Subscribe(stream gpb.GNMI_SubscribeServer) error {
 	if err := w.permitted(s.rights(stream.Context())); err != nil {
 		return err
 	}
+	if w.mode != gpb.SubscriptionList_ONCE { // which reads and does not listen
+		defer s.cfg.Engine.Listen(w.listener(stream.Context())).End()
+	}
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
 	out := newSender(s, stream, w, cancel)
@@ -80,6 +86,18 @@ func (s *Server) Subscribe(stream gpb.GNMI_SubscribeServer) error {
 	case <-late.C:
 	}
 	return out.ended(ctx, ctx.Err())
+}
+
+// listener is the caller as the state of the agent shows a subscription.
+func (w *watch) listener(ctx context.Context) commit.Listener {
+	l := commit.Listener{Protocol: protocol, Mode: commit.ListenStream, Paths: w.paths}
+	if w.mode == gpb.SubscriptionList_POLL {
+		l.Mode = commit.ListenPoll
+	}
+	if id, ok := ctx.Value(identityKey{}).(*server.Identity); ok {
+		l.User, l.Source = id.User, id.Source
+	}
+	return l
 }
 
 // receive reads what the client sends after its first message, until the

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"time"
+
+	"mooring/engine/commit"
 )
 
 // CallHome is a client that the server connects to (RFC 8071). Who dials
@@ -88,7 +90,10 @@ type caller struct {
 	log *slog.Logger
 	// call serves one connection to its end; an error says why there was none.
 	call func(context.Context, Endpoint) error
+	// tell takes what is now, for the state of the agent.
+	tell func(commit.Call)
 
+	now   commit.Call
 	last  int           // the endpoint that was served last
 	pause time.Duration // before the next connection
 }
@@ -100,7 +105,7 @@ func (s *Server) callHome(ctx, connCtx context.Context, c CallHome) {
 	if t.idle == 0 {
 		t.idle = s.limits.IdleTimeout
 	}
-	cl := &caller{CallHome: c, log: s.log.With("client", c.Name)}
+	cl := &caller{CallHome: c, log: s.log.With("client", c.Name), tell: s.cfg.Engine.CallsHome}
 	cl.call = func(ctx context.Context, e Endpoint) error {
 		d := net.Dialer{Timeout: c.MaxWait}
 		conn, err := d.DialContext(ctx, "tcp", e.Address)
@@ -108,6 +113,7 @@ func (s *Server) callHome(ctx, connCtx context.Context, c CallHome) {
 			return err
 		}
 		cl.log.Info("netconf call home connected", "endpoint", e.Name, "address", conn.RemoteAddr().String())
+		cl.taken()
 		if e.TLS {
 			return s.serveTLS(connCtx, conn, t)
 		}
@@ -117,6 +123,7 @@ func (s *Server) callHome(ctx, connCtx context.Context, c CallHome) {
 }
 
 func (c *caller) run(ctx context.Context) {
+	c.now.Client = c.Name
 	if c.Period == 0 {
 		for c.search(ctx, time.Time{}) {
 		}
@@ -126,7 +133,7 @@ func (c *caller) run(ctx context.Context) {
 	if c.Anchor.IsZero() {
 		c.Anchor = now
 	}
-	for due := c.period(now); sleep(ctx, time.Until(due)); {
+	for due := c.period(now); c.wait(ctx, time.Until(due)); {
 		c.pause = 0
 		following := c.period(due.Add(1))
 		if !c.search(ctx, following) {
@@ -159,7 +166,7 @@ func (c *caller) search(ctx context.Context, end time.Time) bool {
 			if !end.IsZero() {
 				pause = min(pause, time.Until(end))
 			}
-			if !sleep(ctx, pause) {
+			if !c.wait(ctx, pause) {
 				return false
 			}
 			if !end.IsZero() && !time.Now().Before(end) {
@@ -189,7 +196,11 @@ func (c *caller) first() int {
 // neither side more than one that does not listen.
 func (c *caller) try(ctx context.Context, at, attempt int) bool {
 	e, start := c.Endpoints[at], time.Now()
+	c.now.Status, c.now.Next = commit.Calling, time.Time{}
+	c.now.Endpoint, c.now.Address, c.now.TLS = e.Name, e.Address, e.TLS
+	c.tell(c.now)
 	err := c.call(ctx, e)
+	c.ended(err)
 	lasted := time.Since(start)
 	if ctx.Err() != nil {
 		return err == nil
@@ -205,6 +216,34 @@ func (c *caller) try(ctx context.Context, at, attempt int) bool {
 	}
 	c.log.Info("netconf call home ended", "endpoint", e.Name, "address", e.Address, "lasted", lasted.Round(time.Second).String())
 	return true
+}
+
+// taken tells that the endpoint has taken the call.
+func (c *caller) taken() {
+	c.now.Status, c.now.Since = commit.CallConnected, time.Now()
+	c.now.Taken++
+	c.tell(c.now)
+}
+
+// ended notes how a call has ended.
+func (c *caller) ended(err error) {
+	c.now.Since = time.Time{}
+	if err == nil {
+		c.now.Failed = 0
+		return
+	}
+	c.now.Failed++
+	c.now.Error, c.now.ErrorTime = err.Error(), time.Now()
+}
+
+// wait sleeps until the next call and tells when that is.
+func (c *caller) wait(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	c.now.Status, c.now.Next = commit.CallWaiting, time.Now().Add(d)
+	c.tell(c.now)
+	return sleep(ctx, d)
 }
 
 // sleep is false when ctx ends before.

@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
+
+	"mooring/engine/commit"
 )
 
 // netconf.md 64: which endpoint is called when. Each call fails at once unless
@@ -96,7 +99,7 @@ func TestCallHomeStrategy(t *testing.T) {
 				defer cancel()
 				var got []string
 				start := time.Now()
-				c := &caller{CallHome: tt.client.withDefaults(), log: quiet}
+				c := &caller{CallHome: tt.client.withDefaults(), log: quiet, tell: func(commit.Call) {}}
 				c.call = func(ctx context.Context, e Endpoint) error {
 					got = append(got, time.Since(start).String()+" "+e.Name)
 					if n := len(got) - 1; n < len(tt.lasts) && tt.lasts[n] > 0 {
@@ -112,6 +115,59 @@ func TestCallHomeStrategy(t *testing.T) {
 			})
 		})
 	}
+}
+
+// netconf.md 64: what is told of a client that is called: an endpoint that is
+// not there, one that takes the call and does not log in, a session.
+func TestCallHomeIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // whose clock begins at midnight of 2000-01-01
+		var got []string
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		clock := func(at time.Time) string {
+			if at.IsZero() {
+				return "-"
+			}
+			return at.UTC().Format("4:05")
+		}
+		c := &caller{CallHome: CallHome{Name: "nms", MaxAttempts: 1, Endpoints: []Endpoint{
+			{Name: "gone", Address: "g:1"}, {Name: "deaf", Address: "d:1"}, {Name: "there", Address: "t:1", TLS: true},
+		}}.withDefaults(), log: quiet}
+		c.tell = func(n commit.Call) {
+			got = append(got, fmt.Sprintf("%s %d %s %s tls=%t since %s, next %s: %d taken, %d failed, %s at %s", n.Client, n.Status, n.Endpoint, n.Address, n.TLS,
+				clock(n.Since), clock(n.Next), n.Taken, n.Failed, n.Error, clock(n.ErrorTime)))
+		}
+		c.call = func(ctx context.Context, e Endpoint) error {
+			if e.Name == "gone" {
+				if len(got) > 6 {
+					cancel()
+				}
+				return errors.New("refused")
+			}
+			c.taken()
+			sleep(ctx, time.Minute)
+			if e.Name == "deaf" {
+				return errors.New("no login")
+			}
+			return nil
+		}
+		c.run(ctx)
+		want := []string{
+			"nms 1 gone g:1 tls=false since -, next -: 0 taken, 0 failed,  at -",
+			"nms 0 gone g:1 tls=false since -, next 0:01: 0 taken, 1 failed, refused at 0:00",
+			"nms 1 deaf d:1 tls=false since -, next -: 0 taken, 1 failed, refused at 0:00",
+			"nms 2 deaf d:1 tls=false since 0:01, next -: 1 taken, 1 failed, refused at 0:00",
+			"nms 0 deaf d:1 tls=false since -, next 1:03: 1 taken, 2 failed, no login at 1:01",
+			"nms 1 there t:1 tls=true since -, next -: 1 taken, 2 failed, no login at 1:01",
+			"nms 2 there t:1 tls=true since 1:03, next -: 2 taken, 2 failed, no login at 1:01",
+			"nms 0 there t:1 tls=true since -, next 2:04: 2 taken, 0 failed, no login at 1:01",
+			"nms 1 gone g:1 tls=false since -, next -: 2 taken, 0 failed, no login at 1:01",
+			"nms 0 gone g:1 tls=false since -, next 2:05: 2 taken, 1 failed, refused at 2:04",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("told\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	})
 }
 
 // netconf.md 64: a random start reaches every endpoint.
@@ -330,5 +386,57 @@ func TestCallHomeNeedsItsTransport(t *testing.T) {
 		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("error %v, want %q", err, name)
 		}
+	}
+}
+
+// netconf.md 64: TCP asks for the peer of a connection, over TLS where nothing
+// else can, and below SSH.
+func TestKeepaliveOfTCP(t *testing.T) {
+	s := newSecure(t, Limits{}, byCommonName)
+	ask := terms{keepalive: Keepalive{Interval: 7 * time.Second, Attempts: 4}}
+	for name, serve := range map[string]func(context.Context, net.Conn, terms) error{"ssh": s.srv.serveSSH, "tls": s.srv.serveTLS} {
+		t.Run(name, func(t *testing.T) {
+			h := newHome(t)
+			client, err := net.Dial("tcp", h.address())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			ctx, cancel := context.WithCancel(t.Context())
+			conn, done := h.called(), make(chan struct{})
+			go func() {
+				defer close(done)
+				_ = serve(ctx, conn, ask) // nobody logs in
+			}()
+			defer func() { cancel(); <-done }()
+			_ = client.SetDeadline(time.Now().Add(patience))
+			if name == "tls" {
+				err = tls.Client(client, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{s.pki.sign("ann", nil)}}).Handshake()
+			} else {
+				_, err = client.Read(make([]byte, 1))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw, err := conn.(*net.TCPConn).SyscallConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range []struct {
+				name                string
+				level, option, want int
+			}{
+				{"SO_KEEPALIVE", unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+				{"TCP_KEEPIDLE", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 7},
+				{"TCP_KEEPINTVL", unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 7},
+				{"TCP_KEEPCNT", unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 4},
+			} {
+				var got int
+				var gerr error
+				if err := raw.Control(func(fd uintptr) { got, gerr = unix.GetsockoptInt(int(fd), o.level, o.option) }); err != nil || gerr != nil || got != o.want {
+					t.Errorf("%s is %d, want %d: %v, %v", o.name, got, o.want, err, gerr)
+				}
+			}
+		})
 	}
 }

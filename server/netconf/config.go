@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"mooring/engine/commit"
 	"mooring/server"
 	"mooring/server/netconf/rpc"
 )
@@ -23,9 +24,17 @@ type Users interface {
 	AuthenticateCertificate(chains [][]*x509.Certificate, source netip.AddrPort) (*server.Identity, error)
 }
 
+// Engine is what the server needs of the commit engine.
+type Engine interface {
+	rpc.Engine
+	// CallsHome makes the state of the agent show what is done about a client
+	// that is called.
+	CallsHome(commit.Call)
+}
+
 // Config is what a Server needs.
 type Config struct {
-	Engine  rpc.Engine
+	Engine  Engine
 	Users   Users
 	HostKey ssh.Signer  // needed for SSH
 	TLS     *tls.Config // needed for TLS; must require and verify client certificates (server.TLSConfig)

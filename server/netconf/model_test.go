@@ -34,12 +34,17 @@ func (c *client) established() {
 // eventually waits until the state of peer2 has a text in it.
 func (c *client) eventually(text string) {
 	c.Helper()
-	filter := "<get><filter>" + instance("<peers><peer><address>"+peer2+"</address><state/></peer></peers>") + "</filter></get>"
+	c.until(instance("<peers><peer><address>"+peer2+"</address><state/></peer></peers>"), text)
+}
+
+// until waits until what get answers has a text in it, and returns it.
+func (c *client) until(filter, text string) string {
+	c.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		got := c.rpc(filter)
+		got := c.state(filter)
 		switch {
 		case strings.Contains(got, text):
-			return
+			return got
 		case time.Now().After(end):
 			c.Fatalf("no %s in %s", text, got)
 		}

@@ -316,7 +316,7 @@ func TestPushAgainstYanglint(t *testing.T) {
 	greeting := w.readHello()
 	w.send(hello(base10) + "]]>]]>")
 	lint := newLinter(t, greeting, "ietf-subscribed-notifications", "ietf-yang-push", "mooring-deviations", "ietf-datastores",
-		"ietf-notification-capabilities", "mooring-bgp", "mooring-vpn-instance", "mooring-agent", "ietf-yang-library", "ietf-netconf-monitoring", "nc-notifications")
+		"ietf-notification-capabilities", "mooring-bgp", "mooring-vpn-instance", "mooring-agent", "ietf-yang-library", "ietf-netconf-monitoring", "nc-notifications", "ietf-netconf-acm")
 	c, _ := worker.dial("guest")
 	c.setUp()
 	lint.reply(w, establish(of("running", peers(""))+onChange("<dampening-period>0</dampening-period><excluded-change>move</excluded-change>")))
@@ -327,7 +327,7 @@ func TestPushAgainstYanglint(t *testing.T) {
 	lint.reply(w, onSubscription("modify-subscription", "<id>1</id>"+of("operational", "")+periodic("<period>1000</period><anchor-time>2026-01-01T00:00:00Z</anchor-time>")))
 	lint.check("nc-notif", w.read()) // subscription-modified
 	lint.check("data", w.state(`<subscriptions xmlns="`+subscribedNS+`"/>`)+w.state(`<yang-library xmlns="`+libraryNS+`"/>`)+w.state(`<modules-state xmlns="`+libraryNS+`"/>`)+w.state(`<netconf xmlns="`+manageNS+`"/>`)+
-		w.state(`<system-capabilities xmlns="urn:ietf:params:xml:ns:yang:ietf-system-capabilities"/>`))
+		w.state(`<system-capabilities xmlns="urn:ietf:params:xml:ns:yang:ietf-system-capabilities"/>`)+w.state(`<nacm xmlns="`+nacmNS+`"/>`))
 	lint.reply(w, onSubscription("modify-subscription", "<id>1</id>"+xpathOf("running", "/b:bgp")+onChange("")))
 	lint.check("nc-notif", w.read()) // subscription-modified
 	lint.check("nc-notif", w.read()) // push-update

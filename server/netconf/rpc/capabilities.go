@@ -1,6 +1,12 @@
 package rpc
 
-import "mooring/server/netconf/xmltree"
+import (
+	"strings"
+
+	"mooring/engine/commit"
+	"mooring/engine/schema"
+	"mooring/server/netconf/xmltree"
+)
 
 const (
 	systemCapabilitiesNS       = "urn:ietf:params:xml:ns:yang:ietf-system-capabilities"
@@ -32,6 +38,9 @@ func systemCapabilities(s *Server) xmltree.Element {
 				nodes.Children[0].Prefixes = []xmltree.Prefix{{Name: p.prefix, Namespace: p.namespace}}
 				one.Children = append(one.Children, nodes)
 			}
+			for _, path := range commit.Untold {
+				one.Children = append(one.Children, untold(path, everything))
+			}
 			one.Children = append(one.Children, forNodes("/", everything, everything))
 		default:
 			one.Children = append(one.Children, forNodes("/", "config-changes", "config-changes"))
@@ -39,6 +48,15 @@ func systemCapabilities(s *Server) xmltree.Element {
 		e.Children = append(e.Children, one)
 	}
 	return e
+}
+
+// untold says that changes of a node of the model are not told.
+func untold(path, periodic string) xmltree.Element {
+	top, _, _ := strings.Cut(path[1:], "/")
+	p := prefixOfNamespace(schema.Root().Child(top).Namespace)
+	nodes := forNodes(strings.ReplaceAll(path, "/", "/"+p.prefix+":"), periodic, "")
+	nodes.Children[0].Prefixes = []xmltree.Prefix{{Name: p.prefix, Namespace: p.namespace}}
+	return nodes
 }
 
 // forNodes says for which changes there are periodic and on-change

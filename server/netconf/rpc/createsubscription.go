@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"mooring/engine/commit"
 	"mooring/engine/schema"
 	"mooring/server/netconf/notify"
 	"mooring/server/netconf/xmltree"
@@ -37,7 +38,15 @@ var createSubscriptionOperation = operation{
 		}
 		sub := c.srv.stream.Subscribe(o)
 		c.after = func() {
-			c.sess.Background(func(ctx context.Context, out Output) error { return c.srv.deliver(ctx, c.sess, sub, out) })
+			filters := 0
+			if o.Filter != nil {
+				filters = 1
+			}
+			shown := c.listen(commit.ListenEvents, filters)
+			c.sess.Background(func(ctx context.Context, out Output) error {
+				defer shown.End()
+				return c.srv.deliver(ctx, c.sess, sub, out)
+			})
 		}
 		return nil, nil
 	},

@@ -20,6 +20,7 @@ var modifySubscriptionOperation = operation{
 		}
 		c.after = func() {
 			sub.give(func(s *subscription) { s.terms, s.order.modified = t, true })
+			sub.shown.Become(t.listens())
 		}
 		return nil, nil
 	},

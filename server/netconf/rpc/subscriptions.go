@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"mooring/engine/commit"
 	"mooring/server/netconf/notify"
 )
 
@@ -26,6 +27,7 @@ type subscription struct {
 	sess   *Session
 	stream *notify.Subscription // nil: of a datastore
 	done   chan struct{}        // closed when nothing of it is sent any more
+	shown  *commit.Listening    // in the state of the agent, once it has begun
 
 	sent, excluded atomic.Uint64
 	suspended      atomic.Bool
@@ -136,8 +138,11 @@ func (c *call) begin(sub *subscription, start func(*subscription) func(context.C
 	c.undo = func() { c.srv.subscriptions.remove(sub) }
 	c.after = func() {
 		serve := start(sub)
+		t := sub.current()
+		sub.shown = c.listen(t.listens())
 		c.sess.Background(func(ctx context.Context, out Output) error {
 			defer func() {
+				sub.shown.End()
 				if c.srv.subscriptions.remove(sub) == 0 {
 					c.srv.patches.Forget()
 				}
@@ -148,4 +153,11 @@ func (c *call) begin(sub *subscription, start func(*subscription) func(context.C
 		})
 	}
 	return nil
+}
+
+// listen makes the state of the agent show a subscription of the session.
+func (c *call) listen(mode commit.ListenMode, filters int) *commit.Listening {
+	return c.srv.engine.Listen(commit.Listener{
+		Protocol: protocol, User: c.sess.Identity.User, Source: c.sess.Identity.Source, Session: c.sess.ID, Mode: mode, Paths: filters,
+	})
 }

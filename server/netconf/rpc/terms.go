@@ -4,9 +4,26 @@ import (
 	"errors"
 	"time"
 
+	"mooring/engine/commit"
 	"mooring/engine/schema"
 	"mooring/server/netconf/xmltree"
 )
+
+// listens is how the state of the agent tells of a subscription.
+func (t *terms) listens() (mode commit.ListenMode, filters int) {
+	switch {
+	case t.push == nil:
+		mode = commit.ListenEvents
+	case t.push.period > 0:
+		mode = commit.ListenPeriodic
+	default:
+		mode = commit.ListenOnChange
+	}
+	if t.filter != nil {
+		filters = 1
+	}
+	return mode, filters
+}
 
 // terms are what a subscriber has asked for. They are not changed once they are
 // in force.
