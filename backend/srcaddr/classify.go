@@ -241,7 +241,9 @@ func judge(l link, a address) Answer {
 
 // onlyAddress answers a query for the interface l without a source address:
 // there must be exactly one candidate. IPv4 secondaries count, as the command
-// asks for the source address as soon as there are several.
+// asks for the source address as soon as there are several. 127.0.0.1, which lo
+// always has beside a router's own loopback addresses, reaches no peer but one
+// on this machine.
 func onlyAddress(m *mirror, l link, q Query, asked string) Answer {
 	if !q.Peer.IsValid() {
 		return refuse(NoAddress, "interface %s needs a peer address to choose the address family", label(l, asked))
@@ -250,6 +252,7 @@ func onlyAddress(m *mirror, l link, q Query, asked string) Answer {
 	for _, a := range m.addresses(l.index) {
 		switch {
 		case a.ip.Is4() != q.Peer.Is4():
+		case a.ip.IsLoopback() && !q.Peer.IsLoopback():
 		case a.ip.Is4():
 			candidates = append(candidates, a.ip)
 		case a.ip.IsLinkLocalUnicast() != q.Peer.IsLinkLocalUnicast():

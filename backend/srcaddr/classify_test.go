@@ -113,8 +113,13 @@ func TestClassify(t *testing.T) {
 		{name: "duplicate only", iface: "duplicate", peer: v6, want: NoAddress, detail: []string{"2001:db8:9::1"}},
 		{
 			name: "loopback has several", iface: "lo", peer: v4, want: Ambiguous,
+			candidates: ips("10.77.0.1", "10.78.0.1", "10.79.0.1"), detail: []string{"lo"},
+		},
+		{
+			name: "loopback for a peer on this machine", iface: "lo", peer: "127.0.0.2", want: Ambiguous,
 			candidates: ips("10.77.0.1", "10.78.0.1", "10.79.0.1", "127.0.0.1"), detail: []string{"lo"},
 		},
+		{name: "one routable address beside ::1", iface: "lo", peer: v6, want: Resolved, wantSource: "2001:db8:77::1", wantIface: "lo"},
 		{
 			name: "loopback IPv6", iface: "lo", peer: "::1", want: Ambiguous,
 			candidates: ips("::1", "2001:db8:77::1"), detail: []string{"::1"},

@@ -9,7 +9,7 @@ import (
 // mean "not configured".
 type Query struct {
 	// NetNS is the named network namespace (as in ip-netns(8)) of the VPN
-	// instance; empty for the namespace of the agent.
+	// instance; empty for Options.Home.
 	NetNS string
 	// VRFDevice is the VRF device of the VPN instance; empty for none.
 	VRFDevice string

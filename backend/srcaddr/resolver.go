@@ -1,6 +1,7 @@
 package srcaddr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,9 @@ type Options struct {
 	// Debounce is how long changes of a namespace are collected before Changes
 	// tells of them, from the first one on. Zero means 75 ms.
 	Debounce time.Duration
+	// Home is the named namespace of queries that name none: where the speaker
+	// runs if that is not where the agent does. Empty means the agent's own.
+	Home string
 }
 
 // Change tells that answers for the queries of a namespace may differ now.
@@ -30,6 +34,7 @@ type Change struct {
 // Resolver answers queries. Its methods may be called by any goroutine.
 type Resolver struct {
 	log     *slog.Logger
+	home    string
 	kernel  kernel
 	changes *notifier
 	arrived chan struct{} // room for one: there are spaces to follow
@@ -50,6 +55,7 @@ func newResolver(log *slog.Logger, o Options, k kernel) *Resolver {
 	}
 	return &Resolver{
 		log:     log,
+		home:    o.Home,
 		kernel:  k,
 		changes: newNotifier(o.Debounce),
 		arrived: make(chan struct{}, 1),
@@ -123,7 +129,7 @@ func (r *Resolver) space(netns string) *space {
 	defer r.mu.Unlock()
 	s, ok := r.spaces[netns]
 	if !ok {
-		s = newSpace(netns, r.kernel, r.changes, r.log)
+		s = newSpace(netns, cmp.Or(netns, r.home), r.kernel, r.changes, r.log)
 		r.spaces[netns] = s
 		signal(r.arrived)
 	}

@@ -102,6 +102,32 @@ func TestResolveBeforeRun(t *testing.T) {
 	})
 }
 
+// Queries that name no namespace are about the home of the speaker, in words
+// and in changes.
+func TestHome(t *testing.T) {
+	bubble(t, func(h *harness) {
+		h.Resolver = newResolver(quiet(), Options{Home: "vpn1"}, h.k)
+		h.run()
+		here := Query{Interface: "a", Peer: peer}
+		if a := h.want(here, Resolved); a.Source != ip("10.0.0.1") {
+			t.Errorf("got %+v", a)
+		}
+		if a := h.want(Query{Interface: "b", Peer: peer}, InterfaceMissing); !strings.Contains(a.Detail, "network namespace vpn1") {
+			t.Errorf("detail %q", a.Detail)
+		}
+		h.want(Query{Peer: peer}, Unbound)
+		h.change("", defaultDebounce) // the load itself
+		h.k.set("vpn1", on(2, "10.0.0.2/24"))
+		h.change("", defaultDebounce)
+		h.want(here, Ambiguous)
+		h.k.remove("vpn1")
+		h.k.names.names <- []string{"vpn1"}
+		h.want(here, NamespaceMissing)
+		h.change("", defaultDebounce)
+		h.want(Query{NetNS: "vpn2", Interface: "a", Peer: peer}, NamespaceMissing)
+	})
+}
+
 func TestUnboundNeedsNoNamespace(t *testing.T) {
 	bubble(t, func(h *harness) {
 		h.want(Query{Peer: peer}, Unbound)

@@ -30,7 +30,8 @@ var errRenamed = errors.New("the name stands for another network namespace now, 
 // applied after it. An event that is in both does no harm: the last event of an
 // entry and the list agree.
 type space struct {
-	netns   string
+	asked   string // the namespace as queries name it
+	netns   string // and as the kernel does
 	kernel  kernel
 	changes *notifier
 	log     *slog.Logger
@@ -46,8 +47,9 @@ type space struct {
 	problem string  // guarded by mu; why mirror is nil
 }
 
-func newSpace(netns string, k kernel, n *notifier, log *slog.Logger) *space {
+func newSpace(asked, netns string, k kernel, n *notifier, log *slog.Logger) *space {
 	return &space{
+		asked:   asked,
 		netns:   netns,
 		kernel:  k,
 		changes: n,
@@ -62,6 +64,7 @@ func (s *space) resolve(q Query) Answer {
 	if s.mirror == nil {
 		return Answer{Status: NamespaceMissing, Detail: s.problem}
 	}
+	q.NetNS = s.netns // for the words of the answer
 	return classify(s.mirror, q)
 }
 
@@ -103,7 +106,7 @@ func (s *space) fill(c conn) error {
 		s.log.Info("network namespace can be read now")
 	}
 	if changed {
-		s.changes.mark(s.netns)
+		s.changes.mark(s.asked)
 	}
 	return err
 }
@@ -127,7 +130,7 @@ func (s *space) lose(err error) {
 	s.mu.Unlock()
 	if changed {
 		s.log.Info("network namespace cannot be read", "err", err)
-		s.changes.mark(s.netns)
+		s.changes.mark(s.asked)
 	}
 }
 
@@ -144,7 +147,7 @@ func (s *space) apply(events []event) {
 	}
 	s.mu.Unlock()
 	if changed {
-		s.changes.mark(s.netns)
+		s.changes.mark(s.asked)
 	}
 }
 

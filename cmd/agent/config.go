@@ -196,6 +196,15 @@ func (c *Config) netconfTLS() bool {
 
 func (c *Config) gnmiTLS() bool { return c.GNMI != "" && !c.Plaintext }
 
+// home is the network namespace of the BGP speaker, "" for the agent's own: the
+// VPN instances that name none are there.
+func (c *Config) home() string {
+	if c.Backend == backendFRR {
+		return c.FRRNamespace
+	}
+	return ""
+}
+
 // endpoints are all that the agent calls home.
 func (c *Config) endpoints() (all []netconf.Endpoint) {
 	for _, client := range c.CallHome {

@@ -93,7 +93,7 @@ func (a *agent) open(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	a.sources = srcaddr.New(log.With("part", "srcaddr"), srcaddr.Options{})
+	a.sources = srcaddr.New(log.With("part", "srcaddr"), srcaddr.Options{Home: cfg.home()})
 	a.engine = commit.New(commit.Config{
 		Store: a.store, Backend: speaker, Sources: a.sources,
 		RouterID: routerID, Startup: cfg.Startup, Version: versionText(),
