@@ -35,19 +35,28 @@ func (c *Candidate) Edit(fn func(*Txn) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.follow()
-	whole := c.txn
-	if whole == nil {
-		whole = c.store.Begin()
-	}
-	part := &Txn{base: whole.base, required: slices.Clone(whole.required), tree: whole.tree.copy(), changes: map[schema.Key]*change{}}
+	part := c.part()
 	defer part.Discard()
 	if err := fn(part); err != nil {
 		return err
 	}
 	part.Dirty()
-	whole.adopt(part)
-	c.txn = whole
+	if c.txn == nil {
+		c.txn = part
+	} else {
+		c.txn.adopt(part)
+	}
 	return nil
+}
+
+// part returns a Txn for one edit, which must not show where it fails. It needs
+// the mutex.
+func (c *Candidate) part() *Txn {
+	t := c.txn
+	if t == nil {
+		return c.store.Begin()
+	}
+	return &Txn{base: t.base, required: slices.Clone(t.required), tree: t.tree.copy(), changes: map[schema.Key]*change{}}
 }
 
 // adopt takes over the content of part, which is a copy of t with changes.
@@ -66,6 +75,19 @@ func (t *Txn) adopt(part *Txn) {
 			}
 		}
 	}
+}
+
+// clone returns a Txn with the same base and content.
+func (t *Txn) clone() *Txn {
+	dirty := t.Dirty() // no record is in the Txn's own hands then
+	out := &Txn{
+		base: t.base, required: slices.Clone(t.required), tree: t.tree.copy(),
+		changes: make(map[schema.Key]*change, len(t.changes)), dirty: dirty, fresh: true,
+	}
+	for k, c := range t.changes {
+		out.changes[k] = &change{old: c.old, now: c.now, leaves: slices.Clip(c.leaves)}
+	}
+	return out
 }
 
 // Discard makes the candidate running again (RFC 6241 8.3.4.2).
@@ -142,6 +164,9 @@ func (c *Candidate) Begin() (*Txn, error) {
 		if v != running.version {
 			return nil, &VersionError{Version: running.version}
 		}
+	}
+	if c.txn.base == running {
+		return c.txn.clone(), nil
 	}
 	txn, conflicts := c.replay(running)
 	if len(conflicts) > 0 && !c.shared {

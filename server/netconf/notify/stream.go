@@ -48,6 +48,7 @@ type Stream struct {
 	log     []entry
 	first   uint64 // the number of log[0]; numbers count from 0
 	bytes   int
+	text    []byte        // memory for that of an event
 	aged    time.Time     // of the last event that the log lost
 	changed chan struct{} // closed by the next Publish; nil: nobody waits
 }
@@ -76,9 +77,9 @@ func (s *Stream) Publish(events ...Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range events {
-		size := len(e.Content.Append(nil, ""))
-		s.log = append(s.log, entry{e, size})
-		s.bytes += size
+		s.text = e.Content.Append(s.text[:0], "")
+		s.log = append(s.log, entry{e, len(s.text)})
+		s.bytes += len(s.text)
 	}
 	for len(s.log) > s.limits.Events || s.bytes > s.limits.Bytes && len(s.log) > 1 {
 		s.aged = s.log[0].Time

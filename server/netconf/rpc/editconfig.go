@@ -118,17 +118,17 @@ func (c *call) newEdit() (*edit, error) {
 
 // editContent is where the edit stands.
 func (c *call) editContent() (source, error) {
-	here, config, file := c.here(), c.req.find("config"), c.req.find("url")
+	config, file := c.req.find("config"), c.req.find("url")
 	switch {
 	case file != nil && config != nil:
-		return source{}, protocolError(schema.BadElement, "config and url exclude each other").element("url").at(here)
+		return source{}, protocolError(schema.BadElement, "config and url exclude each other").element("url").at(c.here())
 	case file != nil && c.srv.files == nil:
-		return source{}, protocolError(schema.OperationNotSupported, noURL).at(here)
+		return source{}, protocolError(schema.OperationNotSupported, noURL).at(c.here())
 	case file != nil:
 		s := source{place: url, param: file, at: c.here("url")}
 		return s, c.readURL(&s, file.text)
 	case config == nil:
-		return source{}, protocolError(schema.MissingElement, "parameter config is missing").element("config").at(here)
+		return source{}, protocolError(schema.MissingElement, "parameter config is missing").element("config").at(c.here())
 	}
 	return source{place: inline, param: config}, nil
 }

@@ -57,10 +57,11 @@ func (c *call) here(param ...string) errorPath {
 }
 
 func pathIn(p prefixOf, steps ...string) errorPath {
-	x := errorPath{text: "/" + basePrefix + ":rpc"}
-	x.use(prefixOf{basePrefix, BaseNamespace})
+	var x errorPath
+	x.text = "/" + x.use(prefixOf{basePrefix, BaseNamespace}) + ":rpc"
+	step := "/" + x.use(p) + ":"
 	for _, s := range steps {
-		x.text += "/" + x.use(p) + ":" + s
+		x.text += step + s
 	}
 	return x
 }

@@ -31,14 +31,14 @@ const (
 // allowed.
 func (c *call) place(param string, allowed ...place) (source, error) {
 	p := c.req.find(param)
-	at := requestPath(c.req.op.local, param)
+	at := func() errorPath { return requestPath(c.req.op.local, param) }
 	switch {
 	case p.child == nil:
-		return source{}, protocolError(schema.MissingElement, param+" names no datastore").element(param).at(at)
+		return source{}, protocolError(schema.MissingElement, param+" names no datastore").element(param).at(at())
 	case p.more != nil:
-		return source{}, protocolError(schema.BadElement, param+" names more than one datastore").element(p.more.local).at(at)
+		return source{}, protocolError(schema.BadElement, param+" names more than one datastore").element(p.more.local).at(at())
 	case !knownNamespace(p.child.namespace):
-		return source{}, protocolError(schema.UnknownNamespace, "unknown namespace").element(p.child.local).namespace(p.child.namespace).at(at)
+		return source{}, protocolError(schema.UnknownNamespace, "unknown namespace").element(p.child.local).namespace(p.child.namespace).at(at())
 	}
 	s := source{place: place(p.child.local), param: p, at: requestPath(c.req.op.local, param, p.child.local)}
 	switch {

@@ -9,7 +9,7 @@ import (
 // reply writes the rpc-reply. All attributes of rpc come back as they were,
 // namespace declarations and unknown ones included (RFC 6241 4.2).
 func (r *request) reply(out Output, content body) error {
-	x := writer{prefix: r.elementPrefix()}
+	x := writer{b: make([]byte, 0, 256), prefix: r.elementPrefix()}
 	x.start("rpc-reply")
 	if !r.declaresBase() && x.prefix == "" {
 		x.b = append(x.b, ` xmlns="`+BaseNamespace+`"`...)

@@ -294,7 +294,6 @@ func (c *call) run() (body, error) {
 
 // checkParams refuses unknown, repeated and missing parameters.
 func (c *call) checkParams(specs []spec) error {
-	here := c.here()
 	for i := range c.req.params {
 		p := &c.req.params[i]
 		known := slices.IndexFunc(specs, func(s spec) bool {
@@ -302,16 +301,16 @@ func (c *call) checkParams(specs []spec) error {
 		})
 		switch {
 		case !knownNamespace(p.namespace):
-			return protocolError(schema.UnknownNamespace, "unknown namespace").element(p.local).namespace(p.namespace).at(here)
+			return protocolError(schema.UnknownNamespace, "unknown namespace").element(p.local).namespace(p.namespace).at(c.here())
 		case known < 0:
-			return protocolError(schema.UnknownElement, c.req.op.local+" has no parameter "+p.local).element(p.local).at(here)
+			return protocolError(schema.UnknownElement, c.req.op.local+" has no parameter "+p.local).element(p.local).at(c.here())
 		case !specs[known].many && c.req.findIn(p.namespace, p.local) != p:
-			return protocolError(schema.BadElement, "parameter "+p.local+" is given twice").element(p.local).at(here)
+			return protocolError(schema.BadElement, "parameter "+p.local+" is given twice").element(p.local).at(c.here())
 		}
 	}
 	for _, s := range specs {
 		if s.mandatory && c.req.find(s.name) == nil {
-			return protocolError(schema.MissingElement, "parameter "+s.name+" is missing").element(s.name).at(here)
+			return protocolError(schema.MissingElement, "parameter "+s.name+" is missing").element(s.name).at(c.here())
 		}
 	}
 	return nil
