@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"golang.org/x/sys/unix"
 
 	"mooring/tests/runner"
 )
@@ -108,6 +110,13 @@ func peerXML(i, mss int) string {
 		`</vpn-instance></vpn-instances></instance></instances></bgp>`, vpnOf(i), address(i), mss)
 }
 
+// describedXML is the content of <config> that gives one peer another description.
+func describedXML(i, round int) string {
+	return fmt.Sprintf(`<bgp xmlns="urn:mooring:yang:bgp"><instances><instance><name>default</name><vpn-instances><vpn-instance><name>%s</name>`+
+		`<peers><peer><address>%s</address><config><description>round %d</description></config></peer></peers>`+
+		`</vpn-instance></vpn-instances></instance></instances></bgp>`, vpnOf(i), address(i), round)
+}
+
 // options are those of an agent that speaks with nobody.
 func options(dir string) runner.Options {
 	return runner.Options{StateDir: dir, Backend: "fake", Args: []string{"--log-level", "warn"}}
@@ -160,6 +169,7 @@ func loaded(b *testing.B, n int) *runner.Agent {
 type disk struct {
 	file *os.File
 	data []byte
+	cpu  time.Duration // that all writes have cost
 }
 
 // record is the size of a commit of one leaf on disk.
@@ -176,10 +186,27 @@ func newDisk(b *testing.B, dir string) *disk {
 }
 
 func (d *disk) sync(context.Context) error {
+	runtime.LockOSThread() // its CPU is that of the thread
+	defer runtime.UnlockOSThread()
+	before, err := threadCPU()
+	if err != nil {
+		return err
+	}
 	if _, err := d.file.Write(d.data); err != nil {
 		return err
 	}
-	return d.file.Sync()
+	if err := d.file.Sync(); err != nil {
+		return err
+	}
+	after, err := threadCPU()
+	d.cpu += after - before
+	return err
+}
+
+func threadCPU() (time.Duration, error) {
+	var t unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t)
+	return time.Duration(t.Nano()), err
 }
 
 // sample is a series of durations.

@@ -274,26 +274,25 @@ func (a *Agent) Memory(field string) (int64, error) {
 	return 0, fmt.Errorf("no %s in the status of process %d", field, a.Pid())
 }
 
-// CPU returns how long the agent has run on processors, to the nanosecond, all
-// threads together.
-func (a *Agent) CPU() (time.Duration, error) {
+// CPU returns how long the agent has run on processors, and how long it has
+// waited for one that others had, to the nanosecond, all threads together.
+func (a *Agent) CPU() (ran, waited time.Duration, err error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", a.Pid()))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	var total time.Duration
 	for _, task := range tasks {
 		text, err := os.ReadFile(task)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		var ns int64
-		if _, err := fmt.Sscan(string(text), &ns); err != nil {
-			return 0, fmt.Errorf("%s: %w", task, err)
+		var run, delay int64
+		if _, err := fmt.Sscan(string(text), &run, &delay); err != nil {
+			return 0, 0, fmt.Errorf("%s: %w", task, err)
 		}
-		total += time.Duration(ns)
+		ran, waited = ran+time.Duration(run), waited+time.Duration(delay)
 	}
-	return total, nil
+	return ran, waited, nil
 }
 
 // ResetPeak makes VmHWM start again from VmRSS, which it returns.
