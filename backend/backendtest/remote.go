@@ -65,11 +65,10 @@ type TCPRemote struct {
 	conn     net.Conn // of the session
 	sessions int
 	mute     bool // sends no more keepalives
-	attempts int  // connections that were accepted or answered
 	ceases   []uint8
 	last     *bgp.Notification
 	source   netip.AddrPort
-	open     *Open
+	opens    []*Open
 }
 
 var _ Remote = (*TCPRemote)(nil)
@@ -240,8 +239,7 @@ func (r *TCPRemote) session(ctx context.Context, conn net.Conn) {
 				return
 			}
 			r.mu.Lock()
-			r.open = o
-			r.attempts++
+			r.opens = append(r.opens, o)
 			r.source = conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 			r.mu.Unlock()
 			if r.cfg.Refuse != nil {
@@ -343,7 +341,7 @@ func (r *TCPRemote) Sessions() int {
 func (r *TCPRemote) Attempts() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.attempts
+	return len(r.opens)
 }
 
 // Ceases implements Remote.
@@ -374,7 +372,18 @@ func (r *TCPRemote) SourcePort() netip.AddrPort {
 func (r *TCPRemote) Open() *Open {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.open
+	if len(r.opens) == 0 {
+		return nil
+	}
+	return r.opens[len(r.opens)-1]
+}
+
+// Opens returns all OPENs that the speaker sent, also those of connections that
+// came to nothing.
+func (r *TCPRemote) Opens() []*Open {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.opens)
 }
 
 // Conn calls f with the socket of the session and says whether there is one.

@@ -63,8 +63,7 @@ func (b *Backend) add(ctx context.Context, in *instance, p *peer, spec *bgp.Peer
 	if err := b.putRestart(ctx, in, spec); err != nil {
 		return err
 	}
-	commands := commands(change(addrOf(spec.Key), p.conf, conf))
-	if err := b.shell.configure(ctx, in.router(), commands); err != nil {
+	if err := b.shell.configure(ctx, in.router(), create(addrOf(spec.Key), p.conf, conf)); err != nil {
 		return errors.Join(err, b.takeBack(in, p, spec.Key))
 	}
 	created := p.want == nil
@@ -124,15 +123,17 @@ func (b *Backend) update(ctx context.Context, in *instance, p *peer, s *plan.Ste
 		b.ended(p, sent(bgp.CeaseHardReset))
 		cut = false
 	}
-	if err := b.shell.configure(ctx, in.router(), order(s, p, give, conf, cut)); err != nil {
+	commands := order(s, p, give, conf, cut)
+	if err := b.shell.configure(ctx, in.router(), commands); err != nil {
 		return errors.Join(err, b.takeBack(in, p, s.Peer))
 	}
 	if give.Down == bgp.DownNone {
 		p.reaches(p.conf, conf)
 	}
-	if s.Impact == bgp.ImpactReset && give.Down == bgp.DownNone {
+	if _, open := shutters(addrOf(s.Peer)); s.Impact == bgp.ImpactReset && give.Down == bgp.DownNone && !slices.Contains(commands, open) {
 		// FRR doubles its idle time with each end of a session: a clear sets it
-		// back to 1 s (backends.md 4.3). There is no session that this ends.
+		// back to 1 s (backends.md 4.3), as no shutdown does. There is no session
+		// that this ends.
 		if _, err := b.shell.exec(ctx, clear(in, addrOf(s.Peer))); err != nil && !isRefusal(err) {
 			return err
 		}
@@ -157,7 +158,7 @@ func (b *Backend) update(ctx context.Context, in *instance, p *peer, s *plan.Ste
 func order(st *plan.Step, p *peer, give *bgp.PeerSpec, conf conf, cut bool) []command {
 	addr := addrOf(st.Peer)
 	if !p.conf.has("remote-as") { // removed by hand: made again
-		return create(addr, conf)
+		return create(addr, nil, conf)
 	}
 	var shut, hard, soft []command
 	for _, s := range change(addr, p.conf, conf) {
@@ -181,6 +182,13 @@ func order(st *plan.Step, p *peer, give *bgp.PeerSpec, conf conf, cut bool) []co
 	}
 	if give.Down != bgp.DownNone {
 		return slices.Concat(hard, shut, soft)
+	}
+	if len(hard) > 1 && len(shut) == 0 && !p.nBit {
+		// The first ends the session. A remote that connects before the last
+		// would get a session by half of the settings, to be ended again. Where
+		// routes are kept for its return (RFC 8538) a shutdown would lose them.
+		closing, opening := shutters(addr)
+		hard, shut = slices.Insert(hard, 1, closing), []command{opening}
 	}
 	return slices.Concat(soft, hard, shut)
 }

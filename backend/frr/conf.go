@@ -149,8 +149,42 @@ func nudge(addr netip.Addr, now conf) []command {
 	return []command{{"", name}, {"", "no " + name}}
 }
 
-// create returns the commands that make a neighbor.
-func create(addr netip.Addr, new conf) []command { return commands(change(addr, nil, new)) }
+// create returns the commands that make a neighbor, of which old may be there
+// already. bgpd accepts connections as soon as one address family is activated,
+// with what it has been told by then: where there are several, the neighbor is
+// shut down until all are.
+func create(addr netip.Addr, old, new conf) []command {
+	steps := change(addr, old, new)
+	families := 0
+	for _, s := range steps {
+		if s.key == "activate" {
+			families++
+		}
+	}
+	shut, open := shutters(addr)
+	closed, stays := old.has("shutdown"), new.has("shutdown")
+	var out []command
+	for _, s := range steps {
+		// After the mark: what dies before it is not known again as ours.
+		if !closed && !stays && families > 1 && s.key != "remote-as" && s.key != "description" {
+			out, closed = append(out, shut), true
+		}
+		if s.command != open {
+			out = append(out, s.command)
+		}
+	}
+	if closed && !stays {
+		out = append(out, open)
+	}
+	return out
+}
+
+// shutters are the commands between which bgpd neither opens nor accepts a
+// connection of the neighbor, and gives up one that has not come to a session.
+func shutters(addr netip.Addr) (shut, open command) {
+	name := "neighbor " + addr.WithZone("").String() + " shutdown"
+	return command{"", name}, command{"", "no " + name}
+}
 
 func remove(addr netip.Addr) []command {
 	return []command{{"", "no neighbor " + addr.WithZone("").String()}}

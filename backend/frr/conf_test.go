@@ -114,7 +114,7 @@ func TestGoldens(t *testing.T) {
 			base := with(plainPeer(), func(q *bgp.PeerSpec) { q.Key = p.Key })
 			a, b := render(in, base), render(in, p)
 			addr := addrOf(p.Key)
-			golden(t, strings.ReplaceAll(v.name, " ", "-"), "# create\n"+text(create(addr, b))+
+			golden(t, strings.ReplaceAll(v.name, " ", "-"), "# create\n"+text(create(addr, nil, b))+
 				"# from plain\n"+text(commands(change(addr, a, b)))+"# to plain\n"+text(commands(change(addr, b, a)))+
 				"# delete\n"+text(remove(addr)))
 		})
@@ -197,8 +197,10 @@ func TestChangeReaches(t *testing.T) {
 		if slices.Equal(a, b) != (len(steps) == 0) {
 			t.Fatalf("from %v to %v: %v", a, b, steps)
 		}
-		if got := execute(t, a, commands(steps)); !slices.Equal(got, b) {
-			t.Fatalf("from %v to %v by %v: %v", a, b, steps, got)
+		for _, cs := range [][]command{commands(steps), create(remote(0), a, b)} {
+			if got := execute(t, a, cs); !slices.Equal(got, b) {
+				t.Fatalf("from %v to %v by %v: %v", a, b, cs, got)
+			}
 		}
 	}
 }

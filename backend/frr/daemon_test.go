@@ -250,7 +250,7 @@ func TestGoldensInBGPD(t *testing.T) {
 			}
 		}
 		made := render(in, p)
-		do(create(addr, made))
+		do(create(addr, nil, made))
 		check("created", made)
 		do(commands(change(addr, made, base)))
 		check("to plain", base)

@@ -44,6 +44,15 @@
 // of the session. reset-mode hard begins with the clear, because FRR sends only that
 // as a Hard Reset (RFC 8538), where both sides have the N bit.
 //
+// Decision: no session by half of the settings. bgpd accepts a connection between
+// two commands, and its OPEN says what bgpd has been told by then: a session
+// without the second address family, for good. So a new neighbor of several
+// families is shut down until it is complete; one family is the last thing that
+// it is told. Where a change has several settings that FRR resets on, a
+// shutdown follows the first, when the session has its Cease, and no shutdown
+// stands in for the clear; not where routes are kept for the peer's return, which
+// a shutdown would lose.
+//
 // Traps of FRR 8.4.4 that are met here (backends.md 4):
 //
 //   - bgpd accepts a connection at any local address, whatever update-source
