@@ -57,7 +57,8 @@ type Backend interface {
 	Reset(ctx context.Context, peer bgp.PeerKey, r ResetRequest) error
 
 	// Snapshot returns what the speaker has, for comparing it with what is
-	// intended at boot and after a resync.
+	// intended at boot and after a resync. Before BackendUp Run has told which
+	// sessions are up, so that the comparison ends no more of them than it may.
 	Snapshot(ctx context.Context) (*Snapshot, error)
 
 	// Run serves until ctx ends, and hands events to sink from its own
@@ -128,6 +129,10 @@ type ResetRequest struct {
 type Snapshot struct {
 	Instances map[bgp.InstanceKey]*bgp.InstanceSpec
 	Peers     map[bgp.PeerKey]*bgp.PeerSpec
+	// Sessions are events of PeerChanged with which Run would begin: what is known
+	// of sessions that are older than the agent. Run does not tell them again. Once
+	// it has begun there are none.
+	Sessions []Event
 }
 
 // EventKind is the kind of an Event.

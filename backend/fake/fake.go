@@ -52,6 +52,7 @@ type Backend struct {
 	failPrepare func(plan.Step) error
 	failApply   func(plan.Step) error
 	clock       func() time.Time
+	ran         bool // Run tells the events
 }
 
 var _ backend.Backend = (*Backend)(nil)
@@ -260,7 +261,7 @@ func (b *Backend) Reset(ctx context.Context, key bgp.PeerKey, r backend.ResetReq
 	return nil
 }
 
-// Snapshot returns all specifications.
+// Snapshot returns all specifications, and before Run what waits for it.
 func (b *Backend) Snapshot(ctx context.Context) (*backend.Snapshot, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -279,6 +280,15 @@ func (b *Backend) Snapshot(ctx context.Context) (*backend.Snapshot, error) {
 		for _, p := range in.peers {
 			snap.Peers[p.spec.Key] = p.spec
 		}
+	}
+	if !b.ran {
+		b.queue = slices.DeleteFunc(b.queue, func(n note) bool {
+			if n.kind != backend.PeerChanged {
+				return false
+			}
+			snap.Sessions = append(snap.Sessions, n.event())
+			return true
+		})
 	}
 	return snap, nil
 }

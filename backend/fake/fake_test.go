@@ -174,7 +174,7 @@ func TestDownAndUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var kinds []backend.EventKind
 	var cause bgp.Cause
-	err = b.Run(ctx, func(e backend.Event) {
+	take := func(e backend.Event) {
 		kinds = append(kinds, e.Kind)
 		if e.Ended != nil {
 			cause = e.Ended.Cause
@@ -182,7 +182,11 @@ func TestDownAndUp(t *testing.T) {
 		if e.Kind == backend.BackendUp {
 			cancel()
 		}
-	})
+	}
+	for _, e := range snap.Sessions { // before Run
+		take(e)
+	}
+	err = b.Run(ctx, take)
 	want := []backend.EventKind{backend.PeerChanged, backend.PeerChanged, backend.PeerChanged, backend.BackendDown, backend.BackendUp}
 	if diff := cmp.Diff(want, kinds); diff != "" || err != nil || cause != bgp.CauseBackend {
 		t.Errorf("err %v, cause %v, events (-want +got):\n%s", err, cause, diff)

@@ -36,6 +36,9 @@ func (b *Backend) note(n note) {
 // Cease, unless the speaker is external.
 func (b *Backend) Run(ctx context.Context, sink func(backend.Event)) error {
 	defer b.stop()
+	b.mu.Lock()
+	b.ran = true
+	b.mu.Unlock()
 	for {
 		select {
 		case <-ctx.Done():

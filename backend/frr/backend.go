@@ -70,6 +70,8 @@ type Backend struct {
 	polled    time.Time      // when
 	pollCost  time.Duration  // how long it took
 	noBMP     bool           // bgpd has not loaded the module
+	absent    bool           // it did not answer when it was asked last
+	ran       bool           // Run tells the events
 	stopped   bool
 	hints     hints // has its own mutex
 }
@@ -150,6 +152,7 @@ func (b *Backend) connect(ctx context.Context) error {
 	if b.shell != nil && b.shell.down == nil {
 		return nil
 	}
+	b.absent = true
 	v, err := dialVTY(ctx, b.opt.VtyDir)
 	if err != nil {
 		return fmt.Errorf("bgpd does not answer: %w", err)
@@ -168,6 +171,7 @@ func (b *Backend) connect(ctx context.Context) error {
 		return err
 	}
 	// It may be another bgpd than before: what it has is what counts.
+	b.absent = false
 	b.setDrift(nil)
 	if len(b.instances) > 0 {
 		b.adopt(b.running)

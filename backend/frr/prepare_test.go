@@ -25,13 +25,16 @@ func withConfig(t *testing.T, running string) *Backend {
 		case "show running-config":
 			return ok(running)
 		}
+		if strings.HasSuffix(c, " json") {
+			return ok("{}")
+		}
 		return ok("")
 	})
 	b := New(Options{VtyDir: dir})
+	t.Cleanup(b.stop)
 	if _, err := b.Snapshot(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(b.stop)
 	return b
 }
 

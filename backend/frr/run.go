@@ -29,7 +29,7 @@ func (b *Backend) Run(ctx context.Context, sink func(backend.Event)) error {
 		server.Go(func() { b.serveBMP(ctx, l) })
 		b.listening(l)
 	}
-	r := &watch{b: b, up: true}
+	r := &watch{b: b, up: b.begin()}
 	tick := time.NewTicker(b.tick)
 	defer tick.Stop()
 	b.hints.addAll()
@@ -53,6 +53,15 @@ func (b *Backend) Run(ctx context.Context, sink func(backend.Event)) error {
 			sink(e)
 		}
 	}
+}
+
+// begin notes that events have somebody to go to, and says whether bgpd may be
+// taken for present.
+func (b *Backend) begin() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ran = true
+	return !b.absent
 }
 
 func (b *Backend) listening(l net.Listener) {
@@ -176,7 +185,15 @@ func (w *watch) connected(ctx context.Context) bool {
 			p.digest = summaryPeer{}
 		}
 	}
-	b.hints.addAll()
+	// Who compares now must know which sessions are up.
+	if len(b.instances) == 0 { // it was not there at boot
+		b.adopt(b.running)
+	}
+	err := b.poll(ctx)
+	w.after(ctx, err)
+	if b.shell == nil {
+		return false // lost again
+	}
 	b.emit(backend.Event{Kind: backend.BackendUp, Time: now()})
 	return true
 }

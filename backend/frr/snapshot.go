@@ -11,7 +11,7 @@ import (
 
 // Snapshot returns what bgpd has of ours. Where it is what was applied, the
 // specification is the applied one, so that settings which wait for the next
-// session count as applied.
+// session count as applied. Before Run it also asks for the sessions.
 func (b *Backend) Snapshot(ctx context.Context) (*backend.Snapshot, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -24,6 +24,11 @@ func (b *Backend) Snapshot(ctx context.Context) (*backend.Snapshot, error) {
 		return nil, err
 	}
 	b.adopt(c)
+	if !b.ran {
+		if err := b.poll(ctx); err != nil {
+			return nil, err
+		}
+	}
 	snap := &backend.Snapshot{
 		Instances: map[bgp.InstanceKey]*bgp.InstanceSpec{},
 		Peers:     map[bgp.PeerKey]*bgp.PeerSpec{},
@@ -35,6 +40,9 @@ func (b *Backend) Snapshot(ctx context.Context) (*backend.Snapshot, error) {
 				snap.Peers[p.want.Key] = p.want
 			}
 		}
+	}
+	if !b.ran {
+		snap.Sessions, b.events = b.events, nil
 	}
 	return snap, nil
 }

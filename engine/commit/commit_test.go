@@ -93,6 +93,8 @@ type rig struct {
 	b   *fake.Backend
 	net *network
 	dir string
+	// stop ends the agent, without its speaker.
+	stop func()
 }
 
 // newRig boots a coordinator on the fake backend.
@@ -118,7 +120,7 @@ func bootRig(t *testing.T, dir string, b *fake.Backend, net *network) *rig {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.c.Run(ctx) }()
-	t.Cleanup(func() {
+	r.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
 			t.Errorf("Run: %v", err)
@@ -127,6 +129,7 @@ func bootRig(t *testing.T, dir string, b *fake.Backend, net *network) *rig {
 			t.Errorf("Close: %v", err)
 		}
 	})
+	t.Cleanup(r.stop)
 	return r
 }
 

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"mooring/bgp"
+	"mooring/engine/plan"
 	"mooring/engine/schema"
 )
 
@@ -168,6 +170,31 @@ func (c *Coordinator) watchOver(ch *change) error {
 	}
 	ch.res.Guarded = g
 	return c.setGuarded(g)
+}
+
+// guardRepaired makes the guard wait for what a repair resets, as for what its
+// commit did: most of all for what that left to do when the agent ended. The
+// caller holds c.mu.
+func (c *Coordinator) guardRepaired(steps []plan.Step) {
+	g := c.Guarded()
+	if g == nil {
+		return
+	}
+	next, changed := *g, false
+	next.Peers = slices.Clone(g.Peers)
+	for _, key := range c.ending(steps) {
+		for i := range next.Peers {
+			if p := &next.Peers[i]; p.Peer == key {
+				p.Transitions, changed = c.oper.Get(key).State.Transitions, true
+			}
+		}
+	}
+	if !changed {
+		return
+	}
+	if err := c.setGuarded(&next); err != nil {
+		c.log.Error("the guarded commit does not wait for what is repaired", "err", err)
+	}
 }
 
 // The model's default of /agent/reset-control/config/guard-timeout.

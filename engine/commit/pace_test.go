@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mooring/backend/fake"
 	"mooring/bgp"
 	"mooring/engine/plan"
 	"mooring/engine/schema"
@@ -337,4 +338,76 @@ func TestPacingProperties(t *testing.T) {
 			}
 		})
 	}
+}
+
+// restart is a rig whose agent starts anew beside the speaker, which keeps its
+// sessions. What of it differs from what is intended by then is up to change.
+func (p *paced) restart(change func(*bgp.PeerSpec)) *paced {
+	p.Helper()
+	snap, err := p.b.Snapshot(p.Context())
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.stop()
+	for k, old := range snap.Peers {
+		spec := *old
+		change(&spec)
+		snap.Peers[k] = &spec
+	}
+	b := fake.New(fake.Options{Native: fake.NativeLikeGoBGP, External: true})
+	b.Seed(*snap) // all are up
+	b.Hold()
+	next := &paced{rig: bootRig(p.T, p.dir, b, p.net), peers: p.peers}
+	synctest.Wait()
+	return next
+}
+
+func TestPacedRepairAfterRestart(t *testing.T) {
+	bubble(t, "what the speaker has already is paced", func(t *testing.T) {
+		p := newPaced(t, 5, 2, 30).restart(func(s *bgp.PeerSpec) { s.MSS = 1400 })
+		p.shows(2, 3)
+		for _, k := range p.peers {
+			if st := p.state(k); st.Session == bgp.StateEstablished && (st.Transitions != 1 || st.LastEstablished.IsZero()) {
+				t.Errorf("%v was up before the agent: %+v", k, st)
+			}
+		}
+		p.drain()
+		for _, k := range p.peers {
+			if n := len(p.b.Ceases(k)); n != 1 || p.b.Session(k).MSS != 0 || p.state(k).LastReset.Cause != bgp.CauseBackend {
+				t.Errorf("%v: %d ceases, %+v", k, n, p.state(k).LastReset)
+			}
+		}
+	})
+	bubble(t, "nothing differs", func(t *testing.T) {
+		p := newPaced(t, 3, 1, 30).restart(func(*bgp.PeerSpec) {})
+		p.shows(0, 0)
+		if n := p.b.TotalCeases(); n != 0 {
+			t.Errorf("%d ceases", n)
+		}
+		p.mss(Options{}, 1000, p.peers...) // at once: the sessions are known
+		p.shows(1, 2)
+	})
+	bubble(t, "the guard of what was left to do waits for it", func(t *testing.T) {
+		p := newPaced(t, 3, 1, 30)
+		p.mss(Options{Guard: &Guard{Timeout: 10 * time.Minute}}, 1000, p.peers...)
+		p.up(p.peers[0])
+		p = p.restart(func(s *bgp.PeerSpec) {
+			if s.Key != p.peers[0] {
+				s.MSS = 0 // as the speaker had them: one was down, one waited
+			}
+		})
+		p.shows(1, 1)
+		if p.c.Guarded() == nil {
+			t.Fatal("the guard is met by sessions that are to be reset")
+		}
+		p.up(p.peers[1])
+		p.shows(1, 0)
+		if p.c.Guarded() == nil {
+			t.Fatal("the guard is met while the last one is down")
+		}
+		p.up(p.peers[2])
+		if p.c.Guarded() != nil || p.lastCommit().Protocol == guardProtocol {
+			t.Errorf("guarded %+v, last commit %+v", p.c.Guarded(), p.lastCommit())
+		}
+	})
 }

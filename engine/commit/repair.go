@@ -50,7 +50,11 @@ func (c *Coordinator) reconcile(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask the backend what it has: %w", err)
 	}
+	for _, e := range have.Sessions {
+		c.event(e, nil)
+	}
 	all, p := c.difference(have)
+	c.guardRepaired(all)
 	steps, later := c.pace(p.r, all)
 	without(p.queries, later)
 	c.repair = false
