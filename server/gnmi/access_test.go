@@ -217,6 +217,9 @@ func TestAccessSubscribe(t *testing.T) {
 	op := r.as("operator")
 	_, err := op.watch(gpb.SubscriptionList_ONCE, 0, vpn2+"/peers").all()
 	wantStatus(t, err, codes.PermissionDenied, vpn2+"/peers")
+	// Who may read everything asks for the same, and is told the same changes.
+	everything := r.watch(gpb.SubscriptionList_STREAM, gpb.SubscriptionMode_ON_CHANGE, "/bgp", "/agent")
+	everything.untilSync()
 	s := op.watch(gpb.SubscriptionList_STREAM, gpb.SubscriptionMode_ON_CHANGE, "/bgp", "/agent")
 	peers := 0
 	for _, n := range s.untilSync() {
@@ -239,6 +242,7 @@ func TestAccessSubscribe(t *testing.T) {
 	s.tellsWithout("first", "vpn2")
 	r.rules(rule("description", vpnPath+"/peers/peer/config/description", "read", "deny"), rule("state", vpnPath+"/peers/peer/state/description", "read", "deny"))
 	change("second")
+	everything.until(vpn2+"/peers/peer[address=10.1.1.2]/config/description = json \"second\"", thePeer+"/config/description = json \"second\"")
 	r.set(&gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/transport/config/dscp", jsonVal("8"))}})
 	s.tellsWithout("dscp", "second")
 	// What may be read again is told when it changes.

@@ -46,7 +46,7 @@ func TestSetValues(t *testing.T) {
 		{"int_val for a uint leaf", config + "/as", scalar(`int_val: 65005`), "", `65005`},
 		{"bool_val", config + "/enabled", scalar(`bool_val: true`), "", `true`},
 		{"string_val for an enum", thePeer + "/transport/config/connect-mode", scalar(`string_val: "both"`), "", `"both"`},
-		{"leaflist_val", vpn1 + "/config/listen-address", scalar(`leaflist_val: {element: {string_val: "10.0.0.2"} element: {string_val: "10.0.0.1"}}`), "", ``},
+		{"leaflist_val", vpn1 + "/config/listen-address", scalar(`leaflist_val: {element: {string_val: "10.0.0.2"} element: {string_val: "10.0.0.1"}}`), "", `["10.0.0.1","10.0.0.2"]`},
 		{"leaf-list, update replaces it (38)", vpn1 + "/config/listen-address", jsonVal(`["10.0.0.7"]`), "", `["10.0.0.7"]`},
 		{"subtree merges (33)", config, jsonVal(`{"description":"sub"}`), config + "/as", `65005`},
 		{"subtree with module names", thePeer, ietfVal(`{"mooring-bgp:config":{"description":"x"}}`), config + "/description", `"x"`},
@@ -64,9 +64,6 @@ func TestSetValues(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := r.client.Set(r.ctx(), &gpb.SetRequest{Update: []*gpb.Update{update(tt.at, tt.val)}}); err != nil {
 				t.Fatal(err)
-			}
-			if tt.value == "" {
-				return // what follows shows it
 			}
 			at := tt.read
 			if at == "" {
@@ -116,6 +113,7 @@ func TestSetRefused(t *testing.T) {
 		{"proto_bytes (39)", one(config+"/as", `proto_bytes: "1"`), codes.Unimplemented, []string{"proto_bytes"}},
 		{"any_val (39)", one(config+"/as", `any_val: {}`), codes.Unimplemented, []string{"any_val"}},
 		{"key in the payload contradicts (36)", one(thePeer, `json_val: "{\"address\":\"10.9.9.9\"}"`), codes.InvalidArgument, []string{"10.9.9.9"}},
+		{"the key as a leaf contradicts (36)", one(thePeer+"/address", `json_val: "\"10.9.9.9\""`), codes.InvalidArgument, []string{"10.9.9.9"}},
 		{"config/<key> contradicts (36)", one(config+"/address", `json_val: "\"10.9.9.9\""`), codes.InvalidArgument, []string{"10.1.1.2"}},
 		{"wrong type (40)", one(config+"/enabled", `json_val: "\"perhaps\""`), codes.InvalidArgument, []string{config + "/enabled"}},
 		{"range (40)", one(config+"/as", `json_val: "0"`), codes.InvalidArgument, []string{config + "/as"}},
@@ -123,6 +121,9 @@ func TestSetRefused(t *testing.T) {
 		{"negative int_val (40)", one(config+"/as", `int_val: -1`), codes.InvalidArgument, []string{config + "/as"}},
 		{"float_val (40)", one(config+"/as", `float_val: 10`), codes.InvalidArgument, []string{config + "/as", "floating"}},
 		{"double_val (40)", one(config+"/as", `double_val: 10`), codes.InvalidArgument, []string{"floating"}},
+		{"decimal_val (40)", one(config+"/as", `decimal_val: {digits: 10}`), codes.InvalidArgument, []string{"floating"}},
+		{"a value of the wrong kind in a leaflist_val (40)", one(vpn1+"/config/listen-address", `leaflist_val: {element: {bool_val: true}}`), codes.InvalidArgument, []string{"listen-address"}},
+		{"no value in a leaflist_val (39)", one(vpn1+"/config/listen-address", `leaflist_val: {element: {}}`), codes.InvalidArgument, []string{"no value"}},
 		{"bytes_val (40)", one(config+"/as", `bytes_val: "1"`), codes.InvalidArgument, []string{"octets"}},
 		{"bool_val for a string (40)", one(config+"/description", `bool_val: true`), codes.InvalidArgument, []string{config + "/description"}},
 		{"scalar for a container (40)", one(config, `uint_val: 1`), codes.InvalidArgument, []string{config}},
@@ -342,10 +343,16 @@ func TestSetFails(t *testing.T) {
 	wantStatus(t, change(), codes.FailedPrecondition, "locked", "netconf session 7")
 	r.engine.Store().ReleaseAll(holder)
 
-	ctx, cancel := context.WithDeadline(context.Background(), time.Now().Add(-time.Second))
+	// A client that has given up before the commit: asked of the server itself,
+	// since gRPC would not send such a request.
+	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
-	_, err := r.client.Set(ctx, &gpb.SetRequest{Delete: []*gpb.Path{path("/bgp")}})
-	wantStatus(t, err, codes.DeadlineExceeded)
+	_, err := r.server.Set(late, &gpb.SetRequest{Delete: []*gpb.Path{path("/bgp")}})
+	wantStatus(t, err, codes.DeadlineExceeded, "nothing has changed")
+	gone, leave := context.WithCancel(t.Context())
+	leaving := New(Config{Log: r.server.log, Engine: deposing{Engine: r.engine, depose: leave}}) // while the request waits for its turn
+	_, err = leaving.Set(gone, &gpb.SetRequest{Delete: []*gpb.Path{path("/bgp")}})
+	wantStatus(t, err, codes.Canceled, "nothing has changed")
 
 	if got := r.value("/bgp"); got != before {
 		t.Errorf("changed:\n%s\nwas\n%s", got, before)

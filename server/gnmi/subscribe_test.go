@@ -214,6 +214,80 @@ func TestOnce(t *testing.T) {
 	}
 }
 
+// gnmi.md 47, 58: what two subscriptions name, of which neither has all that the
+// other has, is told once.
+func TestOnceOverlap(t *testing.T) {
+	r := newRig(t).example()
+	r.set(&gpb.SetRequest{Update: []*gpb.Update{update(otherPeer, jsonVal(peerJSON))}})
+	all := vpn1 + "/peers/peer[address=*]/config"
+	for _, paths := range [][]string{{all, thePeer}, {thePeer, all}, {all, thePeer, otherPeer + "/config/as"}} {
+		lines := allTexts(r.watch(gpb.SubscriptionList_ONCE, 0, paths...).untilSync())
+		slices.Sort(lines)
+		if n := len(slices.Compact(slices.Clone(lines))); n != len(lines) {
+			t.Errorf("%v: %d of %d leaves are told twice: %q", paths, len(lines)-n, len(lines), lines)
+		}
+		for _, want := range []string{thePeer + "/config/as = json 200", otherPeer + "/config/as = json 200", sourceLeaf + ` = json "10.1.1.1"`} {
+			if !slices.Contains(lines, want) {
+				t.Errorf("%v: %s is missing in %q", paths, want, lines)
+			}
+		}
+	}
+}
+
+// gnmi.md 56: nobody marks anything for aggregation, so that a client that takes
+// it is told leaves all the same.
+func TestAllowAggregation(t *testing.T) {
+	r := newRig(t).example()
+	want := []string{thePeer + `/config/address = json "10.1.1.2"`, thePeer + "/config/enabled = json true", thePeer + "/config/as = json 200"}
+	for _, mode := range []string{"ONCE", "STREAM"} {
+		s := r.subscribe("mode: " + mode + " allow_aggregation: true subscription: {mode: ON_CHANGE path: {" + pathProto(thePeer+"/config") + "}}")
+		if diff := cmp.Diff(want, allTexts(s.untilSync())); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", mode, diff)
+		}
+	}
+}
+
+// gnmi.md 6, 7, 11: the prefix of a list goes before each of its paths, and of it
+// only the target comes back.
+func TestSubscribePrefix(t *testing.T) {
+	r := newRig(t).example()
+	s := r.subscribe(`mode: ONCE prefix: {target: "router" ` + pathProto(strings.Replace(vpn1, "/bgp", "/mooring-bgp:bgp", 1)) + `}
+		subscription: {path: {` + pathProto("/peers/peer[address=10.1.1.2]/config/as") + `}} subscription: {path: {` + pathProto("/name") + `}}`)
+	got := s.untilSync()
+	if diff := cmp.Diff([]string{thePeer + "/config/as = json 200", vpn1 + `/name = json "vpn1"`}, allTexts(got)); diff != "" {
+		t.Errorf("updates (-want +got):\n%s", diff)
+	}
+	for _, n := range got {
+		if n.GetPrefix().GetTarget() != "router" || n.GetPrefix().GetOrigin() != "" {
+			t.Errorf("prefix %v", n.GetPrefix())
+		}
+	}
+}
+
+// gnmi.md 57: streams that are told of the same change at the same time are each
+// told in the encoding that they have asked for.
+func TestOnChangeEncodings(t *testing.T) {
+	r := newRig(t).example()
+	at := thePeer + "/config/description"
+	want := map[gpb.Encoding]string{
+		gpb.Encoding_JSON: at + ` = json "x"`, gpb.Encoding_JSON_IETF: at + ` = ietf "x"`, gpb.Encoding_PROTO: at + ` = string_val:"x"`,
+	}
+	streams := map[gpb.Encoding]*stream{}
+	for enc := range want {
+		s := r.open(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Subscribe{Subscribe: &gpb.SubscriptionList{
+			Encoding: enc, UpdatesOnly: true, Subscription: []*gpb.Subscription{{Path: path(at), Mode: gpb.SubscriptionMode_ON_CHANGE}},
+		}}})
+		s.untilSync()
+		streams[enc] = s
+	}
+	r.set(&gpb.SetRequest{Update: []*gpb.Update{update(at, jsonVal(`"x"`))}})
+	for enc, s := range streams {
+		if diff := cmp.Diff([]string{want[enc]}, texts(s.next().GetUpdate())); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", enc, diff)
+		}
+	}
+}
+
 func TestOnceUpdatesOnly(t *testing.T) { // gnmi.md 59
 	r := newRig(t).example()
 	got, err := r.subscribe(`mode: ONCE updates_only: true subscription: {}`).all()

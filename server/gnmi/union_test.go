@@ -3,6 +3,7 @@ package gnmi
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -78,5 +79,43 @@ func TestUnionReplaceRoot(t *testing.T) {
 	wantStatus(t, err, codes.Internal, "broken")
 	if got := r.value(thePeer + "/config"); got != before {
 		t.Errorf("changed to %s", got)
+	}
+}
+
+// gnmi.md 49: values of every kind of node contradict each other where they
+// differ, and a secret is not shown for it; the same value twice is none.
+func TestUnionReplaceContradictions(t *testing.T) {
+	const (
+		family   = thePeer + "/afi-safis/afi-safi[name=vpnv4-unicast]/config/enabled"
+		families = `{"afi-safi":[{"name":"vpnv4-unicast","config":{"enabled":true}},{"name":"ipv4-unicast","config":{"enabled":true}}]}`
+		secret   = thePeer + "/transport/authentication/config"
+		listen   = vpn1 + "/config/listen-address"
+	)
+	tests := []struct {
+		name, first, value, second, other string
+		at, reason                        string // "" for none
+	}{
+		{"leaf", thePeer + "/config", `{"as":200,"description":"a"}`, thePeer + "/config/description", `"b"`, thePeer + "/config/description", `"b" contradicts "a" of union_replace[0]`},
+		{"leaf-list", vpn1 + "/config", `{"name":"vpn1","listen-address":["10.0.0.1","10.0.0.2"]}`, listen, `["10.0.0.1"]`, listen, `"10.0.0.1" contradicts "10.0.0.1 10.0.0.2"`},
+		{"leaf-list, the same", vpn1 + "/config", `{"name":"vpn1","listen-address":["10.0.0.1","10.0.0.2"]}`, listen, `["10.0.0.1","10.0.0.2"]`, "", ""},
+		{"in a list entry", thePeer + "/afi-safis", families, family, "false", family, `"false" contradicts "true"`},
+		{"in a list entry, the same", thePeer + "/afi-safis", families, family, "true", "", ""},
+		{"a secret", secret, `{"method":"md5","password":"hunter2"}`, secret + "/password", `"hunter3"`, secret + "/password", "a secret contradicts another one"},
+		{"a secret, the same", secret, `{"method":"md5","password":"hunter2"}`, secret + "/password", `"hunter2"`, "", ""},
+		{"below the root", "/", `{"bgp":{"instances":{"instance":[{"name":"default","config":{"as":100}}]}}}`, "/bgp/instances/instance[name=default]/config/as", "101", "/bgp/instances/instance[name=default]/config/as", `"101" contradicts "100"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t).example()
+			_, err := r.client.Set(r.ctx(), &gpb.SetRequest{UnionReplace: []*gpb.Update{update(tt.first, jsonVal(tt.value)), update(tt.second, jsonVal(tt.other))}})
+			if tt.reason == "" {
+				wantStatus(t, err, codes.OK)
+				return
+			}
+			wantStatus(t, err, codes.InvalidArgument, "union_replace[1]", tt.at, tt.reason)
+			if strings.Contains(prototextOf(err), "hunter") {
+				t.Errorf("the message has the secret: %v", err)
+			}
+		})
 	}
 }
