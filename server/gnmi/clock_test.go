@@ -375,6 +375,16 @@ func TestAtomic(t *testing.T) {
 		// The last leaf that is wanted goes: the container goes with it.
 		b.set(&gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/config/enabled", jsonVal("false"))}})
 		part.want(2*time.Second, "5s atomic PEER/transport/state deleted")
+		// What is left of it is told, and nothing else: the connection has ended.
+		left := p.read(0)
+		whole := func(l string) bool {
+			return strings.HasSuffix(l, `atomic PEER/transport/state/connect-mode = json "both"`)
+		}
+		if !slices.ContainsFunc(left, whole) || slices.ContainsFunc(left, func(l string) bool {
+			return strings.Contains(l, "deleted") || strings.Contains(l, "local-address")
+		}) {
+			t.Errorf("without a connection: %q", left)
+		}
 		b.set(&gpb.SetRequest{Delete: []*gpb.Path{path(thePeer)}})
 		lines := p.read(time.Second)
 		if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasSuffix(l, "atomic PEER/transport/state deleted") }) {

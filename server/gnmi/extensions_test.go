@@ -15,6 +15,7 @@ import (
 	gproto "google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"mooring/bgp"
 	"mooring/engine/commit"
 	"mooring/engine/schema"
 	"mooring/server/gnmi/preview"
@@ -268,6 +269,73 @@ func TestPreview(t *testing.T) {
 	if got := answerOf(t, r.set(&gpb.SetRequest{Extension: previewExt(t, &preview.Preview{DryRun: true})}).Extension); !got.DryRun || len(got.Peer) != 0 {
 		t.Errorf("nothing at all: %v", got)
 	}
+}
+
+// Where resets wait for each other, the preview and the real Set say how many
+// (issue 4).
+func TestPreviewTellsPacing(t *testing.T) {
+	r := newRig(t).example()
+	third := vpn1 + "/peers/peer[address=10.1.1.4]"
+	r.set(&gpb.SetRequest{Update: []*gpb.Update{
+		update(otherPeer, jsonVal(peerJSON)), update(third, jsonVal(peerJSON)), update("/agent/reset-control/config/max-concurrent", jsonVal("1")),
+	}})
+	for _, peer := range []string{thePeer, otherPeer, third} {
+		eventually(t, "the session", func() bool { return r.value(peer+"/state/session-state") == `"established"` })
+	}
+	req := &gpb.SetRequest{}
+	for _, peer := range []string{thePeer, otherPeer, third} {
+		req.Update = append(req.Update, update(peer+"/transport/connect-interface/config/source-address", stringVal("10.1.1.9")))
+	}
+	want := &preview.Pacing{MaxConcurrent: 1, AtOnce: 1, Waiting: 2}
+	r.backend.Hold() // nobody's turn comes
+	for _, dry := range []bool{true, false} {
+		req.Extension = previewExt(t, &preview.Preview{DryRun: dry})
+		got := answerOf(t, r.set(req).Extension)
+		if diff := cmp.Diff(want, got.Pacing, protocmp.Transform()); diff != "" || got.Resets != 3 {
+			t.Errorf("dry run %v: %d resets, pacing (-want +got):\n%s", dry, got.Resets, diff)
+		}
+	}
+	if n := r.backend.TotalCeases(); n != 1 {
+		t.Errorf("%d sessions are down, the answer said 1", n)
+	}
+}
+
+// An answer tells of the sessions as they were before the Set, also where they
+// are down by the time of the answer; and why a peer will not come up.
+func TestPreviewTellsWhatWas(t *testing.T) {
+	r := newRig(t).example()
+	r.server.cfg.Engine = &announcing{Engine: r.engine, received: 70_000}
+	r.backend.Hold()
+	got := answerOf(t, r.set(&gpb.SetRequest{
+		Update:    []*gpb.Update{update(thePeer+"/transport/connect-interface/config", jsonVal(`{"interface":"nowhere"}`))},
+		Delete:    []*gpb.Path{path(sourceLeaf)},
+		Extension: previewExt(t, &preview.Preview{}),
+	}).Extension)
+	want := textOf[preview.PeerImpact](t, `instance: "default" vpn_instance: "vpn1" address: "10.1.1.2" impact: RESET session_state: "established"
+		family: "ipv4-unicast" prefixes_received: 70000 down_reason: "interface-missing"`)
+	if len(got.Peer) != 1 {
+		t.Fatalf("answer %v", got)
+	}
+	got.Peer[0].Cause = nil
+	if diff := cmp.Diff(want, got.Peer[0], protocmp.Transform()); diff != "" {
+		t.Errorf("peer (-want +got):\n%s", diff)
+	}
+}
+
+// announcing is an engine whose established peers have sent prefixes.
+type announcing struct {
+	Engine
+	received uint64
+}
+
+func (e *announcing) Explain(p commit.Plan) []commit.PeerImpact {
+	out := e.Engine.Explain(p)
+	for i := range out {
+		if out[i].Session == bgp.StateEstablished {
+			out[i].Received = e.received
+		}
+	}
+	return out
 }
 
 // An answer names the peers that are hit hardest, up to a limit.

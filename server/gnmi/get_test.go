@@ -1,6 +1,8 @@
 package gnmi
 
 import (
+	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -86,6 +88,14 @@ func TestGet(t *testing.T) {
 		{"empty container, PROTO (24)", "encoding: PROTO", thePeer + "/timers/config", nil},
 		{"config has no state (18)", "type: CONFIG", thePeer + "/state", []string{thePeer + "/state = json {}"}},
 		{"state (18)", "type: STATE", thePeer + "/state/session-state", []string{thePeer + `/state/session-state = json "established"`}},
+		{
+			"state without configuration (18)", "type: STATE", thePeer + "/transport/connect-interface",
+			[]string{thePeer + `/transport/connect-interface = json {"state":{"source-address":"10.1.1.1","resolved-interface":"lo","resolved-source":"10.1.1.1"}}`},
+		},
+		{
+			"all (18)", "", thePeer + "/transport/connect-interface",
+			[]string{thePeer + `/transport/connect-interface = json {"config":{"source-address":"10.1.1.1"},"state":{"source-address":"10.1.1.1","resolved-interface":"lo","resolved-source":"10.1.1.1"}}`},
+		},
 		{
 			"operational leaves out what mirrors (18)", "type: OPERATIONAL", thePeer + "/transport/connect-interface/state",
 			[]string{thePeer + `/transport/connect-interface/state = json {"resolved-interface":"lo","resolved-source":"10.1.1.1"}`},
@@ -266,6 +276,17 @@ func TestGetRoot(t *testing.T) {
 	if !strings.HasPrefix(text, `{"vpn-instances":{`) || strings.Contains(text, "bgp") {
 		t.Errorf("with two models (25): %s", text)
 	}
+	part = r.get(&gpb.GetRequest{
+		Path: []*gpb.Path{{}}, Type: gpb.GetRequest_CONFIG, Encoding: gpb.Encoding_JSON_IETF,
+		UseModels: []*gpb.ModelData{{Name: "mooring-vpn-instance"}, {Name: "mooring-bgp"}},
+	})
+	members := map[string]json.RawMessage{}
+	if err := json.Unmarshal(part.Notification[0].Update[0].Val.GetJsonIetfVal(), &members); err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Sorted(maps.Keys(members)); !slices.Equal(got, []string{"mooring-bgp:bgp", "mooring-vpn-instance:vpn-instances"}) {
+		t.Errorf("with two models that have data (25): %q", got)
+	}
 }
 
 // No read operation returns a secret, whatever the encoding and type.
@@ -368,6 +389,20 @@ func TestExtensions(t *testing.T) {
 	}
 }
 
+// A path in a message has its keys in one order, and an end.
+func TestPathText(t *testing.T) {
+	p := path("/protocols/protocol[name=default][identifier=BGP]")
+	want := "/protocols/protocol[identifier=BGP][name=default]"
+	for range 32 {
+		if got := pathText(nil, p); got != want {
+			t.Fatalf("%s, want %s", got, want)
+		}
+	}
+	if got := pathText(path("/bgp"), path(strings.Repeat("/abc", 10_000))); len(got) > maxReason || !strings.HasPrefix(got, "/bgp/abc/abc") || !strings.HasSuffix(got, "...") {
+		t.Errorf("a long path is %d octets: %s", len(got), got)
+	}
+}
+
 func TestOutermost(t *testing.T) {
 	expand := func(text string) []schema.Path {
 		sc, err := newScope(rpcGet, nil)
@@ -443,10 +478,11 @@ func TestHostileRequests(t *testing.T) {
 		_, err := r.server.Set(t.Context(), req)
 		return err
 	}
-	get := func(paths []*gpb.Path) error {
-		_, err := r.server.Get(t.Context(), &gpb.GetRequest{Path: paths})
+	getIn := func(enc gpb.Encoding, paths []*gpb.Path) error {
+		_, err := r.server.Get(t.Context(), &gpb.GetRequest{Path: paths, Encoding: enc})
 		return err
 	}
+	get := func(paths []*gpb.Path) error { return getIn(gpb.Encoding_JSON, paths) }
 	tests := []struct {
 		name string
 		do   func() error
@@ -456,6 +492,7 @@ func TestHostileRequests(t *testing.T) {
 		{"10,000 elements, Set", func() error { return set(&gpb.SetRequest{Delete: many(1, long)}) }, codes.InvalidArgument},
 		{"10,000 elements, Subscribe", func() error { return subscribe(1, long) }, codes.InvalidArgument},
 		{"a million times the root", func() error { return get(many(1_000_000, &gpb.Path{})) }, codes.ResourceExhausted},
+		{"a million times the root, PROTO", func() error { return getIn(gpb.Encoding_PROTO, many(1_000_000, &gpb.Path{})) }, codes.ResourceExhausted},
 		{"a million subscriptions", func() error { return subscribe(1_000_000, path("/bgp")) }, codes.ResourceExhausted},
 		{"subscriptions to the limit", func() error { return subscribe(maxSubscriptionPaths, path("/bgp")) }, codes.OK},
 		{"a million bad deletes", func() error { return set(&gpb.SetRequest{Delete: many(1_000_000, path("/nonsense"))}) }, codes.NotFound},

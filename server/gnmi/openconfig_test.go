@@ -192,6 +192,14 @@ func TestOpenConfigSet(t *testing.T) {
 		_, err := r.client.Set(r.ctx(), &gpb.SetRequest{Update: []*gpb.Update{{Path: ocPath(tt.path), Val: ietfVal(tt.value)}}})
 		wantStatus(t, err, tt.code, tt.want...)
 	}
+	// What is wrong with one origin takes back what the other has done.
+	_, err := r.client.Set(r.ctx(), &gpb.SetRequest{
+		Delete: []*gpb.Path{native}, Update: []*gpb.Update{{Path: ocPath(ocNeighbor + "/config/peer-as"), Val: jsonVal("0")}},
+	})
+	wantStatus(t, err, codes.InvalidArgument, ocNeighbor+"/config/peer-as")
+	if got := r.value(thePeer + "/transport/config/dscp"); got != "46" {
+		t.Errorf("dscp is %q", got)
+	}
 }
 
 // union_replace of both origins: OpenConfig first, then the native model; a
@@ -236,8 +244,13 @@ func TestOpenConfigStream(t *testing.T) {
 			t.Errorf("unchanged, but told: %s", l)
 		}
 	}
-	r.set(&gpb.SetRequest{Update: []*gpb.Update{{Path: ocPath(ocProtocol + "/bgp/neighbors/neighbor[neighbor-address=10.1.1.3]/config/peer-as"), Val: jsonVal("300")}}})
-	s.until("10.1.1.3]/neighbor-address", "10.1.1.3]/config/peer-as")
+	r.set(&gpb.SetRequest{Delete: []*gpb.Path{path(thePeer + "/config/description")}})
+	s.until(ocNeighbor+"/config/description deleted", ocNeighbor+"/state/description deleted")
+	r.set(&gpb.SetRequest{Update: []*gpb.Update{
+		{Path: ocPath(ocProtocol + "/bgp/neighbors/neighbor[neighbor-address=10.1.1.3]/config/peer-as"), Val: jsonVal("300")},
+		{Path: ocPath(ocProtocol + "/bgp/neighbors/neighbor[neighbor-address=10.1.1.3]/afi-safis/afi-safi[afi-safi-name=IPV6_UNICAST]/config/enabled"), Val: jsonVal("true")},
+	}})
+	s.until("10.1.1.3]/neighbor-address", "10.1.1.3]/config/peer-as = ietf 300", `[afi-safi-name=IPV6_UNICAST]/config/afi-safi-name = ietf "openconfig-bgp-types:IPV6_UNICAST"`)
 	r.set(&gpb.SetRequest{Delete: []*gpb.Path{path(thePeer)}})
 	for {
 		n := s.next().GetUpdate()

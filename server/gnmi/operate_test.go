@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,6 +85,9 @@ func TestReset(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := ask(tt.text)
 			wantStatus(t, err, tt.code, tt.contains...)
+			if tt.code == codes.NotFound && !slices.Contains(violations(err), vpn1+"/peers/peer[address=10.9.9.9]") {
+				t.Errorf("the details blame %q", violations(err))
+			}
 		})
 	}
 	_, err := r.client.Set(r.ctx(), &gpb.SetRequest{Update: move("10.1.1.7"), Extension: previewExt(t, textOf[preview.Preview](t, `reset {`+first+`}`))})
