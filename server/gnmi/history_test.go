@@ -167,7 +167,56 @@ func TestHistoryRangeGoesOn(t *testing.T) {
 		}
 		b.describe("three")
 		endless.want(time.Second, `40s PEER/config/description = json "three"`, `server_commit_id:"4" done:true`)
+		// gnmi.md 53: nothing may follow the list.
+		endless.in <- &gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Poll{Poll: &gpb.Poll{}}}
+		wantStatus(t, <-endless.ended, codes.InvalidArgument, "nothing may follow")
 	})
+}
+
+// gnmi.md 91: a range in the OpenConfig view. The AS of a BGP instance is told
+// of each of its network instances that was there when it changed, also of those
+// made since the start and since the present.
+func TestHistoryRangeOpenConfig(t *testing.T) {
+	as := func(vpn string) string {
+		return "/network-instances/network-instance[name=" + vpn + "]/protocols/protocol[identifier=BGP][name=default]/bgp/global/config/as"
+	}
+	list := `subscription: {path: {` + pathProto(as("*")) + `}}`
+	bubble(t, func(b *bench) {
+		epoch := time.Now()
+		step := func(updates ...*gpb.Update) {
+			time.Sleep(10 * time.Second)
+			b.set(&gpb.SetRequest{Update: updates})
+			synctest.Wait()
+		}
+		vpn := func(name string) []*gpb.Update {
+			return []*gpb.Update{
+				update("/vpn-instances/vpn-instance[name="+name+"]", jsonVal("{}")),
+				update("/bgp/instances/instance[name=default]/vpn-instances/vpn-instance[name="+name+"]", jsonVal(`{"name":"`+name+`"}`)),
+			}
+		}
+		change := func(n string) *gpb.Update {
+			return update("/bgp/instances/instance[name=default]/config/as", jsonVal(n))
+		}
+		step(vpn("vpn2")...)
+		step(change("101"))
+		time.Sleep(10 * time.Second)
+		p := b.open(list, rangeExt(epoch.Add(time.Second), time.Unix(0, math.MaxInt64)))
+		p.epoch = epoch
+		wantIn(t, p.read(time.Second), "1s "+as("vpn1")+" = json 100", "sync", "20s "+as("vpn1")+" = json 101", "20s "+as("vpn2")+" = json 101")
+		step(vpn("vpn3")...)
+		step(change("102"))
+		wantIn(t, p.read(time.Second), "51s "+as("vpn1")+" = json 102", "51s "+as("vpn2")+" = json 102", "51s "+as("vpn3")+" = json 102")
+	})
+}
+
+// wantIn fails where a line is missing.
+func wantIn(t *testing.T, lines []string, want ...string) {
+	t.Helper()
+	for _, w := range want {
+		if !slices.Contains(lines, w) {
+			t.Errorf("%s is missing in %q", w, lines)
+		}
+	}
 }
 
 // gnmi.md 91, 92: what is asked for in a wrong way, or is not kept.
