@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mooring/server"
+	"mooring/server/gnmi"
 	"mooring/server/netconf"
 )
 
@@ -16,6 +17,8 @@ import (
 type Config struct {
 	StateDir      string
 	GNMI          string // "": not started
+	GNMILeafLists gnmi.LeafLists
+	GNMIStrict    bool
 	NETCONF       string // over SSH; "": not started
 	NETCONFTLS    string // over TLS; "": not started
 	NETCONFLimits netconf.Limits

@@ -118,6 +118,8 @@ func TestTogether(t *testing.T) {
 		{"call home: anchor without a period", map[string]string{"call-home": "[{name: nms, anchor-time: '2026-01-01T00:00:00Z', endpoints: [{address: x}]}]"}, "is for a client with a period"},
 		{"call home: attempts", map[string]string{"call-home": "[{name: nms, max-attempts: 0, endpoints: [{address: x}]}]"}, "max-attempts 0 is not from 1 to 255"},
 		{"call home: start", map[string]string{"call-home": "[{name: nms, start-with: middle, endpoints: [{address: x}]}]"}, "want first-listed, last-connected or random-selection"},
+		{"leaf-lists", map[string]string{"gnmi-leaf-list": "merge"}, ""},
+		{"leaf-lists otherwise", map[string]string{"gnmi-leaf-list": "merged"}, "did you mean merge"},
 		{"times", map[string]string{"netconf-keepalive": "off", "netconf-idle-timeout": "10m"}, ""},
 		{"a time without a unit", map[string]string{"netconf-idle-timeout": "10"}, "want a number with a unit"},
 		{"a time too short", map[string]string{"netconf-keepalive": "1ms"}, "from 1s to 24h"},

@@ -141,7 +141,9 @@ func (a *agent) serveOn(cfg Config) error {
 		if err != nil {
 			return fmt.Errorf("gnmi: %w", err)
 		}
-		s := gnmi.New(gnmi.Config{Engine: a.engine, Users: a.users, TLS: conf, Log: a.log.With("part", "gnmi")})
+		s := gnmi.New(gnmi.Config{
+			Engine: a.engine, Users: a.users, TLS: conf, LeafLists: cfg.GNMILeafLists, Strict: cfg.GNMIStrict, Log: a.log.With("part", "gnmi"),
+		})
 		a.fronts = append(a.fronts, func(ctx context.Context) error { return s.Serve(ctx, ln) })
 	}
 	if !cfg.netconfSSH() && !cfg.netconfTLS() {

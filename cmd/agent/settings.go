@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mooring/server"
+	"mooring/server/gnmi"
 )
 
 const (
@@ -48,6 +49,22 @@ var settings = []setting{
 		"gnmi", "ADDR", "127.0.0.1:9339",
 		"where gNMI listens: host:port, unix:PATH, or off; host:port@vrf:DEVICE in a VRF, host:port@netns:NAME in a network namespace",
 		func(c *Config, v string) (err error) { c.GNMI, err = listenAddress(v); return err },
+	},
+	{
+		"gnmi-leaf-list", "HOW", "replace",
+		"what a gNMI update does to a leaf-list: replace its entries, or merge with them",
+		func(c *Config, v string) error {
+			how, err := oneOf(v, "replace", "merge")
+			if how == "merge" {
+				c.GNMILeafLists = gnmi.MergeLeafLists
+			}
+			return err
+		},
+	},
+	{
+		"gnmi-strict", "", "false",
+		"refuse a gNMI sample_interval with the mode TARGET_DEFINED, as the specification recommends; gnmic sends both where it is not told a mode",
+		func(c *Config, v string) (err error) { c.GNMIStrict, err = boolean(v); return err },
 	},
 	{
 		"netconf", "ADDR", "127.0.0.1:1830",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -79,8 +80,10 @@ func (s *Server) newGetter(ctx context.Context, req *gpb.GetRequest) (*getter, e
 	if !ok {
 		return nil, fault{code: codes.InvalidArgument, path: "type", reason: fmt.Sprintf("%s is no data type: use ALL, CONFIG, STATE or OPERATIONAL", req.GetType())}.err()
 	}
-	if err := checkEncoding(req.GetEncoding()); err != nil {
-		return nil, err
+	if enc := req.GetEncoding(); enc != gpb.Encoding_ASCII { // of which get knows more
+		if err := checkEncoding(enc); err != nil {
+			return nil, err
+		}
 	}
 	modules, err := modulesOf(req.GetUseModels())
 	if err != nil {
@@ -105,6 +108,9 @@ func (g *getter) get(op string, p *gpb.Path) (*gpb.Notification, *fault) {
 	}
 	if f := denied(g.rights, op, t, patterns); f != nil {
 		return nil, f
+	}
+	if i := slices.IndexFunc(patterns, func(p schema.Path) bool { return !p.Node().IsLeaf() }); i >= 0 && g.encoding == gpb.Encoding_ASCII { // gnmi.md 19
+		return nil, &fault{code: codes.Unimplemented, op: op, path: patterns[i].String(), reason: "ASCII is served of leaves only: ask for a leaf, or use JSON, JSON_IETF or PROTO"}
 	}
 	a := &answer{getter: g, target: t, notification: &gpb.Notification{Timestamp: g.time}}
 	a.cut = len(g.scope.prefix.GetElem())
@@ -177,7 +183,7 @@ func (a *answer) matches(pattern schema.Path) error {
 // add adds the node at one concrete path.
 func (a *answer) add(p schema.Path) error {
 	a.notification.Prefix = a.prefix(p)
-	if a.encoding == gpb.Encoding_PROTO {
+	if a.encoding == gpb.Encoding_PROTO || a.encoding == gpb.Encoding_ASCII {
 		return a.addLeaves(p)
 	}
 	text, err := a.json(p)

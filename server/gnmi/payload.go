@@ -13,6 +13,7 @@ import (
 type payload struct {
 	json   []byte
 	scalar schema.Scalar // nil: it is JSON
+	merges bool          // its leaf-lists are added to those that are there
 }
 
 // payloadOf reads a value (gnmi.md 39). What does not fit the node is for the
@@ -77,9 +78,25 @@ func (p payload) decodeTo(at schema.Path, emit func(schema.Path, *schema.Edit) e
 
 // decode applies a payload to a transaction.
 func decode(tx schema.Tx, at schema.Path, p payload, op schema.Op) error {
-	emit := func(base schema.Path, e *schema.Edit) error { return schema.Apply(tx, base, e) }
+	emit := func(base schema.Path, e *schema.Edit) error {
+		if p.merges {
+			mergeLeafLists(e)
+		}
+		return schema.Apply(tx, base, e)
+	}
 	if p.scalar != nil {
 		return schema.DecodeScalar(at, p.scalar, op, emit)
 	}
 	return schema.DecodeJSON(at, p.json, op, emit)
+}
+
+// mergeLeafLists makes an edit add to the leaf-lists that the decoder had it
+// replace.
+func mergeLeafLists(e *schema.Edit) {
+	if e.Node.Kind == schema.LeafList && e.Op == schema.OpReplace {
+		e.Op = schema.OpMerge
+	}
+	for _, c := range e.Children {
+		mergeLeafLists(c)
+	}
 }

@@ -90,10 +90,26 @@ type Config struct {
 	// the clear, which Serve refuses off loopback.
 	TLS *tls.Config
 
+	// LeafLists is what an update does to a leaf-list that has entries.
+	LeafLists LeafLists
+	// Strict refuses what the specification wants refused and clients send all
+	// the same: a sample_interval with the mode TARGET_DEFINED (gnmi.md 75).
+	Strict bool
+
 	MaxMessage       int // octets of a request; 0: 64 MiB
 	MaxConnections   int // 0: 1024
 	MaxSubscriptions int // open Subscribe RPCs; 0: 1024
 }
+
+// LeafLists says what an update does to a leaf-list; the specification leaves it
+// open (gnmi.md 38).
+type LeafLists uint8
+
+// What an update may do.
+const (
+	ReplaceLeafLists LeafLists = iota // the leaf-list has the entries of the update
+	MergeLeafLists                    // it has them beside those that were there
+)
 
 const (
 	defaultMaxMessage = 64 << 20 // gnmi.md 106: 100,000 peers in one Set are 43 MB of JSON

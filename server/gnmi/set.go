@@ -57,6 +57,9 @@ func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse
 	if err != nil {
 		return nil, err
 	}
+	for i := range ops {
+		ops[i].value.merges = ops[i].kind == gpb.UpdateResult_UPDATE && s.cfg.LeafLists == MergeLeafLists
+	}
 	resp := &gpb.SetResponse{Prefix: req.GetPrefix(), Response: make([]*gpb.UpdateResult, len(ops))}
 	for i := range ops {
 		resp.Response[i] = &gpb.UpdateResult{Path: ops[i].path, Op: ops[i].kind}

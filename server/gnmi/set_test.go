@@ -76,6 +76,38 @@ func TestSetValues(t *testing.T) {
 	}
 }
 
+// gnmi.md 38: an update replaces a leaf-list, or adds to it where the agent is
+// told so; a replace and a union_replace replace it in any case.
+func TestLeafLists(t *testing.T) {
+	const at = vpn1 + "/config/listen-address"
+	subtree := update(vpn1, jsonVal(`{"config":{"listen-address":["10.0.0.3"]}}`))
+	tests := []struct {
+		name  string
+		lists LeafLists
+		req   *gpb.SetRequest
+		want  string
+	}{
+		{"update", ReplaceLeafLists, &gpb.SetRequest{Update: []*gpb.Update{update(at, jsonVal(`["10.0.0.3"]`))}}, `["10.0.0.3"]`},
+		{"update of the subtree", ReplaceLeafLists, &gpb.SetRequest{Update: []*gpb.Update{subtree}}, `["10.0.0.3"]`},
+		{"update, merging", MergeLeafLists, &gpb.SetRequest{Update: []*gpb.Update{update(at, jsonVal(`["10.0.0.3","10.0.0.1"]`))}}, `["10.0.0.1","10.0.0.2","10.0.0.3"]`},
+		{"update of the subtree, merging", MergeLeafLists, &gpb.SetRequest{Update: []*gpb.Update{subtree}}, `["10.0.0.1","10.0.0.2","10.0.0.3"]`},
+		{"scalars, merging", MergeLeafLists, &gpb.SetRequest{Update: []*gpb.Update{update(at, textOf[gpb.TypedValue](t, `leaflist_val: {element: {string_val: "10.0.0.3"}}`))}}, `["10.0.0.1","10.0.0.2","10.0.0.3"]`},
+		{"delete and update, merging", MergeLeafLists, &gpb.SetRequest{Delete: []*gpb.Path{path(at)}, Update: []*gpb.Update{subtree}}, `["10.0.0.3"]`},
+		{"replace, merging", MergeLeafLists, &gpb.SetRequest{Replace: []*gpb.Update{update(at, jsonVal(`["10.0.0.3"]`))}}, `["10.0.0.3"]`},
+		{"union_replace, merging", MergeLeafLists, &gpb.SetRequest{UnionReplace: []*gpb.Update{update(vpn1+"/config", jsonVal(`{"name":"vpn1","listen-address":["10.0.0.3"]}`))}}, `["10.0.0.3"]`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, func(c *Config) { c.LeafLists = tt.lists }).example()
+			r.set(&gpb.SetRequest{Update: []*gpb.Update{update(at, jsonVal(`["10.0.0.1","10.0.0.2"]`))}})
+			r.set(tt.req)
+			if got := r.value(at); got != tt.want {
+				t.Errorf("%s is %s, want %s", at, got, tt.want)
+			}
+		})
+	}
+}
+
 // gnmi.md 8, 13, 35, 36, 39 to 42, 45, 48: refused, by code, path and reason,
 // and nothing has changed.
 func TestSetRefused(t *testing.T) {

@@ -57,6 +57,11 @@ func (s *Server) Subscribe(stream gpb.GNMI_SubscribeServer) error {
 	if err != nil {
 		return err
 	}
+	if s.cfg.Strict {
+		if err := checkStrict(req.GetSubscribe()); err != nil {
+			return err
+		}
+	}
 	if err := w.permitted(s.rights(stream.Context())); err != nil {
 		return err
 	}

@@ -147,6 +147,7 @@ func TestSubscribeRefused(t *testing.T) {
 		{"bad key name (55)", "", vpn1 + "/peers/peer[ip=10.1.1.2]", codes.InvalidArgument, "ip"},
 		{"one bad path of two (55)", "subscription: {path: {}}", "/nonsense", codes.Unimplemented, "subscription[1]"},
 		{"encoding (57)", "encoding: BYTES", "/", codes.Unimplemented, "BYTES"},
+		{"encoding ASCII (57)", "encoding: ASCII", thePeer + "/config/as", codes.Unimplemented, "ASCII"},
 		{"DSCP (62)", "qos: {marking: 64}", "/", codes.InvalidArgument, "64"},
 		{"unknown model (63)", `use_models: {name: "acme"}`, "/", codes.Unimplemented, "acme"},
 		{"outside the models (63)", `use_models: {name: "mooring-agent"}`, "/bgp", codes.Unimplemented, "use_models"},
@@ -169,6 +170,24 @@ func TestSubscribeRefused(t *testing.T) {
 				t.Errorf("sent before it was refused: %v", got)
 			}
 		})
+	}
+}
+
+// gnmi.md 68, 75: a strict agent refuses an interval beside TARGET_DEFINED, where
+// modes mean something.
+func TestStrict(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Strict = true }).example()
+	as := "{" + pathProto(thePeer+"/config/as") + "}"
+	_, err := r.subscribe(`subscription: {path: ` + as + `} subscription: {sample_interval: 5000000000 path: ` + as + `}`).all()
+	wantStatus(t, err, codes.InvalidArgument, "subscription[1]", "sample_interval", "TARGET_DEFINED", "SAMPLE")
+	for _, list := range []string{
+		"mode: ONCE subscription: {sample_interval: 5000000000 path: " + as + "}",
+		"mode: POLL subscription: {sample_interval: 5000000000 path: " + as + "}",
+		"subscription: {mode: SAMPLE sample_interval: 5000000000 path: " + as + "} subscription: {path: " + as + "}",
+	} {
+		if got := r.subscribe(list).untilSync(); len(got) == 0 {
+			t.Errorf("%s: nothing was sent", list)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package gnmi
 
 import (
 	"encoding/json"
+	"strings"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 
@@ -21,6 +22,9 @@ func jsonValue(enc gpb.Encoding, text []byte) *gpb.TypedValue {
 // leafValue is the value of one leaf (gnmi.md 20, 21, 56).
 func leafValue(enc gpb.Encoding, l *schema.LeafValue) *gpb.TypedValue {
 	list := l.Node.Kind == schema.LeafList
+	if enc == gpb.Encoding_ASCII {
+		return &gpb.TypedValue{Value: &gpb.TypedValue_AsciiVal{AsciiVal: plainText(l)}}
+	}
 	if enc != gpb.Encoding_PROTO {
 		ietf := enc == gpb.Encoding_JSON_IETF
 		if !list {
@@ -43,6 +47,19 @@ func leafValue(enc gpb.Encoding, l *schema.LeafValue) *gpb.TypedValue {
 		array.Element[i] = scalar(v)
 	}
 	return &gpb.TypedValue{Value: &gpb.TypedValue_LeaflistVal{LeaflistVal: array}}
+}
+
+// plainText is a value as a person writes it, the entries of a leaf-list on a
+// line each.
+func plainText(l *schema.LeafValue) string {
+	if l.Node.Kind != schema.LeafList {
+		return l.Value.String()
+	}
+	lines := make([]string, len(l.Values))
+	for i, v := range l.Values {
+		lines[i] = v.String()
+	}
+	return strings.Join(lines, "\n")
 }
 
 func scalar(v schema.Value) *gpb.TypedValue {

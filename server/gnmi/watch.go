@@ -179,6 +179,23 @@ func newWatch(req *gpb.SubscribeRequest) (*watch, error) {
 	return w, nil
 }
 
+// checkStrict refuses a sample_interval that should have come with the mode
+// SAMPLE (gnmi.md 75).
+func checkStrict(list *gpb.SubscriptionList) error {
+	if list.GetMode() != gpb.SubscriptionList_STREAM {
+		return nil
+	}
+	for i, sub := range list.GetSubscription() {
+		if sub.GetMode() == gpb.SubscriptionMode_TARGET_DEFINED && sub.GetSampleInterval() > 0 {
+			return fault{
+				code: codes.InvalidArgument, op: fmt.Sprintf("subscription[%d]", i), path: "sample_interval",
+				reason: "with the mode TARGET_DEFINED the agent chooses: leave it out, or use the mode SAMPLE",
+			}.err()
+		}
+	}
+	return nil
+}
+
 // class names everything that decides what a group is told of a change.
 func (w *watch) class(g *group) string {
 	h := sha256.New()
