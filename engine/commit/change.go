@@ -2,6 +2,8 @@ package commit
 
 import (
 	"fmt"
+	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -47,7 +49,7 @@ type planner struct {
 // planChange resolves the affected specifications, old and new, and plans
 // them. Only what the dirty records reach is looked at: a peer, the members of
 // a group, all peers of an instance whose own specification changed.
-func (c *Coordinator) planChange(r schema.Reader, dirty []schema.Dirty, touched []datastore.Touched) (*change, error) {
+func (c *Coordinator) planChange(r schema.Reader, dirty []schema.Dirty, touched iter.Seq2[schema.Key, []*schema.Node]) (*change, error) {
 	p := &planner{c: c, r: r, intended: c.effective(r), queries: make(map[bgp.PeerKey]srcaddr.Query, len(dirty))}
 	insts, peers := p.affected(dirty)
 	for _, key := range insts {
@@ -202,39 +204,42 @@ func check(k schema.Key, peer *effective.Peer, answer srcaddr.Answer, asked srca
 
 // forced returns the peers that reset-policy "always" resets although nothing
 // changed, with the written leaves.
-func (p *planner) forced(touched []datastore.Touched) map[schema.Key][]string {
-	var out map[schema.Key][]string
-	add := func(k schema.Key, leaf string) {
-		if out == nil {
-			out = map[schema.Key][]string{}
+func (p *planner) forced(touched iter.Seq2[schema.Key, []*schema.Node]) map[schema.Key][]string {
+	written := map[schema.Key][]string{} // settings by record, in the order in which they were written
+	for k, leaves := range touched {
+		kind := k.Kind().Letter
+		if kind != schema.KindPeer && kind != schema.KindPeerGroup || !p.resetsAlways(k) {
+			continue
 		}
-		if !slices.Contains(out[k], leaf) {
-			out[k] = append(out[k], leaf)
+		for _, n := range leaves {
+			if leaf, ok := effective.Setting(n); ok && n.Impact == bgp.ImpactReset {
+				written[k] = union(written[k], []string{leaf})
+			}
 		}
 	}
-	for _, t := range touched {
-		tag := t.Key.Kind().Letter
-		if t.Leaf.Impact != bgp.ImpactReset || (tag != schema.KindPeer && tag != schema.KindPeerGroup) {
+	out := map[schema.Key][]string{}
+	for _, k := range slices.Sorted(maps.Keys(written)) {
+		if k.Kind().Letter == schema.KindPeer {
+			out[k] = union(out[k], written[k])
 			continue
 		}
-		in, _ := p.r.Get(schema.BGPInstanceKey(t.Key.Values()[0])).(*instanceRec)
-		if c := in.GetConfig(); c == nil || c.ResetPolicy != policyAlways {
-			continue
-		}
-		leaf, ok := effective.Setting(t.Leaf)
-		if !ok {
-			continue
-		}
-		if tag == schema.KindPeer {
-			add(t.Key, leaf)
-			continue
-		}
-		p.r.Referrers(t.Key, func(k schema.Key) bool {
-			add(k, leaf)
+		p.r.Referrers(k, func(member schema.Key) bool {
+			out[member] = union(out[member], written[k])
 			return true
 		})
 	}
 	return out
+}
+
+// resetsAlways says whether the instance that a record belongs to has
+// reset-policy "always".
+func (p *planner) resetsAlways(k schema.Key) bool {
+	for above := k.Parent(); above != ""; above = k.Parent() {
+		k = above
+	}
+	in, _ := p.r.Get(k).(*instanceRec)
+	c := in.GetConfig()
+	return c != nil && c.ResetPolicy == policyAlways
 }
 
 const policyAlways = gen.MooringBgp_Bgp_Instances_Instance_Config_ResetPolicy_always

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"mooring/bgp"
+	"mooring/engine/datastore"
+	"mooring/engine/operstate"
 	"mooring/engine/plan"
 	"mooring/engine/schema"
 
@@ -122,9 +124,12 @@ func groupOf(rec ygot.GoStruct) string {
 }
 
 // countsMoved notes the VPN instance of a peer whose entry has changed, where
-// that changed how many there are.
-func (c *Coordinator) countsMoved(key bgp.InstanceKey, before Entry) {
-	if before.facts.counts != c.oper.Counts(key) {
-		c.note(before)
+// that changed how many there are. The caller holds c.tell.
+func (c *Coordinator) countsMoved(snap *datastore.Snapshot, key bgp.InstanceKey, before operstate.Counts) {
+	if before == c.oper.Counts(key) {
+		return
 	}
+	was := c.entry(snap, schema.BGPVPNInstanceKey(key), time.Time{}, "")
+	was.facts.counts = before
+	c.note(was)
 }

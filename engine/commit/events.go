@@ -128,9 +128,7 @@ func (c *Coordinator) learn(key bgp.PeerKey, at time.Time, fn func(st *bgp.PeerS
 	}
 	applied := o.Applied
 	fn(&st, &applied)
-	k := schema.PeerKey(key)
-	snap := c.cfg.Store.Running()
-	vpn := c.entry(snap, schema.BGPVPNInstanceKey(key.InstanceKey()), time.Time{}, "")
+	before := c.oper.Counts(key.InstanceKey())
 	c.know(key, at, operstate.Entry{State: &st, Applied: applied})
 	if c.pacer.saw(key, &st) || c.Guarded() != nil {
 		c.wakeUp()
@@ -138,13 +136,16 @@ func (c *Coordinator) learn(key bgp.PeerKey, at time.Time, fn func(st *bgp.PeerS
 	if c.feed.Idle() {
 		return
 	}
-	c.countsMoved(key.InstanceKey(), vpn)
+	snap := c.cfg.Store.Running()
+	c.countsMoved(snap, key.InstanceKey(), before)
+	k := schema.PeerKey(key)
 	if snap.Get(k) == nil {
 		return
 	}
-	change := Change{Key: k, Old: c.entry(snap, k, time.Time{}, ""), New: c.entry(snap, k, at, "")}
-	change.Old.oper = o
-	c.feed.Publish([]Change{change})
+	now := c.entry(snap, k, at, "")
+	was := now
+	was.Time, was.oper = time.Time{}, o
+	c.feed.Publish([]Change{{Key: k, Old: was, New: now}})
 }
 
 // know replaces what is known of a peer and remembers what was. The caller
@@ -163,10 +164,10 @@ func (c *Coordinator) forget(key bgp.PeerKey) {
 	if c.oper.Get(key).Applied != nil || snap.Get(schema.PeerKey(key)) != nil {
 		return
 	}
-	vpn := c.entry(snap, schema.BGPVPNInstanceKey(key.InstanceKey()), time.Time{}, "")
+	before := c.oper.Counts(key.InstanceKey())
 	c.know(key, c.cfg.Now(), operstate.Entry{})
 	if !c.feed.Idle() {
-		c.countsMoved(key.InstanceKey(), vpn)
+		c.countsMoved(snap, key.InstanceKey(), before)
 	}
 }
 

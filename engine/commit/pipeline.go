@@ -197,8 +197,8 @@ func (c *Coordinator) undo(ctx context.Context, done []plan.Step, at schema.Path
 func (c *Coordinator) accept(old, next *datastore.Snapshot, ch *change) {
 	c.tell.Lock()
 	defer c.tell.Unlock()
-	steps := slices.Concat(ch.now, ch.words)
-	changes := c.before(old, slices.Concat(steps, ch.later), ch.dirty)
+	steps := append(slices.Clip(ch.now), ch.words...) // of a large commit no copy, which mostly has no words
+	changes := c.before(old, append(slices.Clip(steps), ch.later...), ch.dirty)
 	agent := slices.ContainsFunc(ch.dirty, func(d schema.Dirty) bool { return d.Key == schema.AgentKey() })
 	if !agent && !c.feed.Idle() {
 		c.note(c.entry(old, schema.AgentKey(), time.Time{}, "")) // a commit is a revision and a line in the history

@@ -3,6 +3,7 @@ package datastore
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -293,17 +294,17 @@ func TestCandidateKeepsTouchedLeaves(t *testing.T) {
 		editCandidate(t, c, func(txn *Txn) { apply(txn, setting{2, "old"}, setting{1, "old"}) })
 	}
 	commit(t, s, func(txn *Txn) { apply(txn, setting{3, "theirs"}) })
-	want := []Touched{{peerKey(1), descriptionLeaf}, {peerKey(2), descriptionLeaf}}
+	want := map[schema.Key][]*schema.Node{peerKey(1): {descriptionLeaf}, peerKey(2): {descriptionLeaf}}
 	txn, err := c.Begin()
 	must(t, err)
-	if got := txn.Touched(); !slices.Equal(got, want) || len(txn.Dirty()) != 0 {
+	if got := maps.Collect(txn.Touched()); !maps.EqualFunc(got, want, slices.Equal) || len(txn.Dirty()) != 0 {
 		t.Errorf("touched %v, dirty %v, want touched %v", got, txn.Dirty(), want)
 	}
 	finish(t, s, txn)
 	c.Committed(txn)
 	again, err := c.Begin()
 	must(t, err)
-	if got := again.Touched(); len(got) != 0 {
+	if got := maps.Collect(again.Touched()); len(got) != 0 {
 		t.Errorf("touched %v after the commit", got)
 	}
 }

@@ -127,8 +127,9 @@ func putRecords(bucket *bbolt.Bucket, records []stored) error {
 	if len(records) > bulk {
 		bucket.FillPercent = 0.9 // sorted, so pages fill once
 	}
+	var key []byte // bbolt keeps a copy
 	for _, r := range records {
-		key := []byte(r.key)
+		key = append(key[:0], r.key...)
 		if r.value == nil {
 			if err := bucket.Delete(key); err != nil {
 				return err

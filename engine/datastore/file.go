@@ -38,6 +38,9 @@ const (
 	format      = 1
 	keyCheck    = "mooring"
 	lockTimeout = 500 * time.Millisecond // covers an agent that is just ending
+
+	mapped = 256 << 20 // octets of address space, enough for some 500,000 records
+	growth = 1 << 20   // octets by which a file grows at least
 )
 
 var (
@@ -85,7 +88,14 @@ func openFile(dir string) (*file, error) {
 			Timeout:      lockTimeout,
 			FreelistType: bbolt.FreelistArrayType,
 			NoStatistics: true,
+			// A mapping that is too small is replaced in the middle of the commit
+			// that needs more, for which bbolt copies all nodes that it has
+			// changed by then: a third of a large commit. The file is not larger.
+			InitialMmapSize: mapped,
 		})
+		if err == nil {
+			db.AllocSize = growth
+		}
 		return err
 	})
 	switch {

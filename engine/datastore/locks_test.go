@@ -2,6 +2,7 @@ package datastore
 
 import (
 	"errors"
+	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -145,7 +146,7 @@ func TestLockForgetsTouchedLeaves(t *testing.T) {
 	must(t, s.Lock(DatastoreCandidate, seven))
 	txn, err := s.Shared().Begin()
 	must(t, err)
-	if got := txn.Touched(); len(got) != 0 {
+	if got := maps.Collect(txn.Touched()); len(got) != 0 {
 		t.Errorf("touched %v", got)
 	}
 }

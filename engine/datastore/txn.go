@@ -1,7 +1,7 @@
 package datastore
 
 import (
-	"cmp"
+	"iter"
 	"maps"
 	"slices"
 
@@ -35,12 +35,6 @@ type change struct {
 	stale   bool          // the key is in Txn.stale
 	entries []string      // in the index now, where stale
 	leaves  []*schema.Node
-}
-
-// Touched is a leaf that was written, perhaps with the value that it had.
-type Touched struct {
-	Key  schema.Key
-	Leaf *schema.Node
 }
 
 // Begin returns a Txn on running. Any number may be open; of those with the
@@ -132,6 +126,9 @@ func (t *Txn) Delete(k schema.Key) bool {
 func (t *Txn) Touch(k schema.Key, leaf *schema.Node) {
 	c := t.change(k)
 	if !slices.Contains(c.leaves, leaf) {
+		if c.leaves == nil {
+			c.leaves = make([]*schema.Node, 0, 8)
+		}
 		c.leaves = append(c.leaves, leaf)
 	}
 }
@@ -185,11 +182,12 @@ func (t *Txn) write(k schema.Key) *change {
 
 // reindex brings the index up to the records.
 func (t *Txn) reindex() {
+	var entries []string
 	for _, k := range t.stale {
 		c := t.changes[k]
-		var entries []string
+		entries = entries[:0]
 		if c.now != nil {
-			entries = schema.IndexEntries(k, c.now, nil)
+			entries = schema.IndexEntries(k, c.now, entries)
 		}
 		if !slices.Equal(c.entries, entries) {
 			for _, e := range c.entries {
@@ -234,17 +232,17 @@ func same(a, b ygot.GoStruct) bool {
 	return schema.Equal(a, b)
 }
 
-// Touched returns the leaves that were written, sorted by key, those of a
-// record in the order in which they were first written.
-func (t *Txn) Touched() []Touched {
-	var out []Touched
-	for k, c := range t.changes {
-		for _, leaf := range c.leaves {
-			out = append(out, Touched{Key: k, Leaf: leaf})
+// Touched calls for each record of which leaves were written, perhaps with the
+// value that they had, in no order, with the leaves in the order in which they
+// were first written.
+func (t *Txn) Touched() iter.Seq2[schema.Key, []*schema.Node] {
+	return func(yield func(schema.Key, []*schema.Node) bool) {
+		for k, c := range t.changes {
+			if len(c.leaves) > 0 && !yield(k, c.leaves) {
+				return
+			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Touched) int { return cmp.Compare(a.Key, b.Key) })
-	return out
 }
 
 // snapshot returns what the Txn has now.

@@ -163,8 +163,8 @@ func TestTxnKeepsWhatIsEqual(t *testing.T) {
 	if d := txn.Dirty(); len(d) != 0 {
 		t.Errorf("dirty without a difference: %v", d)
 	}
-	want := []Touched{{k, descriptionLeaf}, {peerKey(2), descriptionLeaf}}
-	if got := txn.Touched(); !slices.Equal(got, want) {
+	want := map[schema.Key][]*schema.Node{k: {descriptionLeaf}, peerKey(2): {descriptionLeaf}}
+	if got := maps.Collect(txn.Touched()); !maps.EqualFunc(got, want, slices.Equal) {
 		t.Errorf("Touched() = %v, want %v: an equal value counts", got, want)
 	}
 	if second := finish(t, s, txn); second.Get(k) != first.Get(k) {

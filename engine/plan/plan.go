@@ -94,7 +94,7 @@ type Costs struct {
 // specifications. Peers of an instance that changes must be among the peers.
 // The order of the input does not matter.
 func Compute(instances []Pair[bgp.InstanceSpec], peers []PeerPair, costs Costs) Plan {
-	var p Plan
+	p := Plan{Steps: make([]Step, 0, len(instances)+len(peers))}
 	causes := map[bgp.InstanceKey][]bgp.LeafChange{} // of instances whose change resets all their sessions
 	for _, in := range instances {
 		step, ok := instanceStep(in, costs)

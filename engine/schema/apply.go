@@ -19,12 +19,15 @@ import (
 //     value that it has.
 //   - Records of Permanent are emptied where others are deleted.
 func Apply(tx Tx, base Path, e *Edit) error {
-	a := &applier{tx: tx, path: slices.Clone(base)}
+	a := &applier{tx: tx, path: append(make(Path, 0, len(base)+editDepth), base...)}
 	if err := a.top(base, e); err != nil {
 		return err
 	}
 	return nil
 }
+
+// editDepth is how many levels most edits go below their base.
+const editDepth = 6
 
 // applier holds where an edit stands.
 type applier struct {

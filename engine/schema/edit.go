@@ -54,3 +54,24 @@ type Edit struct {
 	Insert   Insert // of an entry of a list that is ordered-by user
 	Anchor   string // the key of the entry that Insert speaks of
 }
+
+// editSlab is memory for the edits of one record, to be used again for the
+// next.
+type editSlab struct {
+	edits []Edit
+	used  int
+}
+
+// next returns an Edit without content.
+func (s *editSlab) next(n *Node, op Op, keys []string) *Edit {
+	if s.used == len(s.edits) {
+		s.edits, s.used = make([]Edit, max(32, 2*len(s.edits))), 0 // parents hold those handed out before
+	}
+	e := &s.edits[s.used]
+	s.used++
+	*e = Edit{Node: n, Op: op, Keys: keys, Children: e.Children[:0], Values: e.Values[:0]}
+	return e
+}
+
+// reset takes back all that was handed out.
+func (s *editSlab) reset() { s.used = 0 }

@@ -123,7 +123,8 @@ func (n *Node) set(sv reflect.Value, v Value) {
 	f := sv.Field(n.field)
 	switch n.goKind {
 	case gen.GoString:
-		f.Set(reflect.ValueOf(&v.s))
+		s := v.s // not &v.s: that would keep all of v
+		f.Set(reflect.ValueOf(&s))
 	case gen.GoEnum:
 		f.SetInt(int64(v.n))
 	default:

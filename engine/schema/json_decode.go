@@ -7,8 +7,8 @@ import (
 )
 
 // DecodeJSON reads the value of the node at base and emits what it asks for,
-// one Edit per record, each with the path of the parent of its node. Edits and
-// paths may be kept. RFC 7951 and plain JSON are both taken: a module name
+// one Edit per record, each with the path of the parent of its node. An edit is
+// valid only until emit returns; a path may be kept. RFC 7951 and plain JSON are both taken: a module name
 // before a member is optional but must be right, and a number may stand as a
 // string and the reverse, as the leaf's type asks. op is OpMerge or OpReplace;
 // a leaf-list is always replaced as a whole. The error of emit ends the
@@ -46,12 +46,10 @@ func checkBase(base Path) error {
 // jsonDecoder reads values whose nodes it knows.
 type jsonDecoder struct {
 	scanner
-	path  Path // where it stands, for messages
-	emit  func(Path, *Edit) error
-	open  func([]byte) ([]byte, error) // opens secrets, of the store; nil: they are in the clear
-	arena []Edit
-
-	scratch []Edit // an arena for edits that nobody keeps
+	path Path // where it stands, for messages
+	emit func(Path, *Edit) error
+	open func([]byte) ([]byte, error) // opens secrets, of the store; nil: they are in the clear
+	slab editSlab                     // of the record that is read
 }
 
 // emitted marks an error of emit, which is not the decoder's.
@@ -73,22 +71,14 @@ func (d *jsonDecoder) fault(tag Tag, n *Node, format string, args ...any) *Error
 	return &Error{Tag: tag, Path: slices.Clone(d.path), BadElement: n.Name, Message: fmt.Sprintf(format, args...)}
 }
 
-// newEdit returns an Edit out of a larger piece of memory.
-func (d *jsonDecoder) newEdit(n *Node, op Op) *Edit {
-	if len(d.arena) == 0 {
-		d.arena = make([]Edit, 32)
-	}
-	e := &d.arena[0]
-	d.arena = d.arena[1:]
-	e.Node, e.Op = n, op
-	return e
-}
+func (d *jsonDecoder) newEdit(n *Node, op Op) *Edit { return d.slab.next(n, op, nil) }
 
 func (d *jsonDecoder) push(n *Node) { d.path = append(d.path, Step{Node: n}) }
 func (d *jsonDecoder) pop()         { d.path = d.path[:len(d.path)-1] }
 
-// send emits an edit.
+// send emits an edit, after which there is none.
 func (d *jsonDecoder) send(base Path, e *Edit) error {
+	d.slab.reset()
 	if err := d.emit(base, e); err != nil {
 		return emitted{err}
 	}
@@ -179,7 +169,7 @@ func (d *jsonDecoder) records(n *Node) error {
 		if err := d.entry(base, e); err != nil {
 			return err
 		}
-		if !seen.add(e.Keys[0]) {
+		if !seen.add(d.path[len(d.path)-1].Keys[0]) {
 			return d.duplicate(n)
 		}
 		return nil

@@ -11,11 +11,7 @@ type Key string
 // MakeKey returns the key of a record of a kind below parent. Values are
 // canonical; a singleton has none.
 func MakeKey(parent Key, kind *RecordKind, values ...string) Key {
-	k := parent + "\x00" + Key(kind.Letter)
-	for _, v := range values {
-		k += Key(v)
-	}
-	return k
+	return parent + "\x00" + Key(kind.Letter) + Key(strings.Join(values, "")) // one allocation
 }
 
 // Kind returns the kind of the record, nil for the empty Key and for text that
@@ -45,8 +41,11 @@ func (k Key) Name() string {
 // Values returns the list keys of all levels, outermost first.
 func (k Key) Values() []string {
 	var out []string
-	for _, level := range strings.Split(string(k), "\x00") {
+	for level := range strings.SplitSeq(string(k), "\x00") {
 		if len(level) > 1 {
+			if out == nil {
+				out = make([]string, 0, strings.Count(string(k), "\x00"))
+			}
 			out = append(out, level[1:])
 		}
 	}

@@ -28,7 +28,7 @@ func DecodeRecord(kind *RecordKind, data []byte, open func([]byte) ([]byte, erro
 	d := recordDecoders.Get().(*jsonDecoder)
 	defer recordDecoders.Put(d)
 	defer d.forget()
-	d.data, d.pos, d.open, d.path, d.arena = data, 0, open, append(d.path[:0], kind.path...), d.scratch
+	d.data, d.pos, d.open, d.path = data, 0, open, append(d.path[:0], kind.path...)
 	rec, err := d.record(kind)
 	if err != nil {
 		return nil, fmt.Errorf("stored record of kind %c: %w", kind.Letter, err)
@@ -38,17 +38,18 @@ func DecodeRecord(kind *RecordKind, data []byte, open func([]byte) ([]byte, erro
 
 // recordDecoders keeps decoders for the next record: at the start of the agent
 // all of them come through here, and none of their edits outlives its call.
-var recordDecoders = sync.Pool{New: func() any { return &jsonDecoder{scratch: make([]Edit, 48)} }}
+var recordDecoders = sync.Pool{New: func() any { return new(jsonDecoder) }}
 
 // forget drops what the decoder read, which may be secret, but keeps memory.
 func (d *jsonDecoder) forget() {
-	for i := range d.scratch {
-		e := &d.scratch[i]
+	d.slab.reset()
+	for i := range d.slab.edits {
+		e := &d.slab.edits[i]
 		clear(e.Values)
 		*e = Edit{Values: e.Values[:0], Children: e.Children[:0]}
 	}
 	clear(d.buf)
-	d.data, d.open, d.arena = nil, nil, nil
+	d.data, d.open = nil, nil
 }
 
 // record reads the object of a whole record.

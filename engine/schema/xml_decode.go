@@ -1,6 +1,10 @@
 package schema
 
-import "mooring/internal/xmltok"
+import (
+	"slices"
+
+	"mooring/internal/xmltok"
+)
 
 // baseNamespace is the namespace of the attribute operation (RFC 6241 3.1).
 const baseNamespace = "urn:ietf:params:xml:ns:netconf:base:1.0"
@@ -23,7 +27,7 @@ type XMLDecodeOptions struct {
 // that is to be replaced, created or deleted. With OpReplace as the default the
 // first edit replaces the root, that is, the whole datastore.
 //
-// An edit is valid only until emit returns. Memory grows with the largest
+// An edit and its path are valid only until emit returns. Memory grows with the largest
 // record, not with the document. The error is an *Error or that of emit.
 //
 // What the standards leave open: a list entry that stands twice is edited
@@ -47,8 +51,7 @@ type xmlDecoder struct {
 	path Path // of the element whose content is read
 	dry  bool // inside something that is deleted: checked, not edited
 
-	slab []Edit // reused for each record
-	used int
+	slab editSlab // of the record that is read
 }
 
 // malformed is the fault of a document that is no XML.
@@ -107,19 +110,20 @@ func (d *xmlDecoder) record(c child) error {
 	if err != nil {
 		return err
 	}
-	base := d.at()
+	base := slices.Clip(d.path) // it stays as it is until the record ends
 	dry := d.dry
 	d.push(c.n, keys)
 	var top *Edit
 	if !dry {
-		top = d.edit(c.n, c.op, keys)
+		top = d.slab.next(c.n, c.op, keys)
 	}
 	flush := func() error {
 		if top == nil {
 			return nil
 		}
 		e := top
-		top, d.used = nil, 0
+		top = nil
+		d.slab.reset()
 		return d.emit(base, e)
 	}
 	if c.op.deletes() {
@@ -148,7 +152,7 @@ func (d *xmlDecoder) record(c child) error {
 				if again.creates() {
 					again = OpMerge // the first edit has replaced or created it
 				}
-				top = d.edit(c.n, again, keys)
+				top = d.slab.next(c.n, again, keys)
 			}
 			err = d.inner(top, in)
 		}
@@ -158,24 +162,13 @@ func (d *xmlDecoder) record(c child) error {
 	}
 }
 
-// edit returns an Edit of the slab.
-func (d *xmlDecoder) edit(n *Node, op Op, keys []string) *Edit {
-	if d.used == len(d.slab) {
-		d.slab, d.used = make([]Edit, max(32, 2*len(d.slab))), 0
-	}
-	e := &d.slab[d.used]
-	d.used++
-	*e = Edit{Node: n, Op: op, Keys: keys, Children: e.Children[:0], Values: e.Values[:0]}
-	return e
-}
-
 // add appends an edit to those of its parent. It returns nil where nothing is
 // edited.
 func (d *xmlDecoder) add(parent *Edit, c child, keys []string) *Edit {
 	if d.dry {
 		return nil
 	}
-	e := d.edit(c.n, c.op, keys)
+	e := d.slab.next(c.n, c.op, keys)
 	parent.Children = append(parent.Children, e)
 	return e
 }

@@ -102,7 +102,8 @@ func (d *xmlDecoder) attributes(n *Node, inherited Op, attrs []xmltok.Attr) (chi
 			}
 			c.op, c.explicit = op, true
 		case a.Namespace == yangNamespace && n.Kind == List && n.OrderedByUser && (a.Local == "insert" || a.Local == "key"):
-			if err := d.insertion(&c, a); err != nil {
+			var err error
+			if c, err = d.insertion(c, a); err != nil {
 				return c, err
 			}
 		case a.Namespace == DefaultsNamespace && a.Local == "default" && n.Kind == Leaf:
@@ -136,13 +137,13 @@ func (d *xmlDecoder) attributes(n *Node, inherited Op, attrs []xmltok.Attr) (chi
 }
 
 // insertion reads the attributes insert and key (RFC 7950 7.8.6).
-func (d *xmlDecoder) insertion(c *child, a *xmltok.Attr) error {
+func (d *xmlDecoder) insertion(c child, a *xmltok.Attr) (child, error) {
 	if a.Local == "insert" {
 		var ok bool
 		if c.insert, ok = ParseInsert(a.Value); !ok {
-			return d.badAttribute(BadAttribute, c.n, a, "'"+a.Value+"' is no place: use first, last, before or after")
+			return c, d.badAttribute(BadAttribute, c.n, a, "'"+a.Value+"' is no place: use first, last, before or after")
 		}
-		return nil
+		return c, nil
 	}
 	key := c.n.Keys[0]
 	p := instanceParser{rest: strings.TrimSpace(a.Value), module: func(prefix string) (string, bool) {
@@ -151,14 +152,14 @@ func (d *xmlDecoder) insertion(c *child, a *xmltok.Attr) error {
 	}}
 	s := InstanceStep{Module: c.n.Module, Name: c.n.Name, Node: c.n}
 	if !strings.HasPrefix(p.rest, "[") {
-		return d.badAttribute(BadAttribute, c.n, a, "must be the key of an entry, as ["+key.Name+"='x']")
+		return c, d.badAttribute(BadAttribute, c.n, a, "must be the key of an entry, as ["+key.Name+"='x']")
 	}
 	k, err := p.predicate(&s)
 	if err != nil || p.rest != "" || k.User || k.Value == "" {
-		return d.badAttribute(BadAttribute, c.n, a, "must be the key of an entry, as ["+key.Name+"='x']")
+		return c, d.badAttribute(BadAttribute, c.n, a, "must be the key of an entry, as ["+key.Name+"='x']")
 	}
 	c.anchor = k.Value
-	return nil
+	return c, nil
 }
 
 func (d *xmlDecoder) badAttribute(tag Tag, n *Node, a *xmltok.Attr, message string) error {
