@@ -324,7 +324,9 @@ func TestPushAgainstYanglint(t *testing.T) {
 	c.ok(edit(instance("<peers><peer><address>10.1.1.2</address><config><description>two</description><local-as>8</local-as></config></peer>" +
 		"<peer><address>10.1.1.3</address><config><as>3</as></config></peer></peers>")))
 	lint.check("nc-notif", w.read()) // push-change-update
-	lint.reply(w, onSubscription("modify-subscription", "<id>1</id>"+of("operational", "")+periodic("<period>1000</period><anchor-time>2026-01-01T00:00:00Z</anchor-time>")))
+	// No update is due while the test goes on, which would stand before an answer.
+	anchor := time.Now().Add(30 * time.Minute).UTC().Format(time.RFC3339)
+	lint.reply(w, onSubscription("modify-subscription", "<id>1</id>"+of("operational", "")+periodic("<period>360000</period><anchor-time>"+anchor+"</anchor-time>")))
 	lint.check("nc-notif", w.read()) // subscription-modified
 	lint.check("data", w.state(`<subscriptions xmlns="`+subscribedNS+`"/>`)+w.state(`<yang-library xmlns="`+libraryNS+`"/>`)+w.state(`<modules-state xmlns="`+libraryNS+`"/>`)+w.state(`<netconf xmlns="`+manageNS+`"/>`)+
 		w.state(`<system-capabilities xmlns="urn:ietf:params:xml:ns:yang:ietf-system-capabilities"/>`)+w.state(`<nacm xmlns="`+nacmNS+`"/>`))
