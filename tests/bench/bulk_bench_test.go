@@ -72,7 +72,7 @@ func BenchmarkGet(b *testing.B) {
 	}{{"config", gpb.GetRequest_CONFIG}, {"all", gpb.GetRequest_ALL}} {
 		b.Run("gnmi/"+part.name, func(b *testing.B) {
 			request := &gpb.GetRequest{Path: []*gpb.Path{{}}, Encoding: gpb.Encoding_JSON_IETF, Type: part.content}
-			a := loaded(b, n)
+			a := calm(b, loaded(b, n))
 			g := a.GNMI(b)
 			read(b, a, n, func() (int, error) {
 				r, err := g.Get(b.Context(), request)
@@ -87,7 +87,7 @@ func BenchmarkGet(b *testing.B) {
 		{"config", "<get-config><source><running/></source></get-config>"}, {"all", "<get/>"},
 	} {
 		b.Run("netconf/"+part.name, func(b *testing.B) {
-			a := loaded(b, n)
+			a := calm(b, loaded(b, n))
 			s := a.NETCONF(b)
 			read(b, a, n, func() (int, error) {
 				raw, err := s.Raw(part.operation)
