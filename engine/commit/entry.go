@@ -114,6 +114,22 @@ func (c *Coordinator) entry(snap *datastore.Snapshot, k schema.Key, t time.Time,
 	return e
 }
 
+// Session is what is known of a peer, and why its session is held down, for who
+// needs no more of its state. A peer that is not configured is idle.
+func (e Entry) Session() (st *bgp.PeerState, down bgp.DownReason, detail string) {
+	st = &bgp.PeerState{}
+	if e.Config == nil {
+		return st, bgp.DownNone, ""
+	}
+	if e.oper.State != nil {
+		st = e.oper.State
+	}
+	if s := e.oper.Applied; s != nil && s.Down != bgp.DownNone {
+		return st, s.Down, s.DownDetail
+	}
+	return st, st.Down, st.DownDetail
+}
+
 // State renders the config-false part of the record, nil for none.
 func (e Entry) State() ygot.GoStruct { return schema.Readable(e.state(), e.may) }
 

@@ -7,19 +7,9 @@ import (
 	"mooring/bgp"
 	"mooring/engine/commit"
 	"mooring/engine/schema"
-	"mooring/gen"
 	"mooring/server/netconf/notify"
 	"mooring/server/netconf/xmltree"
 )
-
-// Short names for the generated structs.
-type (
-	peerRec      = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer
-	peerStateRec = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_State
-	lastResetRec = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_State_LastReset
-)
-
-const established = gen.MooringTypes_SessionState_established
 
 // peerEvents are the notifications of mooring-bgp that a change of a peer is
 // worth. Where the reader was slow, several changes of a peer are one: what
@@ -28,53 +18,37 @@ func peerEvents(c *commit.Change) []notify.Event {
 	if c.Key.Kind().Letter != schema.KindPeer {
 		return nil
 	}
-	old, now := stateOf(c.Old), stateOf(c.New)
+	old, wasDown, _ := c.Old.Session()
+	now, down, detail := c.New.Session()
 	p := peerTeller{key: c.Key, at: c.New.Time}
-	reset := now.GetLastReset()
-	if reset != nil && (old.GetLastReset() == nil || *old.LastReset.Time != *reset.Time) {
-		p.tell(timeOf(reset.Time, p.at), "peer-reset", resetLeaves(reset)...)
-	} else {
-		reset = nil
+	since := p.at // when the session ended, if it did
+	if r := now.LastReset; r != nil && (old.LastReset == nil || !old.LastReset.Time.Equal(r.Time)) {
+		since = r.Time
+		p.tell(since, "peer-reset", resetLeaves(r)...)
 	}
-	was, is := old.SessionState, now.SessionState
-	wasUp, isUp := was == established, is == established
-	rose := transitions(now) > transitions(old)
+	up := now.LastEstablished
+	if up.IsZero() {
+		up = p.at
+	}
+	was, is := old.Session, now.Session
+	wasUp, isUp := was == bgp.StateEstablished, is == bgp.StateEstablished
+	rose := now.Transitions > old.Transitions
 	switch {
 	case wasUp && !isUp:
-		p.state(resetTime(reset, p.at), is, was)
+		p.state(since, is, was)
 	case wasUp && rose: // it was down in between
-		p.state(resetTime(reset, p.at), gen.MooringTypes_SessionState_idle, was)
-		p.state(timeOf(now.LastEstablished, p.at), is, gen.MooringTypes_SessionState_idle)
+		p.state(since, bgp.StateIdle, was)
+		p.state(up, is, bgp.StateIdle)
 	case isUp && !wasUp:
-		p.state(timeOf(now.LastEstablished, p.at), is, was)
+		p.state(up, is, was)
 	case rose: // it was up in between
-		p.state(timeOf(now.LastEstablished, p.at), established, was)
-		p.state(resetTime(reset, p.at), is, established)
+		p.state(up, bgp.StateEstablished, was)
+		p.state(since, is, bgp.StateEstablished)
 	}
-	if down := bgp.DownReason(now.DownReason); unresolved(down) && old.DownReason != now.DownReason {
-		leaves := []xmltree.Element{xmltree.Leaf("down-reason", down.String())}
-		if now.DownDetail != nil {
-			leaves = append(leaves, xmltree.Leaf("detail", *now.DownDetail))
-		}
-		p.tell(p.at, "peer-unresolved", leaves...)
+	if unresolved(down) && wasDown != down {
+		p.tell(p.at, "peer-unresolved", xmltree.Leaf("down-reason", down.String()), xmltree.Leaf("detail", detail))
 	}
 	return p.out
-}
-
-// stateOf is the state of a peer, an empty one where there is no peer.
-func stateOf(e commit.Entry) *peerStateRec {
-	rec, _ := e.State().(*peerRec)
-	if st := rec.GetState(); st != nil {
-		return st
-	}
-	return &peerStateRec{}
-}
-
-func transitions(s *peerStateRec) uint64 {
-	if s.EstablishedTransitions == nil {
-		return 0
-	}
-	return *s.EstablishedTransitions
 }
 
 // unresolved says whether a peer is down because its source is not known.
@@ -86,23 +60,6 @@ func unresolved(d bgp.DownReason) bool {
 	case bgp.DownNone, bgp.DownDisabled, bgp.DownBackend:
 	}
 	return false
-}
-
-// timeOf reads a time as the state has it.
-func timeOf(text *string, otherwise time.Time) time.Time {
-	if text != nil {
-		if t, err := time.Parse(time.RFC3339Nano, *text); err == nil {
-			return t
-		}
-	}
-	return otherwise
-}
-
-func resetTime(r *lastResetRec, otherwise time.Time) time.Time {
-	if r == nil {
-		return otherwise
-	}
-	return timeOf(r.Time, otherwise)
 }
 
 // peerTeller collects the notifications of one peer.
@@ -122,37 +79,33 @@ func (p *peerTeller) tell(at time.Time, name string, leaves ...xmltree.Element) 
 // peerNS is that of mooring-bgp.
 var peerNS = schema.RPC("reset-peer").Namespace
 
-func (p *peerTeller) state(at time.Time, is, was gen.E_MooringTypes_SessionState) {
-	p.tell(at, "peer-state-change", xmltree.Leaf("session-state", stateName(is)), xmltree.Leaf("previous-state", stateName(was)))
-}
-
-// stateName is the model's word. A peer that is not there is idle.
-func stateName(s gen.E_MooringTypes_SessionState) string {
-	if s == gen.MooringTypes_SessionState_UNSET {
-		return bgp.StateIdle.String()
-	}
-	return bgp.SessionState(s - 1).String()
+func (p *peerTeller) state(at time.Time, is, was bgp.SessionState) {
+	p.tell(at, "peer-state-change", xmltree.Leaf("session-state", is.String()), xmltree.Leaf("previous-state", was.String()))
 }
 
 // resetLeaves are the grouping last-reset of the model.
-func resetLeaves(r *lastResetRec) []xmltree.Element {
-	out := []xmltree.Element{xmltree.Leaf("time", *r.Time), xmltree.Leaf("cause", bgp.Cause(r.Cause).String())}
-	if r.CommitId != nil {
-		out = append(out, xmltree.Leaf("commit-id", *r.CommitId))
+func resetLeaves(r *bgp.Reset) []xmltree.Element {
+	out := []xmltree.Element{xmltree.Leaf("time", stamp(r.Time)), xmltree.Leaf("cause", r.Cause.String())}
+	if r.CommitID != "" {
+		out = append(out, xmltree.Leaf("commit-id", r.CommitID))
 	}
-	for _, l := range r.Leaf {
-		out = append(out, xmltree.Leaf("leaf", l))
+	for _, l := range r.Leaves {
+		out = append(out, xmltree.Leaf("leaf", l.String()))
 	}
-	if r.NotificationCode != nil && r.NotificationSubcode != nil {
+	more := r.Text
+	if n := r.Notification; n != nil {
 		direction := "received"
-		if r.NotificationDirection == gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_State_LastReset_NotificationDirection_sent {
+		if n.Sent {
 			direction = "sent"
 		}
-		out = append(out, xmltree.Leaf("notification-code", strconv.Itoa(int(*r.NotificationCode))),
-			xmltree.Leaf("notification-subcode", strconv.Itoa(int(*r.NotificationSubcode))), xmltree.Leaf("notification-direction", direction))
+		if more == "" {
+			more = n.Text // what the remote's operator had to say (RFC 9003)
+		}
+		out = append(out, xmltree.Leaf("notification-code", strconv.Itoa(int(n.Code))),
+			xmltree.Leaf("notification-subcode", strconv.Itoa(int(n.Subcode))), xmltree.Leaf("notification-direction", direction))
 	}
-	if r.Text != nil {
-		out = append(out, xmltree.Leaf("text", *r.Text))
+	if more != "" {
+		out = append(out, xmltree.Leaf("text", schema.Text(more)))
 	}
 	return out
 }
