@@ -90,7 +90,8 @@ func openFile(dir string) (*file, error) {
 			NoStatistics: true,
 			// A mapping that is too small is replaced in the middle of the commit
 			// that needs more, for which bbolt copies all nodes that it has
-			// changed by then: a third of a large commit. The file is not larger.
+			// changed by then: a third of a large commit. The file stays small: it
+			// grows in steps of growth.
 			InitialMmapSize: mapped,
 		})
 		if err == nil {
