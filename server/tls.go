@@ -31,8 +31,8 @@ const (
 const certificateLifetime = 825 * 24 * time.Hour
 
 // LoadOrCreateCertificate reads server.crt and server.key of dir, or makes a
-// self-signed ECDSA P-256 pair for this host, localhost and the loopback
-// addresses. A key without a certificate, as a crash of the first start leaves
+// self-signed ECDSA P-256 pair for this host, localhost, the loopback addresses
+// and those that the host has then. A key without a certificate, as a crash of the first start leaves
 // it, gets one; a certificate without its key is an error. The key file must
 // be closed to others (ErrExposedFile).
 func LoadOrCreateCertificate(dir string) (cert tls.Certificate, created bool, err error) {
@@ -112,13 +112,31 @@ func selfSign(keyPEM []byte, usage x509.ExtKeyUsage) ([]byte, error) {
 		ExtKeyUsage:           []x509.ExtKeyUsage{usage},
 		BasicConstraintsValid: true,
 		DNSNames:              names,
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		IPAddresses:           certifiedAddresses(net.InterfaceAddrs),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, signer.Public(), signer)
 	if err != nil {
 		return nil, err
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
+}
+
+// maxCertified keeps the certificate of a host with very many addresses small.
+const maxCertified = 64
+
+// certifiedAddresses are the addresses at which clients may find this host: the
+// loopback ones, and what lists names but for what is good on one link only. A
+// host that cannot list its addresses still has its name.
+func certifiedAddresses(list func() ([]net.Addr, error)) []net.IP {
+	certified := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	all, _ := list()
+	for _, a := range all {
+		n, ok := a.(*net.IPNet)
+		if ok && n.IP.IsGlobalUnicast() && len(certified) < maxCertified {
+			certified = append(certified, n.IP)
+		}
+	}
+	return certified
 }
 
 // loadPair reads a certificate and its key.
