@@ -71,6 +71,7 @@ func callHome(v string) ([]netconf.CallHome, error) {
 
 var (
 	unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
+	goType       = regexp.MustCompile(` into (\[\])?\*?main\.\S+`)
 	yamlLine     = regexp.MustCompile(`line \d+: `)
 )
 
@@ -80,7 +81,7 @@ func explainYAML(err error) string {
 	if te, ok := errors.AsType[*yaml.TypeError](err); ok {
 		for _, text := range te.Errors {
 			text = unknownField.ReplaceAllString(yamlLine.ReplaceAllString(text, ""), "unknown key $1")
-			text, _, _ = strings.Cut(text, " into main.")
+			text = goType.ReplaceAllString(text, "")
 			words = append(words, text)
 		}
 		return strings.Join(words, ", ") + ": the keys of a client are name, endpoints (name, transport, address), period, anchor-time, idle-timeout, " +

@@ -105,7 +105,7 @@ func TestTogether(t *testing.T) {
 		{"one port for ssh and tls", map[string]string{"netconf-tls": "127.0.0.1:1830", "tls-client-ca": "ca"}, "is the address of netconf too"},
 		{"only call home", map[string]string{"gnmi": "off", "netconf": "off", "call-home": "[{name: nms, endpoints: [{address: 192.0.2.1}]}]"}, ""},
 		{"call home over tls without authorities", map[string]string{"call-home": "[{name: nms, endpoints: [{address: 192.0.2.1, transport: tls}]}]"}, "needs the certificate authorities"},
-		{"call home: no list", map[string]string{"call-home": "nms"}, "is not a list of clients"},
+		{"call home: no list", map[string]string{"call-home": "nms"}, "is not a list of clients: cannot unmarshal !!str `nms`: the keys"},
 		{"call home: unknown key", map[string]string{"call-home": "[{name: nms, endpoint: x}]"}, "unknown key endpoint: the keys of a client are name, endpoints"},
 		{"call home: no name", map[string]string{"call-home": "[{endpoints: [{address: x}]}]"}, "every client needs a name of its own"},
 		{"call home: a name twice", map[string]string{"call-home": "[{name: a, endpoints: [{address: x}]}, {name: a, endpoints: [{address: x}]}]"}, "names its client number 2"},

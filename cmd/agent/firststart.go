@@ -61,8 +61,8 @@ func makeStateDir(dir string, log *slog.Logger) error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-// firstStart opens the users and the keys, and makes what is missing.
-func firstStart(cfg Config, log *slog.Logger) (*server.Users, identity, error) {
+// openIdentity opens the users and the keys, and makes the keys that are missing.
+func openIdentity(cfg Config, log *slog.Logger) (*server.Users, identity, error) {
 	id := identity{file: filepath.Join(cfg.StateDir, usersFile)}
 	users, err := server.OpenUsers(id.file)
 	if err != nil {
@@ -83,18 +83,24 @@ func firstStart(cfg Config, log *slog.Logger) (*server.Users, identity, error) {
 		}
 		log.Info("tls certificate", "created", created, "fingerprint", server.Fingerprint(cert.Leaf), "not-after", cert.Leaf.NotAfter)
 	}
-	password, created, err := users.EnsureAdmin(cfg.AdminPassword)
-	if err != nil {
-		return nil, id, err
-	}
-	switch {
-	case created:
-		log.Info("user admin created", "file", id.file)
-	case cfg.AdminPassword != "":
-		log.Warn("MOORING_ADMIN_PASSWORD is for the first start only and was not used: the users are in the file", "file", id.file)
-	}
-	id.password = password
 	return users, id, nil
+}
+
+// ensureAdmin makes the user of a first start and keeps the password that it
+// generates for printPassword. It is the last thing that can fail: nobody would
+// be shown the password of a start that ends with an error.
+func (a *agent) ensureAdmin(cfg Config) error {
+	password, created, err := a.users.EnsureAdmin(cfg.AdminPassword)
+	switch {
+	case err != nil:
+		return err
+	case created:
+		a.log.Info("user admin created", "file", a.secrets.file)
+	case cfg.AdminPassword != "":
+		a.log.Warn("MOORING_ADMIN_PASSWORD is for the first start only and was not used: the users are in the file", "file", a.secrets.file)
+	}
+	a.secrets.password = password
+	return nil
 }
 
 // printPassword shows the generated password, the only time that it is seen.
@@ -133,7 +139,7 @@ func openTLS(cfg Config, log *slog.Logger) (f tlsFiles, err error) {
 		return f, nil
 	}
 	if f.trust, err = server.NewClientTrust(cfg.TLSClientCA, cfg.TLSClientCRL, log); err != nil {
-		return f, fmt.Errorf("tls-client-ca: %w", err)
+		return f, fmt.Errorf("%s: %w", trustKeys(&cfg), err)
 	}
 	return f, nil
 }
@@ -165,6 +171,14 @@ func certificateFiles(cfg Config) (certPath, keyPath string) {
 	return filepath.Join(cfg.StateDir, server.CertificateFile), filepath.Join(cfg.StateDir, server.KeyFile)
 }
 
+// trustKeys names the settings whose files are the client authorities.
+func trustKeys(cfg *Config) string {
+	if cfg.TLSClientCRL == "" {
+		return "tls-client-ca"
+	}
+	return "tls-client-ca and tls-client-crl"
+}
+
 // checkTLSFiles reads the TLS files that the configuration names. The agent's
 // own pair is made by its first start.
 func (c choices) checkTLSFiles(cfg *Config) error {
@@ -172,19 +186,16 @@ func (c choices) checkTLSFiles(cfg *Config) error {
 		return nil
 	}
 	var errs []error
-	wrong := func(key string, err error) {
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", c[key].name(key), err))
-		}
-	}
 	log := slog.New(slog.DiscardHandler)
 	if cfg.TLSCert != "" {
-		_, err := server.NewCertificateSource(cfg.TLSCert, cfg.TLSKey, log)
-		wrong("tls-cert", err)
+		if _, err := server.NewCertificateSource(cfg.TLSCert, cfg.TLSKey, log); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", c["tls-cert"].name("tls-cert"), err))
+		}
 	}
 	if cfg.TLSClientCA != "" {
-		_, err := server.NewClientTrust(cfg.TLSClientCA, cfg.TLSClientCRL, log)
-		wrong("tls-client-ca", err)
+		if _, err := server.NewClientTrust(cfg.TLSClientCA, cfg.TLSClientCRL, log); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", c["tls-client-ca"].name(trustKeys(cfg)), err))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -77,12 +77,10 @@ func (a *agent) open(ctx context.Context, cfg Config) (err error) {
 	if a.store, err = openState(cfg.StateDir, log); err != nil {
 		return err
 	}
-	// Listeners before users: a start that fails for a busy port shows no
-	// password that scrolls away.
 	if err := a.listen(ctx, cfg); err != nil {
 		return err
 	}
-	if a.users, a.secrets, err = firstStart(cfg, log); err != nil {
+	if a.users, a.secrets, err = openIdentity(cfg, log); err != nil {
 		return err
 	}
 	speaker, err := newBackend(cfg, log)
@@ -104,6 +102,9 @@ func (a *agent) open(ctx context.Context, cfg Config) (err error) {
 	}
 	if err := a.engine.Boot(ctx); err != nil {
 		return fmt.Errorf("start: %w", err)
+	}
+	if err := a.ensureAdmin(cfg); err != nil {
+		return err
 	}
 	info, running := speaker.Info(), a.store.Running()
 	log.Info("agent is up", "version", versionText(), "state-dir", cfg.StateDir,
