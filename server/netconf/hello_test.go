@@ -103,19 +103,20 @@ func TestClientHello(t *testing.T) {
 
 // netconf.md 5
 func TestHelloTimeout(t *testing.T) {
-	c := newRig(t, Limits{HelloTimeout: 20 * time.Millisecond}).pipe("admin")
+	c := newRig(t, Limits{HelloTimeout: time.Second}).pipe("admin") // long enough to read ours on a busy machine
 	c.readHello()
 	c.wantEnd(errHello.Error())
 }
 
 // netconf.md 5
 func TestHelloInTimeIsEnough(t *testing.T) {
-	c := newRig(t, Limits{HelloTimeout: 200 * time.Millisecond}).open()
+	const timeout = time.Second
+	c := newRig(t, Limits{HelloTimeout: timeout}).open()
 	c.ok("<commit/>")
 	select {
 	case why := <-c.ended:
 		t.Fatalf("session ended: %v", why)
-	case <-time.After(400 * time.Millisecond):
+	case <-time.After(timeout + 100*time.Millisecond):
 	}
 	c.ok("<commit/>")
 }

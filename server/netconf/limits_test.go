@@ -107,13 +107,13 @@ func TestPreAuthLimits(t *testing.T) {
 
 // netconf.md 5: who has logged in and does nothing is closed too.
 func TestConnectionWithoutSession(t *testing.T) {
-	l := newRig(t, Limits{HelloTimeout: 100 * time.Millisecond}).listen()
+	l := newRig(t, Limits{HelloTimeout: time.Second}).listen()
 	without := l.mustLogin("admin")
 	idle := l.start(l.mustLogin("admin"))
 	start := time.Now()
 	_ = without.Wait()
 	idle.wantNoMessage()
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("closed after %v", took)
 	}
 }
