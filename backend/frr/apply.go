@@ -125,7 +125,7 @@ func (b *Backend) force(in *instance, commands []command) error {
 // createInstance makes a router block, or puts our mark into one of the
 // operator's.
 func (b *Backend) createInstance(ctx context.Context, spec *bgp.InstanceSpec) (*instance, error) {
-	in := &instance{spec: spec, place: place(spec), peers: map[addrKey]*peer{}}
+	in := &instance{spec: spec, place: place(spec), vrf: vrfUnknown, peers: map[addrKey]*peer{}}
 	in.gr = restart{defaultRestartTime, defaultStaleTime}
 	var have []string
 	blk := b.running.blocks[in.place]
@@ -153,7 +153,7 @@ func (b *Backend) createInstance(ctx context.Context, spec *bgp.InstanceSpec) (*
 		}
 		return nil, errors.Join(err, b.force(in, changeInstance(in.lines, blk.ours())))
 	}
-	if err := b.stream(ctx, in, blk); err != nil {
+	if err := errors.Join(b.askVRF(ctx, in), b.stream(ctx, in, blk)); err != nil {
 		return nil, err
 	}
 	return in, nil
@@ -162,19 +162,11 @@ func (b *Backend) createInstance(ctx context.Context, spec *bgp.InstanceSpec) (*
 // checkRouterID refuses a router block of the operator with another
 // identifier: it is not ours to change.
 func (b *Backend) checkRouterID(ctx context.Context, in *instance) error {
-	var answer struct {
-		VRFs map[string]struct {
-			RouterID string `json:"routerId"`
-		} `json:"vrfs"`
-	}
-	if err := b.shell.query(ctx, "show bgp vrfs json", &answer); err != nil {
+	vs, err := b.vrfs(ctx)
+	if err != nil {
 		return err
 	}
-	name := "default"
-	if in.place != "" {
-		name = strings.TrimPrefix(in.place, "vrf ")
-	}
-	if id := answer.VRFs[name].RouterID; id != in.spec.RouterID.String() {
+	if id := vs[in.place].RouterID; id != in.spec.RouterID.String() {
 		return fmt.Errorf("bgpd has %q with router ID %s, which Mooring did not make: set router-id %s, or remove it there", in.router(), id, id)
 	}
 	return nil
@@ -222,10 +214,10 @@ func (b *Backend) remake(ctx context.Context, in *instance, spec *bgp.InstanceSp
 		if aerr != nil {
 			return errors.Join(err, fmt.Errorf("and the old instance cannot be made again: %w", aerr))
 		}
-		in.lines, in.gr = again.lines, again.gr
+		in.lines, in.gr, in.vrf = again.lines, again.gr, again.vrf
 		return err
 	}
-	in.spec, in.place, in.shared, in.lines, in.gr = spec, made.place, made.shared, made.lines, made.gr
+	in.spec, in.place, in.shared, in.lines, in.gr, in.vrf = spec, made.place, made.shared, made.lines, made.gr, made.vrf
 	return nil
 }
 

@@ -60,7 +60,7 @@ func (b *Backend) putPeer(ctx context.Context, in *instance, s *plan.Step) error
 // be.
 func (b *Backend) add(ctx context.Context, in *instance, p *peer, spec *bgp.PeerSpec) error {
 	conf := render(in.spec, spec)
-	if err := b.putRestart(ctx, in, spec); err != nil {
+	if err := errors.Join(b.putRestart(ctx, in, spec), b.beforePassword(ctx, in, p, conf)); err != nil {
 		return err
 	}
 	if err := b.shell.configure(ctx, in.router(), create(addrOf(spec.Key), p.conf, conf)); err != nil {
@@ -113,6 +113,9 @@ func (b *Backend) update(ctx context.Context, in *instance, p *peer, s *plan.Ste
 		return err
 	}
 	conf := render(in.spec, give)
+	if err := b.beforePassword(ctx, in, p, conf); err != nil {
+		return err
+	}
 	cut := up && s.Impact == bgp.ImpactReset
 	if cut && give.Down == bgp.DownNone && give.ResetMode == bgp.ResetHard && p.nBit {
 		// FRR wraps only this one in a Hard Reset (RFC 8538 3.1); what follows

@@ -85,6 +85,7 @@ type instance struct {
 	shared   bool     // the block is the operator's, only our neighbors are ours
 	lines    []string // ours, as FRR shows them
 	gr       restart
+	vrf      int64                // bgpd's number of it when the passwords were said, or vrfUnknown
 	streamed bool                 // BMP has been asked for
 	peers    map[netip.Addr]*peer // by address without zone
 }
@@ -104,6 +105,7 @@ type peer struct {
 	received uint64        // notifications until the last look
 	digest   summaryPeer   // of the last poll
 	again    time.Time     // when bgpd is told again to connect, zero: never
+	rekey    bool          // bgpd is to be told the password again
 }
 
 func (p *peer) up() bool { return p.shown.Session == bgp.StateEstablished }
@@ -172,6 +174,9 @@ func (b *Backend) connect(ctx context.Context) error {
 	}
 	// It may be another bgpd than before: what it has is what counts.
 	b.absent = false
+	for _, in := range b.instances {
+		in.vrf = vrfUnknown
+	}
 	b.setDrift(nil)
 	if len(b.instances) > 0 {
 		b.adopt(b.running)

@@ -66,6 +66,8 @@
 //   - BMP says which neighbor changed, but not in which VRF, nor with which
 //     NOTIFICATION, and nothing of many sessions that the remote opened: it is
 //     a hint to ask at once what a poll would find within a second.
+//   - MD5 keys that bgpd is told before it knows the VRF, as after its own start, are
+//     never put on the VRF's listening socket: they are said again (vrf.go).
 //   - When a remote opens a new session, bgpd forgets why the last one ended: of
 //     a session that is back before we asked, only the end is known.
 package frr

@@ -52,6 +52,7 @@ func requireFRR(t testing.TB) *user.User {
 // daemonOptions are how a lab's bgpd is started.
 type daemonOptions struct {
 	noBMP  bool
+	mute   bool   // zebra tells bgpd nothing until speak
 	config string // of bgpd, at its start
 }
 
@@ -111,7 +112,21 @@ func newLab(t testing.TB, opt daemonOptions) *lab {
 		t.Fatal(err)
 	}
 	l.startZebra()
+	if opt.mute {
+		l.signalZebra(unix.SIGSTOP)
+	}
 	l.startBGPD()
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		for _, c := range []string{"show running-config", "show bgp vrf all neighbors"} {
+			text, err := l.try(c)
+			t.Logf("%s: %v\n%s", c, err, text)
+		}
+		log, err := os.ReadFile(l.path("bgpd.log"))
+		t.Logf("log of bgpd: %v\n%s", err, log)
+	})
 	return l
 }
 
@@ -139,6 +154,16 @@ func (l *lab) startZebra() {
 	l.zebra = l.start(l.dut.Command("unshare", "-m", "--propagation", "private", "sh", "-c", s.String()))
 	l.waitFor("zebra.vty")
 	l.waitFor("zserv.api")
+}
+
+// speak lets a mute zebra tell bgpd of the VRFs.
+func (l *lab) speak() { l.signalZebra(unix.SIGCONT) }
+
+func (l *lab) signalZebra(s unix.Signal) {
+	l.t.Helper()
+	if err := l.zebra.cmd.Process.Signal(s); err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 func (l *lab) startBGPD() {

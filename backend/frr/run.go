@@ -247,6 +247,9 @@ func (b *Backend) poll(ctx context.Context) error {
 	start := now()
 	defer func() { b.polled, b.pollCost = now(), now().Sub(start) }()
 	budget := pollLooks
+	if err := b.lookAtVRFs(ctx); err != nil {
+		return err
+	}
 	for _, in := range b.sorted() {
 		if blk := b.running.blocks[in.place]; !in.streamed && blk != nil {
 			if err := b.stream(ctx, in, blk); err != nil && !isRefusal(err) {
@@ -267,6 +270,11 @@ func (b *Backend) poll(ctx context.Context) error {
 		}
 		for _, addr := range sortedPeers(in) {
 			p, is := in.peers[addr], peers[addr.String()]
+			if p.rekey && p.given != nil && !p.up() && is.State != "Established" {
+				if err := b.rekey(ctx, in, p); err != nil {
+					return err
+				}
+			}
 			if p.given == nil || is == p.digest && p.looked {
 				continue
 			}

@@ -59,7 +59,7 @@ func (b *Backend) adopt(c *config) {
 		found[spec.Key] = true
 		in := b.instances[spec.Key]
 		if in == nil || in.place != place {
-			in = &instance{place: place, peers: map[netip.Addr]*peer{}}
+			in = &instance{place: place, vrf: vrfUnknown, peers: map[netip.Addr]*peer{}}
 			b.instances[spec.Key] = in
 		}
 		if in.spec == nil || in.spec.AS != spec.AS || len(changeInstance(blk.ours(), in.lines)) > 0 {
