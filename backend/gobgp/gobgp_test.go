@@ -58,10 +58,7 @@ func newWorld(t *testing.T, o ...Options) *world {
 	t.Helper()
 	// Tests of other processes on this machine have other blocks: most likely.
 	n := worlds.Add(1)
-	w := &world{x: byte(16 + os.Getpid()%200), y: byte(n), listenPort: 17900, remotePort: 17901}
-	if n > 255 {
-		t.Fatal("no block of addresses left")
-	}
+	w := &world{x: byte(16 + (os.Getpid()+int(n>>8))%200), y: byte(n), listenPort: 17900, remotePort: 17901}
 	for _, o := range append(o, Options{}) {
 		o.Log = testLog(t)
 		w.b = New(o)
