@@ -196,7 +196,7 @@ func TestAccessOpenConfig(t *testing.T) {
 // words before.
 func (s *stream) tellsWithout(node string, words ...string) {
 	s.Helper()
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		text := s.next().String()
 		for _, w := range words {
 			if strings.Contains(text, w) {

@@ -89,8 +89,10 @@ func TestEveryTagHasACode(t *testing.T) {
 			if tag == schema.UnknownElement { // gnmi.md 23, 41
 				want = map[rpc]codes.Code{rpcGet: codes.Unimplemented, rpcSubscribe: codes.Unimplemented, rpcSet: codes.NotFound}[r]
 			}
-			if got := pathFault(r, "", &schema.Error{Tag: tag}).code; got != want {
-				t.Errorf("path of rpc %d, %s: %v, want %v", r, tag, got, want)
+			path := schema.Path{{Node: schema.Root().Child("bgp")}}
+			f := pathFault(r, "path[0]", &schema.Error{Tag: tag, Path: path, Message: "reason"})
+			if f.code != want || f.tag != tag.String() || f.text() != "path[0]: /bgp: reason" {
+				t.Errorf("path of rpc %d, %s: %v %s, %q, want %v", r, tag, f.code, f.tag, f.text(), want)
 			}
 		}
 	}

@@ -331,7 +331,7 @@ func TestUnreadEnds(t *testing.T) {
 		select {
 		case err := <-ended:
 			wantStatus(t, err, codes.Canceled)
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Fatalf("%v does not end", mode)
 		}
 	}

@@ -1,22 +1,12 @@
 package gnmi
 
 import (
-	"context"
 	"encoding/binary"
 	"io"
-	"log/slog"
 	"net"
 	"testing"
 	"time"
-
-	"google.golang.org/grpc/test/bufconn"
 )
-
-// memory is a listener whose connections a bubble of synctest can have. The
-// server takes it for a unix socket, which may be in the clear.
-type memory struct{ *bufconn.Listener }
-
-func (memory) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "unix"} }
 
 // frames is a client of HTTP/2 that says nothing by itself.
 type frames struct {
@@ -36,25 +26,13 @@ const (
 	enhanceYourCalm = 11 // RFC 9113 7
 )
 
-// http2 opens a connection to a server on a listener in memory.
+// http2 opens a connection to a server.
 func (b *bench) http2() *frames {
 	b.Helper()
-	ln := memory{bufconn.Listen(1 << 16)}
-	ctx, cancel := context.WithCancel(b.Context())
-	served := make(chan error, 1)
-	s := New(Config{Engine: b.engine, Users: twoFaced{}, Log: slog.New(slog.DiscardHandler)})
-	go func() { served <- s.Serve(ctx, ln) }()
-	conn, err := ln.Dial()
-	if err != nil {
-		b.Fatal(err)
-	}
+	conn := b.serve(Config{Engine: b.engine}).connect()
 	f := &frames{T: b.T, Conn: conn, goAway: -1, ended: make(chan struct{})}
 	b.Cleanup(func() {
 		_ = conn.Close()
-		cancel()
-		if err := <-served; err != nil {
-			b.Errorf("Serve: %v", err)
-		}
 		<-f.ended
 	})
 	go f.read()

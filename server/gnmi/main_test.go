@@ -49,6 +49,10 @@ const (
 	peerJSON = `{"config":{"as":200},"transport":{"connect-interface":{"config":{"source-address":"10.1.1.1"}}}}`
 )
 
+// patience is how long a test waits for what should come at once, on a machine
+// that has other things to do.
+const patience = time.Minute
+
 // network is a commit.Sources in which every address is on an interface.
 type network struct{ changes chan srcaddr.Change }
 
@@ -301,7 +305,7 @@ func (r *rig) example() *rig {
 }
 
 func (r *rig) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	r.Cleanup(cancel)
 	return ctx
 }
@@ -381,7 +385,7 @@ func textOf[M any, P interface {
 // eventually waits for what only another goroutine brings about.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for !ok() {
 		if time.Now().After(deadline) {
 			t.Fatalf("did not happen: %s", what)

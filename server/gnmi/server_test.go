@@ -18,7 +18,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,7 +32,6 @@ import (
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/protobuf/types/known/emptypb"
 
-	"mooring/engine/schema"
 	"mooring/server"
 )
 
@@ -287,89 +285,6 @@ func TestPlaintext(t *testing.T) {
 	}
 }
 
-// A listener that fails ends Serve with its error, and streams with it.
-func TestListenerFails(t *testing.T) {
-	r := newRig(t)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	s := New(Config{Engine: r.engine, Users: newUsers(t), Log: r.server.log})
-	start := time.Now()
-	go func() { done <- s.Serve(t.Context(), ln) }()
-	conn, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	_ = ln.Close()
-	if err := <-done; err == nil || !strings.Contains(err.Error(), "serve gNMI") {
-		t.Errorf("Serve: %v", err)
-	}
-	if d := time.Since(start); d > stopTime+time.Second { // conn never shook hands
-		t.Errorf("Serve took %v to end", d)
-	}
-}
-
-// gnmi.md 83: at shutdown streams end with UNAVAILABLE, at once, and a reader
-// that does not read holds nobody up for more than two seconds.
-func TestShutdown(t *testing.T) {
-	r := newRig(t).example()
-	live := r.watch(gpb.SubscriptionList_STREAM, gpb.SubscriptionMode_ON_CHANGE, "/")
-	live.untilSync()
-	polled := r.watch(gpb.SubscriptionList_POLL, 0, "/agent")
-	polled.untilSync()
-	start := time.Now()
-	r.stop()
-	if d := time.Since(start); d > time.Second {
-		t.Errorf("an idle stop took %v", d)
-	}
-	for _, s := range []*stream{live, polled} {
-		_, err := s.all()
-		wantStatus(t, err, codes.Unavailable, "shutting down")
-	}
-}
-
-func TestShutdownWithStuckReader(t *testing.T) {
-	counting := &countingEngine{}
-	r := newRig(t, func(c *Config) { counting.Engine, c.Engine = c.Engine, counting }).example()
-	s := r.watch(gpb.SubscriptionList_POLL, 0, "/")
-	defer s.cancel()
-	const polls = 3000
-	for range polls { // and reads nothing
-		if err := s.Send(&gpb.SubscribeRequest{Request: &gpb.SubscribeRequest_Poll{Poll: &gpb.Poll{}}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var last int64
-	eventually(t, "the server blocks in Send", func() bool {
-		was := last
-		time.Sleep(100 * time.Millisecond)
-		last = counting.views.Load()
-		return last == was && last > 0
-	})
-	if last >= polls {
-		t.Fatalf("all %d polls were answered: nothing is stuck", last)
-	}
-	start := time.Now()
-	r.stop()
-	if d := time.Since(start); d > stopTime+time.Second {
-		t.Errorf("the stop took %v", d)
-	}
-}
-
-// countingEngine counts what is read.
-type countingEngine struct {
-	Engine
-	views atomic.Int64
-}
-
-func (e *countingEngine) View() schema.View {
-	e.views.Add(1)
-	return e.Engine.View()
-}
-
 // gnmi.md 61, 83: 1,000 subscribers that vanish leave nothing behind, and those
 // that do not read slow nobody down. goleak sees what stays.
 func TestVanishedSubscribers(t *testing.T) {
@@ -385,7 +300,7 @@ func TestVanishedSubscribers(t *testing.T) {
 					return raw, err
 				}))
 			for range 10 {
-				s, err := gpb.NewGNMIClient(conn).Subscribe(r.ctx())
+				s, err := gpb.NewGNMIClient(conn).Subscribe(t.Context()) // none ends because it takes long
 				if err != nil {
 					t.Error(err)
 					return
@@ -397,12 +312,11 @@ func TestVanishedSubscribers(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if _, err := s.Recv(); err != nil {
+				if _, err := s.Recv(); err != nil { // it is subscribed, and reads no more
 					t.Error(err)
 					return
 				}
 			}
-			eventually(t, "subscribed", func() bool { return r.server.Subscriptions() >= 10 })
 			_ = raw.(*net.TCPConn).SetLinger(0)
 			_ = raw.Close() // gone without a word of HTTP/2
 			_ = conn.Close()

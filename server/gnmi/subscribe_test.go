@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -23,7 +22,7 @@ type stream struct {
 
 func (r *rig) open(req *gpb.SubscribeRequest) *stream {
 	r.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	r.Cleanup(cancel)
 	s, err := r.client.Subscribe(ctx)
 	if err != nil {
