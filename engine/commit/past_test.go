@@ -59,8 +59,16 @@ func TestPast(t *testing.T) {
 	}
 	established(3)
 	mark("the third session, of the same configuration")
+	logged := func() int {
+		r.c.past.mu.Lock()
+		defer r.c.past.mu.Unlock()
+		return len(r.c.past.changes)
+	}
+	before := logged()
 	r.mustEdit(func(tx schema.Tx) { tx.Delete(schema.PeerKey(thePeer)) })
-	r.eventually("the peer is gone", func() bool { return r.c.oper.Len() == 0 })
+	// The commit forgets the peer, and the speaker tells of its end and that it is
+	// gone, in any order.
+	r.eventually("the peer is gone", func() bool { return logged() >= before+3 && r.c.oper.Len() == 0 })
 	mark("no peer")
 	r.mustEdit(example)
 	established(1)
