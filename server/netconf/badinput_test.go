@@ -199,7 +199,7 @@ func TestKeepalive(t *testing.T) {
 // An idle session is ended when that is asked for, but not one that waits for
 // notifications, or that works.
 func TestIdleTimeout(t *testing.T) {
-	l := newRig(t, Limits{IdleTimeout: 300 * time.Millisecond}).listen()
+	l := newRig(t, Limits{IdleTimeout: 2 * time.Second}).listen()
 	idle, _ := l.dial("admin")
 	watcher, _ := l.dial("admin")
 	worker, _ := l.dial("admin")

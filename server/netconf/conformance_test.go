@@ -28,7 +28,7 @@ var (
 )
 
 // proofs are the folders whose tests prove items.
-var proofs = []string{".", "..", "frame", "rpc", "files", "notify", "push", "xmltree", "../../engine/schema", "../../engine/datastore", "../../engine/xpath", "../../internal/xmltok"}
+var proofs = []string{".", "..", "../../tests/e2e", "frame", "rpc", "files", "notify", "push", "xmltree", "../../engine/schema", "../../engine/datastore", "../../engine/xpath", "../../internal/xmltok"}
 
 // TestConformance holds the table of docs/netconf.md against the tests: each
 // item is there once, names tests that cite it, or says why it is not served

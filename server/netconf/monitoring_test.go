@@ -115,6 +115,14 @@ func TestMonitoring(t *testing.T) {
 	if s := a.serverState().Statistics; s.Bad != 1 || s.Sessions != 3 || s.Dropped != 0 {
 		t.Errorf("after a bad hello and an end in order: %+v", s)
 	}
+	killed, _ := l.dial("guest")
+	lost, _ := l.dial("guest")
+	a.ok(kill(killed.id))
+	_ = lost.conn.Close()
+	within(t, patience, "the lost session is counted, and the killed one is not", func() bool {
+		s := a.serverState()
+		return len(s.Sessions) == 1 && s.Statistics.Dropped == 1 && s.Statistics.Sessions == 5
+	})
 	// A part of it, and only where it is asked for.
 	got := a.state(fmt.Sprintf(`<netconf-state xmlns=%q><sessions><session><session-id>%d</session-id><username/></session></sessions></netconf-state>`, monitoringNS, a.id))
 	if want := fmt.Sprintf(`<netconf-state xmlns=%q><sessions><session><session-id>%d</session-id><username>admin</username></session></sessions></netconf-state>`, monitoringNS, a.id); got != want {

@@ -49,6 +49,7 @@ type Agent struct {
 	gnmi     string
 	netconf  string
 	ns       *netlab.Namespace
+	user     string // who the clients log in as
 
 	cmd     *exec.Cmd
 	log     *os.File
@@ -56,9 +57,10 @@ type Agent struct {
 	waitErr error         // valid after exited
 }
 
-// StateDir makes a state directory whose admin has Password. The hash in it is
-// the cheapest that bcrypt knows, so that a log-in costs a test nothing.
-func StateDir(t testing.TB) string {
+// StateDir makes a state directory whose admin has Password, as have others,
+// who are in no group. The hash in it is the cheapest that bcrypt knows, so that
+// a log-in costs a test nothing.
+func StateDir(t testing.TB, others ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	hash, err := bcrypt.GenerateFromPassword([]byte(Password), bcrypt.MinCost)
@@ -66,6 +68,9 @@ func StateDir(t testing.TB) string {
 		t.Fatalf("runner: %v", err)
 	}
 	users := fmt.Sprintf("users:\n- name: %s\n  password-hash: %q\n  groups: [admin]\n", User, hash)
+	for _, name := range others {
+		users += fmt.Sprintf("- name: %s\n  password-hash: %q\n", name, hash)
+	}
 	if err := os.WriteFile(filepath.Join(dir, "users.yaml"), []byte(users), 0o600); err != nil {
 		t.Fatalf("runner: %v", err)
 	}
@@ -120,7 +125,7 @@ func command(t testing.TB, o Options) *Agent {
 	if o.Backend == "" {
 		o.Backend = "gobgp"
 	}
-	a := &Agent{StateDir: o.StateDir, ns: o.Namespace, exited: make(chan struct{})}
+	a := &Agent{StateDir: o.StateDir, ns: o.Namespace, user: User, exited: make(chan struct{})}
 	a.gnmi, a.netconf = "127.0.0.1:9339", "127.0.0.1:1830"
 	if a.ns == nil {
 		a.gnmi, a.netconf = freeAddr(t), freeAddr(t)
@@ -197,6 +202,13 @@ func (a *Agent) greeted(deadline time.Time) error {
 	greeting := make([]byte, len("SSH-2.0")) // RFC 4253 4.2
 	_, err = io.ReadFull(conn, greeting)
 	return err
+}
+
+// As returns the agent as it is to the clients of another user.
+func (a *Agent) As(user string) *Agent {
+	as := *a
+	as.user = user
+	return &as
 }
 
 // dial connects to the agent from within its namespace.

@@ -62,7 +62,7 @@ func (a *Agent) DialGNMI(password string) (*GNMI, error) {
 	conn, err := grpc.NewClient("passthrough:///"+a.gnmi,
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return a.dial(a.gnmi) }),
 		grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: roots, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12})),
-		grpc.WithPerRPCCredentials(login{User, password}),
+		grpc.WithPerRPCCredentials(login{a.user, password}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)))
 	if err != nil {
 		return nil, err

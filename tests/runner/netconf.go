@@ -59,7 +59,7 @@ func (a *Agent) sshConfig(password string) (*ssh.ClientConfig, error) {
 		return nil, err
 	}
 	return &ssh.ClientConfig{
-		User:            User,
+		User:            a.user,
 		Auth:            []ssh.AuthMethod{ssh.Password(password)},
 		HostKeyCallback: ssh.FixedHostKey(key.PublicKey()),
 		Timeout:         startTimeout,
