@@ -40,16 +40,29 @@ func BenchmarkCommitOneLeaf(b *testing.B) {
 	}
 }
 
-// BenchmarkState renders the state of one of 100,000 peers, as a full read
-// does for each of them.
+// BenchmarkState renders the state of peers of 100,000: to be kept, and as a
+// full read does for each of them, which should allocate next to nothing.
 func BenchmarkState(b *testing.B) {
 	c := loaded(b, 100_000)
-	v, k := c.View(), schema.PeerKey(peerOf(vpn1, "10.1.0.1"))
-	b.ReportAllocs()
-	for b.Loop() {
-		if v.State(k) == nil {
-			b.Fatal("no state")
-		}
+	var keys []schema.Key
+	for i := range 256 {
+		keys = append(keys, schema.PeerKey(peerOf(vpn1, fmt.Sprintf("10.1.0.%d", i))))
+	}
+	v := c.View()
+	for _, bench := range []struct {
+		name  string
+		state func(schema.Key) ygot.GoStruct
+	}{{"kept", v.State}, {"lent", func(k schema.Key) ygot.GoStruct { return schema.LendState(v, k) }}} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			cpu := cpuTime(b)
+			for i := 0; b.Loop(); i++ {
+				if bench.state(keys[i%len(keys)]) == nil {
+					b.Fatal("no state")
+				}
+			}
+			b.ReportMetric(float64((cpuTime(b)-cpu).Nanoseconds())/float64(b.N), "cpu-ns/op")
+		})
 	}
 }
 

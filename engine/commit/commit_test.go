@@ -105,6 +105,26 @@ func newRig(t *testing.T) *rig {
 
 func bootRig(t *testing.T, dir string, b *fake.Backend, net *network) *rig {
 	t.Helper()
+	r := quietRig(t, dir, b, net)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.c.Run(ctx) }()
+	closeStore := r.stop
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("Run: %v", err)
+		}
+		closeStore()
+	})
+	t.Cleanup(r.stop)
+	return r
+}
+
+// quietRig boots a coordinator that does not run: no event of the backend
+// reaches it.
+func quietRig(t *testing.T, dir string, b *fake.Backend, net *network) *rig {
+	t.Helper()
 	store, err := datastore.Open(datastore.Options{Dir: dir, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -117,14 +137,7 @@ func bootRig(t *testing.T, dir string, b *fake.Backend, net *network) *rig {
 	if err := r.c.Boot(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- r.c.Run(ctx) }()
 	r.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-			t.Errorf("Run: %v", err)
-		}
 		if err := store.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}

@@ -141,7 +141,7 @@ func (e Entry) state() ygot.GoStruct {
 	r.past = e.past
 	switch e.key.Kind().Letter {
 	case schema.KindPeer:
-		return r.peer(e.key, e.oper)
+		return r.peer(e.key, e.oper, newPeerState())
 	case schema.KindBGPVPNInstance:
 		return r.bgpVPN(e.key, e.facts)
 	case schema.KindAgent:

@@ -236,7 +236,7 @@ type pastView struct {
 func (v pastView) State(k schema.Key) ygot.GoStruct {
 	switch k.Kind().Letter {
 	case schema.KindPeer:
-		return v.r.peer(k, v.p.peers.get(k.PeerKey()))
+		return v.r.peer(k, v.p.peers.get(k.PeerKey()), newPeerState())
 	case schema.KindBGPVPNInstance:
 		return v.r.bgpVPN(k, v.p.factsOf(k.InstanceKey()))
 	case schema.KindAgent:

@@ -3,7 +3,6 @@ package commit
 import (
 	"time"
 
-	"mooring/backend/srcaddr"
 	"mooring/bgp"
 	"mooring/engine/datastore"
 	"mooring/engine/effective"
@@ -53,6 +52,7 @@ type renderer struct {
 	snap     *datastore.Snapshot
 	intended *effective.Config // what snap means
 	past     bool              // what is known of the present only is not to be shown
+	lent     *peerState        // the state of a peer that was lent last
 }
 
 func (c *Coordinator) renderer(snap *datastore.Snapshot) *renderer {
@@ -63,7 +63,7 @@ func (c *Coordinator) renderer(snap *datastore.Snapshot) *renderer {
 func (r *renderer) state(k schema.Key) ygot.GoStruct {
 	switch k.Kind().Letter {
 	case schema.KindPeer:
-		return r.peer(k, r.c.oper.Get(k.PeerKey()))
+		return r.peer(k, r.c.oper.Get(k.PeerKey()), newPeerState())
 	case schema.KindPeerGroup:
 		return r.group(k)
 	case schema.KindBGPVPNInstance:
@@ -80,247 +80,52 @@ func (r *renderer) state(k schema.Key) ygot.GoStruct {
 	return nil
 }
 
-// peer renders a peer: leaves that mirror the configuration show what the
-// backend accepted, the others what it told. The struct points into the
-// immutable specification and state instead of copying them.
-func (r *renderer) peer(k schema.Key, o operstate.Entry) ygot.GoStruct {
+// lend is state as a schema.StateLender has it: what is many, the peers, stand
+// in the same memory one after the other.
+func (r *renderer) lend(k schema.Key) ygot.GoStruct {
+	if k.Kind().Letter != schema.KindPeer {
+		return r.state(k)
+	}
+	if r.lent == nil {
+		r.lent = newPeerState()
+	}
+	r.lent.reset()
+	return r.peer(k, r.c.oper.Get(k.PeerKey()), r.lent)
+}
+
+// peer renders a peer into p, which is empty.
+func (r *renderer) peer(k schema.Key, o operstate.Entry, p *peerState) ygot.GoStruct {
 	rec, _ := r.snap.Get(k).(*peerRec)
 	if rec == nil {
 		return nil
 	}
 	st := o.State
 	if st == nil {
-		st = &bgp.PeerState{}
+		st = &noPeerState
 	}
-	p := &peerRec{Address: rec.Address, State: r.session(rec, o.Applied, st)}
+	p.rec.Address = rec.Address
+	p.session(rec, o.Applied, st)
 	if o.Applied == nil {
-		return p // the backend has not accepted it yet; session says why
+		return &p.rec // the backend has not accepted it yet; session says why
 	}
-	res, ok := r.intended.PeerWithOrigins(k)
+	intended, ok := r.intended.PeerWithOrigins(k)
 	if !ok {
-		return p
+		return &p.rec
 	}
-	s := o.Applied
-	p.Transport = &peerTransportRec{
-		State:            transportState(s, st),
-		ConnectInterface: &sourceRec{State: r.sourceState(rec, s, res.Query)},
-		Authentication:   &authRec{State: &authStateRec{Method: ygot.String(s.Auth.String())}},
+	p.settings(o.Applied, st)
+	p.source(rec, o.Applied, &intended.Query)
+	if !r.past && (o.Applied.Down == bgp.DownAmbiguousSource || o.Applied.SourceWarning != "") {
+		for _, a := range r.c.cfg.Sources.Resolve(intended.Query).Candidates {
+			p.sourceState.Candidate = append(p.sourceState.Candidate, a.String())
+		}
 	}
-	p.Timers = &timersRec{State: &timersStateRec{
-		HoldTime: secs(s.HoldTime), KeepaliveInterval: secs(s.Keepalive), ConnectRetry: secs(s.ConnectRetry),
-	}}
-	if st.Session == bgp.StateEstablished {
-		p.Timers.State.NegotiatedHoldTime = secs(st.HoldTime)
-	}
-	p.GracefulRestart = &restartRec{State: &restartStateRec{
-		Enabled: &s.GracefulRestart, RestartTime: secs(s.RestartTime), StaleRoutesTime: secs(s.StaleTime),
-		ResetMode: enumOf[resetModeEnum](s.ResetMode),
-	}}
-	p.AfiSafis = familyStates(s, st)
-	p.Effective = effectiveValues(s, st, res.Origins)
-	return p
+	p.families(o.Applied, st)
+	p.effective(o.Applied, st, intended.Origins)
+	return &p.rec
 }
 
-func (r *renderer) session(rec *peerRec, s *bgp.PeerSpec, st *bgp.PeerState) *peerStateRec {
-	out := &peerStateRec{
-		Address:                rec.Address,
-		SessionState:           enumOf[gen.E_MooringTypes_SessionState](st.Session),
-		EstablishedTransitions: &st.Transitions,
-		LastEstablished:        stamp(st.LastEstablished),
-		PendingReset:           &st.PendingReset,
-		Resets: &resetsRec{
-			Commit: &st.Resets[bgp.CauseCommit], Operator: &st.Resets[bgp.CauseOperator], Source: &st.Resets[bgp.CauseSource],
-			Remote: &st.Resets[bgp.CauseRemote], Backend: &st.Resets[bgp.CauseBackend],
-		},
-		LastReset: lastReset(st.LastReset),
-	}
-	if c := rec.GetConfig(); c != nil {
-		out.Description, out.PeerGroup = c.Description, c.PeerGroup
-	}
-	if st.RemoteRouterID.IsValid() {
-		out.RemoteRouterId = ygot.String(st.RemoteRouterID.String())
-	}
-	if st.ConnectError != "" {
-		out.LastConnectError = text(st.ConnectError)
-	}
-	if st.Drift != "" {
-		out.Drift = text(st.Drift)
-	}
-	out.ConnectFailures = connectFailures(st.Failures)
-	if st.Session == bgp.StateEstablished {
-		var received, sent uint64
-		for _, f := range st.Families {
-			received, sent = received+f.Received, sent+f.Sent
-		}
-		out.PrefixesReceived, out.PrefixesSent = &received, &sent
-	}
-	down, detail := st.Down, &st.DownDetail
-	if s != nil {
-		out.As, out.LocalAs = &s.RemoteAS, &s.LocalAS
-		out.Enabled = ygot.Bool(s.Down != bgp.DownDisabled)
-		if s.Down != bgp.DownNone {
-			down, detail = s.Down, &s.DownDetail
-		}
-	}
-	if down != bgp.DownNone {
-		out.DownReason = gen.E_MooringTypes_DownReason(down) // both count from 1 and use 0 for none
-		out.DownDetail = detail
-	}
-	return out
-}
-
-func connectFailures(fs *bgp.ConnectFailures) *failureRec {
-	if fs == nil {
-		return nil
-	}
-	out := &failureRec{ConnectFailure: map[gen.E_MooringTypes_ConnectFailure]*failureKindRec{}}
-	for i := range fs {
-		f := &fs[i]
-		if f.Count == 0 {
-			continue
-		}
-		kind := gen.E_MooringTypes_ConnectFailure(i) // both count from 1 and use 0 for none
-		out.ConnectFailure[kind] = &failureKindRec{Kind: kind, Count: &f.Count, LastTime: stamp(f.Last), LastText: text(f.Text)}
-	}
-	return out
-}
-
-func transportState(s *bgp.PeerSpec, st *bgp.PeerState) *transportStateRec {
-	t := &transportStateRec{
-		ConnectMode: enumOf[connectModeEnum](s.ConnectMode),
-		RemotePort:  &s.RemotePort,
-		LocalPort:   nonZero(&s.LocalPort),
-		TcpMss:      nonZero(&s.MSS),
-		Dscp:        &s.DSCP,
-	}
-	if s.MinTTL != 0 {
-		t.ValidTtlHops = ygot.Uint8(uint8(256 - int(s.MinTTL)))
-	} else {
-		t.EbgpMaxHop = nonZero(&s.TTL)
-	}
-	if s.PathMTU != bgp.ToggleDefault {
-		t.PathMtuDiscovery = ygot.Bool(s.PathMTU == bgp.ToggleOn)
-	}
-	sock := &st.Socket
-	if sock.Local.IsValid() {
-		t.LocalAddress, t.ActualLocalPort = ygot.String(sock.Local.Addr().String()), ygot.Uint16(sock.Local.Port())
-	}
-	if sock.Remote.IsValid() {
-		t.RemoteAddress, t.ActualRemotePort = ygot.String(sock.Remote.Addr().String()), ygot.Uint16(sock.Remote.Port())
-	}
-	if sock.Interface != "" {
-		t.Interface = &sock.Interface
-	}
-	t.ActualTcpMss, t.Ttl, t.PathMtu = nonZero(&sock.MSS), nonZero(&sock.TTL), nonZero(&sock.PathMTU)
-	return t
-}
-
-type connectModeEnum = gen.E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_Transport_Config_ConnectMode
-
-func (r *renderer) sourceState(rec *peerRec, s *bgp.PeerSpec, q srcaddr.Query) *sourceStateRec {
-	out := &sourceStateRec{}
-	if q.Interface != "" {
-		out.Interface = &q.Interface
-	}
-	if c := rec.GetTransport().GetConnectInterface().GetConfig(); c != nil {
-		out.InterfaceType, out.InterfaceNumber = c.InterfaceType, c.InterfaceNumber
-	}
-	if q.Source.IsValid() {
-		out.SourceAddress = ygot.String(q.Source.String())
-	}
-	if s.Source.IsValid() {
-		out.ResolvedSource = ygot.String(s.Source.String())
-		out.ResolvedInterface = &s.Interface
-	}
-	if s.SourceWarning != "" {
-		out.SourceWarning = &s.SourceWarning
-	}
-	if !r.past && (s.Down == bgp.DownAmbiguousSource || s.SourceWarning != "") {
-		for _, a := range r.c.cfg.Sources.Resolve(q).Candidates {
-			out.Candidate = append(out.Candidate, a.String())
-		}
-	}
-	return out
-}
-
-func familyStates(s *bgp.PeerSpec, st *bgp.PeerState) *afiSafisRec {
-	out := &afiSafisRec{AfiSafi: make(map[familyName]*afiSafiRec, len(s.Families))}
-	for _, f := range s.Families {
-		n := enumOf[familyName](f)
-		fs := &afiSafiStateRec{Name: n, Enabled: ygot.Bool(true)}
-		for i := range st.Families {
-			if t := &st.Families[i]; t.Family == f {
-				fs.Active, fs.PrefixesReceived, fs.PrefixesSent = &t.Active, &t.Received, &t.Sent
-			}
-		}
-		out.AfiSafi[n] = &afiSafiRec{Name: n, State: fs}
-	}
-	return out
-}
-
-// effectiveValues lists the values that are not defaults.
-func effectiveValues(s *bgp.PeerSpec, st *bgp.PeerState, origins []effective.Origin) *effectiveRec {
-	out := &effectiveRec{Value: map[string]*valueRec{}}
-	for i, leaf := range bgp.PeerLeaves() {
-		o := origins[i]
-		if o == effective.FromDefault {
-			continue
-		}
-		v := s.Value(i)
-		switch {
-		case o == effective.FromRoute && st.Socket.Local.IsValid():
-			v = st.Socket.Local.Addr().String() // what the kernel chose
-		case leaf == effective.Source && !s.Source.IsValid():
-			v = "" // the peer is down without one
-		}
-		if v == "" {
-			continue
-		}
-		entry := &valueRec{Leaf: &leaf, Value: &v, Origin: enumOf[originEnum](o)}
-		if leaf == effective.Password {
-			entry.Value = nil // only its origin is told
-		}
-		out.Value[leaf] = entry
-	}
-	return out
-}
-
-type resetModeEnum = gen.E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_GracefulRestart_Config_ResetMode
-
-type originEnum = gen.E_MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_Effective_Value_Origin
-
-func lastReset(r *bgp.Reset) *lastResetRec {
-	if r == nil {
-		return nil
-	}
-	out := &lastResetRec{Time: stamp(r.Time), Cause: gen.E_MooringTypes_ResetCause(r.Cause)}
-	if r.CommitID != "" {
-		out.CommitId = &r.CommitID
-	}
-	for _, l := range r.Leaves {
-		out.Leaf = append(out.Leaf, l.String())
-	}
-	more := r.Text
-	if n := r.Notification; n != nil {
-		if more == "" {
-			more = n.Text // what the remote's operator had to say (RFC 9003)
-		}
-		out.NotificationCode, out.NotificationSubcode = &n.Code, &n.Subcode
-		out.NotificationDirection = directionReceived
-		if n.Sent {
-			out.NotificationDirection = directionSent
-		}
-	}
-	if more != "" {
-		out.Text = text(more)
-	}
-	return out
-}
-
-const (
-	directionSent     = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_State_LastReset_NotificationDirection_sent
-	directionReceived = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer_State_LastReset_NotificationDirection_received
-)
+// noPeerState is that of a peer of which nothing was told.
+var noPeerState bgp.PeerState
 
 // enumOf relies on the enums of the model and those of package bgp standing in
 // the same order; ygot numbers from 1 and keeps 0 for unset. A test compares the
@@ -338,10 +143,3 @@ func stamp(t time.Time) *string {
 func text(s string) *string { return ygot.String(schema.Text(s)) }
 
 func secs(d time.Duration) *uint16 { return ygot.Uint16(uint16(d / time.Second)) }
-
-func nonZero[T uint8 | uint16 | uint32](p *T) *T {
-	if *p == 0 {
-		return nil
-	}
-	return p
-}

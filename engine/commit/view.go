@@ -58,6 +58,14 @@ func (v view) ScanEntries(prefix schema.Key, fn func(schema.Key, ygot.GoStruct) 
 	schema.ScanEntries(v.Reader, prefix, fn)
 }
 
+// LendState implements schema.StateLender.
+func (v view) LendState(k schema.Key) ygot.GoStruct {
+	if v.r == nil {
+		return nil
+	}
+	return v.r.lend(k)
+}
+
 // State renders the config-false part of a record, nil for none.
 func (v view) State(k schema.Key) ygot.GoStruct {
 	if v.r == nil {

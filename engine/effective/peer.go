@@ -21,12 +21,11 @@ const (
 	defaultStaleTime   = 360 * time.Second
 )
 
-// inherit resolves everything but the source. group is nil for a peer without
-// one.
-func (p *Peer) inherit(in *bgp.InstanceSpec, rec *peerRec, group *groupRec) {
-	own, inherited := settingsOfPeer(rec), settingsOfGroup(group)
+// inherit resolves everything but the source. c is the peer's config container,
+// nil for none.
+func (p *Peer) inherit(in *bgp.InstanceSpec, c *peerConfig, own, inherited settings) {
 	var enabled *bool
-	if c := rec.GetConfig(); c != nil {
+	if c != nil {
 		enabled = c.Enabled
 	}
 	s := &p.Spec
@@ -185,10 +184,14 @@ func (p *Peer) families(own, inherited map[bgp.Family]bool) {
 		}
 	}
 	if len(s.Families) == 0 {
-		s.Families = []bgp.Family{bgp.IPv4Unicast}
+		s.Families = onlyIPv4
 		if s.Key.Address.Is6() {
-			s.Families = []bgp.Family{bgp.IPv6Unicast}
+			s.Families = onlyIPv6
 		}
 	}
 	p.note(families, by)
 }
+
+// What a peer has that names no family. Most peers share one of them: a
+// specification is never changed.
+var onlyIPv4, onlyIPv6 = []bgp.Family{bgp.IPv4Unicast}, []bgp.Family{bgp.IPv6Unicast}

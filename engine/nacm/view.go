@@ -107,6 +107,15 @@ func (v *view) State(k schema.Key) ygot.GoStruct {
 	return schema.Readable(v.View.State(k), a)
 }
 
+// LendState implements schema.StateLender.
+func (v *view) LendState(k schema.Key) ygot.GoStruct {
+	a := v.records.Of(k)
+	if a == schema.Nothing {
+		return nil
+	}
+	return schema.Readable(schema.LendState(v.View, k), a)
+}
+
 // Scan passes over what may not be read.
 func (v *view) Scan(prefix schema.Key, fn func(schema.Key, ygot.GoStruct) bool) {
 	v.View.Scan(prefix, v.readable(fn))

@@ -230,7 +230,7 @@ func (a *alterer) members(n *Node, was, is place, sw, si selection) {
 
 // list compares a list within the record.
 func (a *alterer) list(n *Node, was, is place, sw, si selection) {
-	old, now := was.entries(n), is.entries(n)
+	old, now := was.entries(nil, n), is.entries(nil, n)
 	for len(old) > 0 || len(now) > 0 {
 		order := 0
 		switch {

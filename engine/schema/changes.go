@@ -144,7 +144,7 @@ func (n *Node) displaced(a, b reflect.Value) bool {
 
 func (c *changeChecker) list(n *Node, a, b reflect.Value, w WriteAccess) {
 	step := len(c.rel) - 1
-	for _, e := range (place{cfg: a, st: b}).entries(n) {
+	for _, e := range (place{cfg: a, st: b}).entries(nil, n) {
 		key := e.key.String()
 		may := w.Entry(key)
 		if may.all() {

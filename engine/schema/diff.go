@@ -82,7 +82,7 @@ func (d *differ) structs(n *Node, a, b reflect.Value) {
 }
 
 func (d *differ) list(n *Node, a, b reflect.Value) {
-	for _, e := range (place{cfg: a, st: b}).entries(n) {
+	for _, e := range (place{cfg: a, st: b}).entries(nil, n) {
 		d.rel = append(d.rel, Step{n, []string{e.key.String()}})
 		d.structs(n, e.place.cfg, e.place.st)
 		d.rel = d.rel[:len(d.rel)-1]

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -180,12 +181,25 @@ func (n *Node) entries(sv reflect.Value) []listEntry {
 	if n.OrderedByUser {
 		return n.orderedEntries(f)
 	}
-	out := make([]listEntry, 0, f.Len())
-	for it := f.MapRange(); it.Next(); {
-		out = append(out, listEntry{n.Keys[0].Type.valueOf(it.Key()), it.Value().Elem()})
-	}
+	out := slices.AppendSeq(make([]listEntry, 0, f.Len()), n.unsorted(sv))
 	slices.SortFunc(out, func(a, b listEntry) int { return compareValues(a.key, b.key) })
 	return out
+}
+
+// unsorted yields the entries of the list n, which the user does not order, as
+// they come. The key is read from the entry: that of a map costs memory.
+func (n *Node) unsorted(sv reflect.Value) iter.Seq[listEntry] {
+	return func(yield func(listEntry) bool) {
+		if !sv.IsValid() {
+			return
+		}
+		for it := sv.Field(n.field).MapRange(); it.Next(); {
+			e := it.Value().Elem()
+			if key, _ := n.Keys[0].value(e); !yield(listEntry{key, e}) {
+				return
+			}
+		}
+	}
 }
 
 // mapKey returns a list key as the map of the list n holds it.

@@ -99,7 +99,7 @@ func (i *Item) Each(c *Node, fn func(*Item) bool) bool {
 	case c.kind != nil && !c.kind.Singleton:
 		return i.eachRecord(c, fn)
 	case c.Kind == List:
-		for at, e := range (place{i.key, i.cfg, i.state()}).entries(c) {
+		for at, e := range (place{i.key, i.cfg, i.state()}).entries(nil, c) {
 			if !fn(i.entry(c, e, at)) {
 				return false
 			}

@@ -145,7 +145,8 @@ func (e *jsonEncoder) list(n *Node, at place, depth int, top bool) bool {
 	if n.kind != nil {
 		e.records(n, at.key, depth, top)
 	} else {
-		for _, entry := range at.entries(n) {
+		var few [fewEntries]placeEntry
+		for _, entry := range at.entries(few[:0], n) {
 			e.entry(n, entry.place, depth, top)
 		}
 	}

@@ -109,7 +109,8 @@ func (w *walker) step(s Step, rest Path, at place, depth int) {
 			w.enter(s, rest, sub, depth)
 		}
 	case s.wild():
-		for _, e := range at.entries(n) {
+		var few [fewEntries]placeEntry
+		for _, e := range at.entries(few[:0], n) {
 			w.enterEntry(Step{n, []string{e.key.String()}}, rest, e.place, depth)
 		}
 	default:

@@ -35,35 +35,34 @@ type placeEntry struct {
 	place place
 }
 
+// fewEntries is how many entries of a list within a record are looked at
+// without room on the heap.
+const fewEntries = 8
+
 // entries returns the entries of the list n of both records, sorted by key
-// unless the user orders them.
-func (p place) entries(n *Node) []placeEntry {
-	cfg, st := n.entries(p.cfg), n.entries(p.st)
+// unless the user orders them. room, which is empty, is where they stand as far
+// as it goes.
+func (p place) entries(room []placeEntry, n *Node) []placeEntry {
 	if n.OrderedByUser {
-		return p.orderedEntries(cfg, st)
+		return p.orderedEntries(n.entries(p.cfg), n.entries(p.st))
 	}
-	out := make([]placeEntry, 0, max(len(cfg), len(st)))
-	for len(cfg) > 0 || len(st) > 0 {
-		c := -1
-		switch {
-		case len(cfg) == 0:
-			c = 1
-		case len(st) > 0:
-			c = compareValues(cfg[0].key, st[0].key)
-		}
-		var e placeEntry
-		if c <= 0 {
-			e.key, e.place.cfg = cfg[0].key, cfg[0].sv
-			cfg = cfg[1:]
-		}
-		if c >= 0 {
-			e.key, e.place.st = st[0].key, st[0].sv
-			st = st[1:]
-		}
-		e.place.key = p.key
-		out = append(out, e)
+	out := room
+	for e := range n.unsorted(p.cfg) {
+		out = append(out, placeEntry{e.key, place{key: p.key, cfg: e.sv}})
 	}
-	return out
+	for e := range n.unsorted(p.st) {
+		out = append(out, placeEntry{e.key, place{key: p.key, st: e.sv}})
+	}
+	slices.SortStableFunc(out, func(a, b placeEntry) int { return compareValues(a.key, b.key) })
+	both := out[:0]
+	for _, e := range out {
+		if last := len(both) - 1; last >= 0 && both[last].key == e.key {
+			both[last].place.st = e.place.st
+			continue
+		}
+		both = append(both, e)
+	}
+	return both
 }
 
 // orderedEntries is entries in the order of the configuration, with what only
@@ -91,14 +90,15 @@ func (p place) entry(n *Node, key string) place {
 }
 
 // recordAt returns the place of the record of a key, with what the content
-// needs of it.
+// needs of it. Of two records of one list only the last one's place is good:
+// the state in it is lent.
 func recordAt(v View, k Key, c Content) place { return recordOf(v, k, v.Get(k), c) }
 
 // recordOf is recordAt with the configuration record at hand.
 func recordOf(v View, k Key, rec ygot.GoStruct, c Content) place {
 	p := place{key: k, cfg: structOf(rec)}
 	if c.state() {
-		p.st = structOf(v.State(k))
+		p.st = structOf(LendState(v, k))
 	}
 	return p
 }
@@ -172,7 +172,8 @@ func hasData(v View, n *Node, at place, c Content) bool {
 				return true
 			}
 		default:
-			if slices.ContainsFunc(at.entries(child), func(e placeEntry) bool {
+			var few [fewEntries]placeEntry
+			if slices.ContainsFunc(at.entries(few[:0], child), func(e placeEntry) bool {
 				return c.config() && e.place.cfg.IsValid() || hasData(v, child, e.place, c)
 			}) {
 				return true

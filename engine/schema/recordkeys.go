@@ -35,13 +35,15 @@ func PeerKey(k bgp.PeerKey) Key {
 
 // PeerKey returns the peer that k is the key of. k must be a peer's.
 func (k Key) PeerKey() bgp.PeerKey {
-	v := k.Values()
-	return bgp.PeerKey{Instance: v[0], VPN: v[1], Address: netip.MustParseAddr(v[2])}
+	in := k.InstanceKey()
+	return bgp.PeerKey{Instance: in.Instance, VPN: in.VPN, Address: netip.MustParseAddr(k.Name())}
 }
 
 // InstanceKey returns the instance that k is the key of, or that what k is the
 // key of belongs to. k must be at or below a VPN instance within a BGP instance.
 func (k Key) InstanceKey() bgp.InstanceKey {
-	v := k.Values()
-	return bgp.InstanceKey{Instance: v[0], VPN: v[1]}
+	for k.Kind().Letter != KindBGPVPNInstance {
+		k = k.Parent()
+	}
+	return bgp.InstanceKey{Instance: k.Parent().Name(), VPN: k.Name()}
 }

@@ -15,6 +15,25 @@ type View interface {
 	Scan(prefix Key, fn func(Key, ygot.GoStruct) bool)
 }
 
+// StateLender is a View that has a cheaper State for readers of many records.
+type StateLender interface {
+	// LendState is State whose answer is good until it is called again for a
+	// record of the same kind: the structs, and what their leaves point to, may
+	// then be those of that record. Values that were read, strings as well, stay
+	// as they are.
+	LendState(k Key) ygot.GoStruct
+}
+
+// LendState returns the state of a record as a StateLender does, for walks that
+// go from record to record and hand out values only. Whoever keeps it, or gives
+// it away, takes State.
+func LendState(v View, k Key) ygot.GoStruct {
+	if l, ok := v.(StateLender); ok {
+		return l.LendState(k)
+	}
+	return v.State(k)
+}
+
 // EntryScanner is a View that finds the entries of a list without looking at
 // the records below each of them.
 type EntryScanner interface {

@@ -132,7 +132,8 @@ func (e *xmlEncoder) members(n *Node, at place, sel selection) {
 				e.container(c, sub, s)
 			}
 		case c.isSet(at.cfg) || c.isSet(at.st):
-			for _, entry := range at.entries(c) {
+			var few [fewEntries]placeEntry
+			for _, entry := range at.entries(few[:0], c) {
 				e.entry(c, entry.place, s)
 			}
 		}
