@@ -150,6 +150,13 @@ func (e Entry) state() ygot.GoStruct {
 	return r.state(e.key)
 }
 
+// Told says whether a change is more than one of configuration: whether the
+// backend told of a peer, or accepted, something else than before. Where it did
+// not, the states of the peer differ only in what shows the configuration.
+func Told(ch *Change) bool {
+	return ch.Old.oper != ch.New.oper || (ch.Old.Config == nil) != (ch.New.Config == nil)
+}
+
 // States renders the config-false parts of a changed record, to be compared.
 // What cannot differ may be missing in both: the agent keeps many commits, and
 // a change shows those that came or went.

@@ -60,6 +60,40 @@ func manyStates(r *rig) []schema.Key {
 	return append(keys, schema.BGPVPNInstanceKey(vpn1), schema.PeerGroupKey(vpn1, "core"), schema.BGPInstanceKey("default"), schema.AgentKey())
 }
 
+// Whether the backend told of a peer is not asked of its states.
+func TestTold(t *testing.T) {
+	r := quietRig(t, t.TempDir(), fake.New(fake.Options{}), newNetwork())
+	sub := r.c.Subscribe()
+	defer sub.Close()
+	edit := func(fn func(*peerRec)) func() {
+		return func() { r.mustEdit(func(tx schema.Tx) { fn(peerAt(tx, thePeer)) }) }
+	}
+	for _, step := range []struct {
+		name string
+		do   func()
+		told bool
+	}{
+		{"it is new", func() { r.mustEdit(example) }, true},
+		{"it comes up", func() {
+			r.c.observe(thePeer, time.Now(), func(st *bgp.PeerState) { st.Session = bgp.StateEstablished })
+		}, true},
+		{"its description changes", edit(func(p *peerRec) { p.Config.Description = ygot.String("told") }), false},
+		{"its MSS changes", edit(func(p *peerRec) { p.GetOrCreateTransport().GetOrCreateConfig().TcpMss = ygot.Uint16(1000) }), true},
+		{"it is gone", func() { r.mustEdit(func(tx schema.Tx) { tx.Delete(schema.PeerKey(thePeer)) }) }, true},
+	} {
+		step.do()
+		r.collect(sub, step.name, func(ch *Change) bool {
+			if ch.Key != schema.PeerKey(thePeer) {
+				return false
+			}
+			if got := Told(ch); got != step.told {
+				t.Errorf("%s: told %t, want %t", step.name, got, step.told)
+			}
+			return true
+		})
+	}
+}
+
 // change changes what is known of a peer of vpn1.
 func (r *rig) change(address string, fn func(*operstate.Entry)) {
 	r.c.oper.Update(peerOf(vpn1, address), func(e operstate.Entry) operstate.Entry {

@@ -15,7 +15,7 @@ import (
 // worth. Where the reader was slow, several changes of a peer are one: what
 // happened in between shows in the last reset and the number of transitions.
 func peerEvents(c *commit.Change) []notify.Event {
-	if c.Key.Kind().Letter != schema.KindPeer {
+	if c.Key.Kind().Letter != schema.KindPeer || !commit.Told(c) {
 		return nil
 	}
 	old, wasDown, _ := c.Old.Session()
