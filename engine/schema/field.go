@@ -49,17 +49,23 @@ func (n *Node) ensure(sv reflect.Value) reflect.Value {
 // isSet says whether the leaf or leaf-list has a value, whether the container
 // has a struct, or whether the list has an entry.
 func (n *Node) isSet(sv reflect.Value) bool {
+	_, set := n.lookup(sv)
+	return set
+}
+
+// lookup returns the field of n, and says whether it is set.
+func (n *Node) lookup(sv reflect.Value) (f reflect.Value, set bool) {
 	if !sv.IsValid() {
-		return false
+		return sv, false
 	}
-	f := sv.Field(n.field)
+	f = sv.Field(n.field)
 	switch f.Kind() {
 	case reflect.Pointer:
-		return !f.IsNil()
+		return f, !f.IsNil()
 	case reflect.Int64: // an enum
-		return f.Int() != 0
+		return f, f.Int() != 0
 	}
-	return f.Len() > 0
+	return f, f.Len() > 0
 }
 
 // unset takes the node's data away.
@@ -67,14 +73,19 @@ func (n *Node) unset(sv reflect.Value) { sv.Field(n.field).SetZero() }
 
 // value returns the value of the leaf n.
 func (n *Node) value(sv reflect.Value) (Value, bool) {
-	if !n.isSet(sv) {
+	f, set := n.lookup(sv)
+	if !set {
 		return Value{}, false
 	}
-	f := sv.Field(n.field)
+	return n.valueAt(f), true
+}
+
+// valueAt reads a leaf from its field, or an entry of a leaf-list.
+func (n *Node) valueAt(f reflect.Value) Value {
 	if f.Kind() == reflect.Pointer {
 		f = f.Elem()
 	}
-	return n.Type.valueOf(f), true
+	return n.Type.valueOf(f)
 }
 
 // values returns the entries of the leaf-list n, nil for none.

@@ -212,25 +212,25 @@ func (e *jsonEncoder) entry(n *Node, at place, depth int, top bool) {
 
 // leaf appends the leaf or leaf-list n as a member.
 func (e *jsonEncoder) leaf(n *Node, at place, qualify bool) {
-	sv := at.holder(n)
-	if !n.isSet(sv) || n.Secret && e.seal == nil || !n.isKey && !e.content.takes(n) {
+	f, set := n.lookup(at.holder(n))
+	if !set || n.Secret && e.seal == nil || !n.isKey && !e.content.takes(n) {
 		return
 	}
 	if !n.isKey {
 		e.leaves++
 	}
 	e.name(n, qualify)
-	e.leafValue(n, sv.Field(n.field))
+	e.leafValue(n, f)
 }
 
 // bareLeaf appends the value of the leaf at the end of a path, or its default.
 func (e *jsonEncoder) bareLeaf(n *Node, at place) bool {
-	sv := at.holder(n)
+	f, set := n.lookup(at.holder(n))
 	switch {
 	case n.Secret || !e.content.takes(n):
 		return false
-	case n.isSet(sv):
-		e.leafValue(n, sv.Field(n.field))
+	case set:
+		e.leafValue(n, f)
 		return true
 	}
 	if h := hiderOf(e.view); h != nil && h.Hides(at.key, n) {
@@ -263,10 +263,7 @@ func (e *jsonEncoder) leafValue(n *Node, f reflect.Value) {
 		e.dst = append(e.dst, ']')
 		return
 	}
-	if f.Kind() == reflect.Pointer {
-		f = f.Elem()
-	}
-	v := n.Type.valueOf(f)
+	v := n.valueAt(f)
 	if n.Secret {
 		v = StringValue(sealed(v.s, e.seal))
 	}

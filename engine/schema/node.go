@@ -71,6 +71,7 @@ type plan struct {
 	defaultValues []Value // of Default
 
 	member, qualified string // `"name":` and `"module:name":`
+	startTag, endTag  string // `<name` and `</name>`
 }
 
 // Root returns the node above all top-level nodes.

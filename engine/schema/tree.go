@@ -106,6 +106,7 @@ func (t *tree) newNode(parent *Node, m *gen.Node) *Node {
 	}
 	n.field, n.index, n.goKind = -1, len(parent.Children), m.GoKind
 	n.member, n.qualified = `"`+n.Name+`":`, `"`+n.Module+":"+n.Name+`":`
+	n.startTag, n.endTag = "<"+n.Name, "</"+n.Name+">"
 	if parent.typ != nil {
 		f, ok := parent.typ.FieldByName(m.GoName)
 		if !ok {

@@ -143,7 +143,7 @@ func (e *xmlEncoder) members(n *Node, at place, sel selection) {
 // start writes a start tag, with attributes. A namespace is declared where it
 // changes.
 func (e *xmlEncoder) start(n *Node, attributes string) {
-	e.buf = append(append(e.buf, '<'), n.Name...)
+	e.buf = append(e.buf, n.startTag...)
 	if n.Parent != nil && n.Module != n.Parent.Module {
 		e.buf = append(e.buf, ` xmlns="`...)
 		e.buf = append(append(e.buf, n.Namespace...), '"')
@@ -158,7 +158,7 @@ func (e *xmlEncoder) start(n *Node, attributes string) {
 }
 
 func (e *xmlEncoder) end(n *Node) {
-	e.buf = append(append(append(e.buf, '<', '/'), n.Name...), '>')
+	e.buf = append(e.buf, n.endTag...)
 }
 
 func (e *xmlEncoder) container(n *Node, at place, sel selection) {
@@ -246,9 +246,8 @@ func (e *xmlEncoder) entry(n *Node, at place, sel selection) {
 	defer func(around Origins) { e.inherited = around }(e.inherited)
 	e.inherited = origin
 	for _, key := range n.Keys {
-		sv := at.holder(key)
-		if key.isSet(sv) {
-			e.element(key, sv.Field(key.field), "")
+		if f, set := key.lookup(at.holder(key)); set {
+			e.element(key, f, "")
 		}
 	}
 	keysOnly := e.at()
@@ -264,8 +263,8 @@ func (e *xmlEncoder) leaf(n *Node, at place, sel selection) {
 	if n.Secret || !e.content.takes(n) {
 		return
 	}
-	sv := at.holder(n)
-	if !n.isSet(sv) {
+	f, set := n.lookup(at.holder(n))
+	if !set {
 		e.unset(n, at.key)
 		return
 	}
@@ -273,7 +272,7 @@ func (e *xmlEncoder) leaf(n *Node, at place, sel selection) {
 	if !e.wants(n, origin) {
 		return
 	}
-	f, mark := sv.Field(n.field), e.mark(origin)
+	mark := e.mark(origin)
 	if n.Kind == Leaf {
 		if e.defaults != Trim || len(n.Default) == 0 || n.valueAt(f).String() != n.Default[0] {
 			e.element(n, f, mark)
@@ -298,7 +297,7 @@ func (e *xmlEncoder) unset(n *Node, k Key) {
 		mark += ` wd:default="true"`
 	}
 	for _, v := range n.Default {
-		e.buf = append(append(append(append(e.buf, '<'), n.Name...), mark...), '>')
+		e.buf = append(append(append(e.buf, n.startTag...), mark...), '>')
 		e.buf = xmltok.AppendEscaped(e.buf, v)
 		e.end(n)
 	}
@@ -334,12 +333,4 @@ func (e *xmlEncoder) declare(path string) {
 		}
 	}
 	e.buf = append(e.buf, '>')
-}
-
-// valueAt reads a leaf from its field, or an entry of a leaf-list.
-func (n *Node) valueAt(f reflect.Value) Value {
-	if f.Kind() == reflect.Pointer {
-		f = f.Elem()
-	}
-	return n.Type.valueOf(f)
 }
