@@ -165,12 +165,14 @@ func (c *Candidate) Begin() (*Txn, error) {
 			return nil, &VersionError{Version: running.version}
 		}
 	}
+	var txn *Txn
 	if c.txn.base == running {
-		return c.txn.clone(), nil
-	}
-	txn, conflicts := c.replay(running)
-	if len(conflicts) > 0 && !c.shared {
-		return nil, &ConflictError{Keys: conflicts}
+		txn = c.txn.clone()
+	} else {
+		var conflicts []schema.Key
+		if txn, conflicts = c.replay(running); len(conflicts) > 0 && !c.shared {
+			return nil, &ConflictError{Keys: conflicts}
+		}
 	}
 	txn.from, txn.resets = c.txn.Dirty(), c.resets
 	return txn, nil
