@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 )
 
@@ -37,9 +38,9 @@ func (r *rig) open(req *gpb.SubscribeRequest) *stream {
 }
 
 // subscribeFor opens a Subscribe that lives as long as ctx.
-func (r *rig) subscribeFor(ctx context.Context, list *gpb.SubscriptionList) *stream {
+func (r *rig) subscribeFor(ctx context.Context, list *gpb.SubscriptionList, opts ...grpc.CallOption) *stream {
 	r.Helper()
-	s, err := r.client.Subscribe(ctx)
+	s, err := r.client.Subscribe(ctx, opts...)
 	if err != nil {
 		r.Fatal(err)
 	}
