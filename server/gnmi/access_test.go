@@ -279,6 +279,26 @@ func TestAccessExec(t *testing.T) {
 	}
 }
 
+// To roll back and to reset a session are operations too, also where the caller
+// may write everything.
+func TestAccessOperations(t *testing.T) {
+	r := newGuardedRig(t).example()
+	asked := map[string]string{
+		"rollback":   `rollback_to: "1"`,
+		"reset-peer": `reset {instance: "default" vpn_instance: "vpn1" address: "10.1.1.2"}`,
+	}
+	for name, text := range asked {
+		r.rules(`{"name":"operation","module-name":"mooring-bgp","rpc-name":"`+name+`","action":"deny"}`, rule("all", "/mooring-bgp:bgp", "*", "permit"))
+		revision := r.engine.Store().Running().Revision()
+		op := r.as("operator")
+		_, err := op.client.Set(op.ctx(), &gpb.SetRequest{Extension: previewExt(t, textOf[preview.Preview](t, text))})
+		wantStatus(t, err, codes.PermissionDenied, "operator may not call "+name)
+		if got := r.engine.Store().Running().Revision(); got != revision || r.value(thePeer+"/state/session-state") != `"established"` {
+			t.Errorf("%s: it was done all the same", name)
+		}
+	}
+}
+
 // What NETCONF has an operation for, an extension needs the right to call.
 func TestAccessConfirm(t *testing.T) {
 	r := newGuardedRig(t).example()

@@ -140,7 +140,7 @@ func TestSetRefused(t *testing.T) {
 		{"null (35)", one(config+"/as", `json_val: "null"`), codes.InvalidArgument, []string{config + "/as"}},
 		{"no value (39)", "update: {path: {" + pathProto(config+"/as") + "}}", codes.InvalidArgument, []string{config + "/as", "no value"}},
 		{"empty value (39)", one(config+"/as", ""), codes.InvalidArgument, []string{"no value"}},
-		{"deprecated value (39)", "update: {path: {" + pathProto(config+"/as") + `} value: {value: "1"}}`, codes.InvalidArgument, []string{"val"}},
+		{"deprecated value (39)", "update: {path: {" + pathProto(config+"/as") + `} value: {value: "1"}}`, codes.InvalidArgument, []string{"deprecated field value: use val"}},
 		{"ascii_val (39)", one(config+"/as", `ascii_val: "1"`), codes.Unimplemented, []string{"ascii_val"}},
 		{"proto_bytes (39)", one(config+"/as", `proto_bytes: "1"`), codes.Unimplemented, []string{"proto_bytes"}},
 		{"any_val (39)", one(config+"/as", `any_val: {}`), codes.Unimplemented, []string{"any_val"}},
