@@ -223,6 +223,7 @@ func (r *running) lastWords(p *peer, subcode uint8, text string, hard bool) (uin
 	if c == nil {
 		return subcode, ""
 	}
+	c.settle()
 	return c.endWith(subcode, text, p.given.GracefulRestart, hard)
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 	"unicode/utf8"
 
 	"mooring/bgp"
@@ -32,12 +33,14 @@ type spoken struct {
 	sys     syscall.Conn
 	refused func(n *bgp.Notification, remote *openSaid) // called once at most; must not block
 
-	mu       sync.Mutex // guards all below
-	buf      []byte     // what was read of a message that is not complete
-	over     bool       // nothing more of interest is read
-	done     bool       // the session is established, or has been refused
-	open     *openSaid  // what the remote said, nil before
-	lastWord []byte     // what a Cease becomes
+	mu       sync.Mutex    // guards all below
+	buf      []byte        // what was read of a message that is not complete
+	over     bool          // nothing more of interest is read
+	done     bool          // the session is established, or has been refused
+	settled  bool          // up is closed
+	up       chan struct{} // made when the session is established, closed when GoBGP reads on
+	open     *openSaid     // what the remote said, nil before
+	lastWord []byte        // what a Cease becomes
 }
 
 // openSaid is what matters here of the remote's OPEN.
@@ -51,6 +54,12 @@ func (c *spoken) SyscallConn() (syscall.RawConn, error) { return c.sys.SyscallCo
 
 // Read implements net.Conn.
 func (c *spoken) Read(b []byte) (int, error) {
+	c.mu.Lock()
+	if c.up != nil && !c.settled {
+		c.settled = true
+		close(c.up)
+	}
+	c.mu.Unlock()
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.hear(b[:n])
@@ -123,7 +132,9 @@ func (c *spoken) parse(b []byte) *bgp.Notification {
 			c.done, c.buf = true, nil
 			return &bgp.Notification{Code: body[0], Subcode: body[1], Text: shutdownText(body)}
 		}
-		c.done = kind == msgKeepalive && c.open != nil
+		if c.done = kind == msgKeepalive && c.open != nil; c.done {
+			c.up = make(chan struct{})
+		}
 		c.over, c.buf = true, nil // what must not come GoBGP answers with a NOTIFICATION
 		return nil
 	}
@@ -228,6 +239,27 @@ func (c *spoken) endWith(subcode uint8, text string, negotiated, hard bool) (uin
 	m[18] = msgNotification
 	c.lastWord = append(m, data...)
 	return subcode, text
+}
+
+// settleTime is for a machine that is very busy.
+const settleTime = time.Second
+
+// settle waits until GoBGP's state machine is where an established session is
+// served. On the way there, some microseconds, one that is replaced goes without
+// the Cease that waits for it; once there, it reads on.
+func (c *spoken) settle() {
+	c.mu.Lock()
+	up := c.up
+	c.mu.Unlock()
+	if up == nil {
+		return
+	}
+	limit := time.NewTimer(settleTime)
+	defer limit.Stop()
+	select {
+	case <-up:
+	case <-limit.C:
+	}
 }
 
 // takeBack leaves the last words to GoBGP: the session does not end yet.

@@ -3,8 +3,11 @@ package gobgp
 import (
 	"bytes"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -227,6 +230,49 @@ func TestRemotesNotificationWithNBit(t *testing.T) {
 	}}
 	if diff := cmp.Diff(want, e.Ended); diff != "" {
 		t.Errorf("ended (-want +got):\n%s", diff)
+	}
+}
+
+// Last words wait for the state machine: with the KEEPALIVE that establishes the
+// session it is on its way, when it reads on it is there. It is not waited for for
+// ever, and not before there is a session.
+func TestLastWordsWaitForTheStateMachine(t *testing.T) {
+	header := bytes.Repeat([]byte{0xff}, 16)
+	open := append(bytes.Clone(header), 0, 29, 1, 4, 0, 1, 0, 90, 1, 2, 3, 4, 0)
+	keepalive := append(bytes.Clone(header), 0, 19, 4)
+	for _, reads := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			here, there := net.Pipe()
+			c := &spoken{Conn: here, refused: func(*bgp.Notification, *openSaid) {}}
+			c.hear(open)
+			start := time.Now()
+			c.settle()
+			c.hear(keepalive)
+			settled := make(chan struct{})
+			go func() {
+				c.settle()
+				close(settled)
+			}()
+			synctest.Wait()
+			select {
+			case <-settled:
+				t.Error("nobody reads on yet")
+			default:
+			}
+			read := make(chan struct{})
+			go func() {
+				defer close(read)
+				if reads {
+					c.Read(make([]byte, headerLen)) // it ends with the pipe
+				}
+			}()
+			<-settled
+			if took, want := time.Since(start), map[bool]time.Duration{true: 0, false: settleTime}[reads]; took != want {
+				t.Errorf("reads %v: waited %v, want %v", reads, took, want)
+			}
+			there.Close()
+			<-read
+		})
 	}
 }
 
