@@ -101,3 +101,28 @@ func TestSubscriptionNumbers(t *testing.T) {
 		t.Errorf("left: %v", r.all())
 	}
 }
+
+// netconf.md 74: the subscriptions of a session, and of all, are bounded.
+func TestSubscriptionLimits(t *testing.T) {
+	var r subscriptions
+	var sess *Session
+	var last *subscription
+	for i := range maxSubscriptions {
+		if i%maxSessionSubscriptions == 0 {
+			sess = &Session{}
+		}
+		if last = (&subscription{sess: sess}); !r.add(last) {
+			t.Fatalf("subscription %d is refused", i+1)
+		}
+		if one := (&subscription{sess: sess}); i == maxSessionSubscriptions-1 && r.add(one) {
+			t.Fatal("one more of a session is taken")
+		}
+	}
+	one := &subscription{sess: &Session{}}
+	if r.add(one) {
+		t.Fatal("one more of all is taken")
+	}
+	if r.remove(last); !r.add(one) {
+		t.Error("there is room, and one is refused")
+	}
+}
