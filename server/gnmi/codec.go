@@ -3,11 +3,14 @@ package gnmi
 import (
 	"sync"
 
+	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/proto" // registers what wireCodec builds on
 	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 )
 
 // frame is a message in wire form that is to be sent as it is.
@@ -23,10 +26,60 @@ func newCodec() wireCodec { return wireCodec{encoding.GetCodecV2("proto")} }
 
 // Marshal implements encoding.CodecV2.
 func (c wireCodec) Marshal(m any) (mem.BufferSlice, error) {
-	if f, ok := m.(frame); ok {
-		return mem.BufferSlice{f.data}, nil
+	switch m := m.(type) {
+	case frame:
+		return mem.BufferSlice{m.data}, nil
+	case *gpb.GetResponse:
+		if head, text, ok := cut(m); ok {
+			return mem.BufferSlice{mem.SliceBuffer(head), mem.SliceBuffer(text)}, nil
+		}
 	}
 	return c.CodecV2.Marshal(m)
+}
+
+// cutFrom is from how many octets on the JSON of an answer is sent from where it
+// was written. Everything of 100,000 peers is 150 MB, which nobody wants twice.
+const cutFrom = 64 << 10
+
+// cut returns the wire form of an answer of one long JSON text, as the text and
+// what stands before it; false for other answers.
+func cut(r *gpb.GetResponse) (head, text []byte, ok bool) {
+	if len(r.GetNotification()) != 1 || len(r.GetNotification()[0].GetUpdate()) != 1 || len(r.GetExtension()) > 0 {
+		return nil, nil, false
+	}
+	n := r.GetNotification()[0]
+	u := n.GetUpdate()[0]
+	if len(n.GetDelete()) > 0 || u.GetDuplicates() > 0 {
+		return nil, nil, false
+	}
+	var field protowire.Number
+	switch v := u.GetVal().GetValue().(type) {
+	case *gpb.TypedValue_JsonIetfVal:
+		field, text = valJSONIETF, v.JsonIetfVal
+	case *gpb.TypedValue_JsonVal:
+		field, text = valJSON, v.JsonVal
+	}
+	if len(text) < cutFrom {
+		return nil, nil, false
+	}
+	rest, err := proto.Marshal(&gpb.Notification{Timestamp: n.GetTimestamp(), Prefix: n.GetPrefix(), Atomic: n.GetAtomic()})
+	path, err2 := proto.Marshal(u.GetPath())
+	if err != nil || err2 != nil {
+		return nil, nil, false // Marshal of the whole says why
+	}
+	val := bytesSize(field, len(text))
+	update := bytesSize(updatePath, len(path)) + bytesSize(updateVal, val)
+	head = appendLength(nil, getNotification, len(rest)+bytesSize(notificationUpdate, update))
+	head = append(head, rest...)
+	head = appendLength(head, notificationUpdate, update)
+	head = appendBytes(head, updatePath, path)
+	head = appendLength(head, updateVal, val)
+	return appendLength(head, field, len(text)), text, true
+}
+
+// appendLength begins a field of n octets.
+func appendLength(b []byte, field protowire.Number, n int) []byte {
+	return protowire.AppendVarint(protowire.AppendTag(b, field, protowire.BytesType), uint64(n))
 }
 
 // inbound is a message that is read, and what is wrong with it. gRPC has no

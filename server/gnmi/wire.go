@@ -13,7 +13,8 @@ import (
 // test holds what is written here to what leafValue, elemsOut and the protobuf
 // library make of the same.
 const (
-	responseUpdate = 1 // SubscribeResponse
+	responseUpdate  = 1 // SubscribeResponse
+	getNotification = 1 // GetResponse
 
 	notificationTimestamp = 1
 	notificationPrefix    = 2
