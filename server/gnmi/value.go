@@ -1,7 +1,6 @@
 package gnmi
 
 import (
-	"encoding/json"
 	"strings"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -28,14 +27,14 @@ func leafValue(enc gpb.Encoding, l *schema.LeafValue) *gpb.TypedValue {
 	if enc != gpb.Encoding_PROTO {
 		ietf := enc == gpb.Encoding_JSON_IETF
 		if !list {
-			return jsonValue(enc, appendJSON(make([]byte, 0, 24), l.Node.Type, l.Value, ietf))
+			return jsonValue(enc, ocview.AppendValue(make([]byte, 0, 24), l.Node.Type, l.Value, ietf))
 		}
 		text := []byte{'['}
 		for i, v := range l.Values {
 			if i > 0 {
 				text = append(text, ',')
 			}
-			text = appendJSON(text, l.Node.Type, v, ietf)
+			text = ocview.AppendValue(text, l.Node.Type, v, ietf)
 		}
 		return jsonValue(enc, append(text, ']'))
 	}
@@ -72,31 +71,4 @@ func scalar(v schema.Value) *gpb.TypedValue {
 		return &gpb.TypedValue{Value: &gpb.TypedValue_BoolVal{BoolVal: v.Bool()}}
 	}
 	return &gpb.TypedValue{Value: &gpb.TypedValue_StringVal{StringVal: v.String()}}
-}
-
-// appendJSON appends one value; RFC 7951 6.1 has 64-bit numbers as strings.
-func appendJSON(dst []byte, t *schema.Type, v schema.Value, ietf bool) []byte {
-	switch v.Kind() {
-	case schema.ValueInt, schema.ValueUint:
-		if ietf && t.Bits == 64 {
-			return append(v.Append(append(dst, '"')), '"')
-		}
-		return v.Append(dst)
-	case schema.ValueBool:
-		return v.Append(dst)
-	}
-	s := v.String()
-	if module := ocview.Identity(t); ietf && module != "" { // RFC 7951 6.8
-		s = module + ":" + s
-	}
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			text, err := json.Marshal(s)
-			if err != nil {
-				return append(dst, `""`...) // a string always has a form
-			}
-			return append(dst, text...)
-		}
-	}
-	return append(append(append(dst, '"'), s...), '"')
 }

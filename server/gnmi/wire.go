@@ -5,6 +5,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"mooring/engine/schema"
+	"mooring/server/gnmi/ocview"
 )
 
 // Notifications of a Subscribe are written in wire form as they come: a record
@@ -245,14 +246,14 @@ func appendJSONValue(b []byte, enc gpb.Encoding, l *schema.LeafValue, list bool)
 
 func appendLeafJSON(b []byte, l *schema.LeafValue, list, ietf bool) []byte {
 	if !list {
-		return appendJSON(b, l.Node.Type, l.Value, ietf)
+		return ocview.AppendValue(b, l.Node.Type, l.Value, ietf)
 	}
 	b = append(b, '[')
 	for i, v := range l.Values {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendJSON(b, l.Node.Type, v, ietf)
+		b = ocview.AppendValue(b, l.Node.Type, v, ietf)
 	}
 	return append(b, ']')
 }

@@ -3,126 +3,34 @@ package netconf
 import (
 	"context"
 	"encoding/xml"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"mooring/tests/conformance"
 )
 
-// items is how many the checklist has that docs/netconf.md answers.
-const items = 82
-
-var (
-	tableRow = regexp.MustCompile(`(?m)^\| (\d+) \| (.+?) \| (.+?) \|$`)
-	citation = regexp.MustCompile(`netconf\.md ((?:\d+(?: to \d+)?(?:,\s| and )?)+)`)
-	numbers  = regexp.MustCompile(`(\d+)(?: to (\d+))?`)
-	testName = regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
-)
-
-// proofs are the folders whose tests prove items.
-var proofs = []string{".", "..", "../../tests/e2e", "frame", "rpc", "files", "notify", "push", "xmltree", "../../engine/schema", "../../engine/datastore", "../../engine/xpath", "../../internal/xmltok"}
-
-// TestConformance holds the table of docs/netconf.md against the tests: each
-// item is there once, names tests that cite it, or says why it is not served
-// yet.
 func TestConformance(t *testing.T) {
-	cited := map[string][]int{}
-	for _, dir := range proofs {
-		citations(t, dir, cited)
-	}
-	next := 1
-	for _, row := range tableRow.FindAllStringSubmatch(guide(t), -1) {
-		item, what, by := row[1], row[2], row[3]
-		if item != strconv.Itoa(next) {
-			t.Fatalf("row %s follows row %d", item, next-1)
-		}
-		names := testName.FindAllStringSubmatch(by, -1)
-		if len(names) == 0 && !strings.HasPrefix(by, "not yet: ") {
-			t.Errorf("item %s (%s) has neither a test nor a reason", item, what)
-		}
-		for _, name := range names {
-			if !slices.Contains(cited[name[1]], next) {
-				t.Errorf("item %s: %s does not cite it", item, name[1])
-			}
-		}
-		next++
-	}
-	if next != items+1 {
-		t.Errorf("the table has %d items, want %d", next-1, items)
-	}
+	conformance.Guide{
+		Path: guidePath, Items: 82,
+		Folders: []string{
+			".", "..", "../../tests/e2e", "frame", "rpc", "files", "notify", "push", "xmltree",
+			"../../engine/schema", "../../engine/datastore", "../../engine/xpath", "../../internal/xmltok",
+		},
+	}.Check(t)
 }
+
+const guidePath = "../../docs/netconf.md"
 
 func guide(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "netconf.md"))
+	text, err := os.ReadFile(guidePath)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// citations adds the items that each test of a folder cites in its comments.
-func citations(t *testing.T, dir string, out map[string][]int) {
-	t.Helper()
-	set := token.NewFileSet()
-	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no tests in %s: %v", dir, err)
-	}
-	for _, name := range files {
-		file, err := parser.ParseFile(set, name, nil, parser.ParseComments)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, d := range file.Decls {
-			fn, ok := d.(*ast.FuncDecl)
-			if !ok {
-				continue
-			}
-			start := fn.Pos()
-			if fn.Doc != nil {
-				start = fn.Doc.Pos()
-			}
-			for _, c := range file.Comments {
-				if c.Pos() >= start && set.Position(c.Pos()).Line <= set.Position(fn.End()).Line {
-					out[fn.Name.Name] = append(out[fn.Name.Name], numbersIn(c.Text())...)
-				}
-			}
-			// A case may name its item too.
-			ast.Inspect(fn, func(n ast.Node) bool {
-				if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-					out[fn.Name.Name] = append(out[fn.Name.Name], numbersIn(lit.Value)...)
-				}
-				return true
-			})
-		}
-	}
-}
-
-// numbersIn returns the items that a text cites, ranges written out.
-func numbersIn(text string) []int {
-	var out []int
-	for _, m := range citation.FindAllStringSubmatch(text, -1) {
-		for _, n := range numbers.FindAllStringSubmatch(m[1], -1) {
-			from, _ := strconv.Atoi(n[1])
-			to := from
-			if n[2] != "" {
-				to, _ = strconv.Atoi(n[2])
-			}
-			for i := from; i <= to; i++ {
-				out = append(out, i)
-			}
-		}
-	}
-	return out
 }
 
 // netconf.md 21

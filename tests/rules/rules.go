@@ -73,18 +73,19 @@ var places = map[string]place{
 	"internal/xsdre":    {},
 	"internal/yanggen":  {may: []string{"internal/xsdre", "yang"}, tests: []string{"gen"}},
 
-	"tests/rules":   {},
-	"tests/netlab":  {},
-	"tests/remotes": {may: []string{"backend", "backend/backendtest", "bgp", "engine/plan", "tests/netlab"}},
-	"tests/runner":  {may: []string{"tests/netlab"}},
-	"tests/e2e":     {tests: []string{"server/gnmi/preview", "tests/netlab", "tests/runner"}}, // as a client has the message
-	"tests/crash":   {tests: []string{"tests/runner"}},
-	"tests/bench":   {tests: []string{"tests/netlab", "tests/runner"}},
+	"tests/rules":       {},
+	"tests/conformance": {},
+	"tests/netlab":      {},
+	"tests/remotes":     {may: []string{"backend", "backend/backendtest", "bgp", "engine/plan", "tests/netlab"}},
+	"tests/runner":      {may: []string{"tests/netlab"}},
+	"tests/e2e":         {tests: []string{"server/gnmi/preview", "tests/netlab", "tests/runner"}}, // as a client has the message
+	"tests/crash":       {tests: []string{"tests/runner"}},
+	"tests/bench":       {tests: []string{"tests/netlab", "tests/runner"}},
 }
 
-// fixture is what the test of a front end puts behind it: a real engine with
-// the fake backend.
-var fixture = []string{"backend", "backend/fake", "backend/srcaddr", "engine/plan", "gen"}
+// fixture is what the test of a front end puts behind it, a real engine with
+// the fake backend; and what holds its guide against the tests.
+var fixture = []string{"backend", "backend/fake", "backend/srcaddr", "engine/plan", "gen", "tests/conformance"}
 
 // seal keeps packages from reaching others on any way, however long.
 type seal struct {
