@@ -80,7 +80,7 @@ func (p *paced) shows(down, waiting int) {
 			marked++
 		}
 	}
-	agent := p.c.renderer(p.c.Store().Running()).state(schema.AgentKey()).(*agentRec)
+	agent := p.c.View().State(schema.AgentKey()).(*agentRec)
 	told := int(*agent.ResetControl.State.PendingResets)
 	if got := len(p.down()); got != down || marked != waiting || told != waiting {
 		p.Errorf("%d down, %d marked, %d told to wait; want %d down, %d waiting", got, marked, told, down, waiting)

@@ -50,6 +50,7 @@ type (
 type renderer struct {
 	c        *Coordinator
 	snap     *datastore.Snapshot
+	known    *moment           // what state renders peers, VPN instances and the agent from
 	intended *effective.Config // what snap means
 	past     bool              // what is known of the present only is not to be shown
 	lent     *peerState        // the state of a peer that was lent last
@@ -63,11 +64,12 @@ func (c *Coordinator) renderer(snap *datastore.Snapshot) *renderer {
 func (r *renderer) state(k schema.Key) ygot.GoStruct {
 	switch k.Kind().Letter {
 	case schema.KindPeer:
-		return r.peer(k, r.c.oper.Get(k.PeerKey()), newPeerState())
+		return r.peer(k, r.known.peers.Get(k.PeerKey()), newPeerState())
 	case schema.KindPeerGroup:
 		return r.group(k)
 	case schema.KindBGPVPNInstance:
-		return r.bgpVPN(k, r.c.factsOf(k.InstanceKey()))
+		in := k.InstanceKey()
+		return r.bgpVPN(k, &facts{counts: r.known.peers.Counts(in), differs: r.c.drift.of(in)})
 	case schema.KindInstance:
 		return r.instance(k)
 	case schema.KindVPNInstance:
@@ -90,7 +92,7 @@ func (r *renderer) lend(k schema.Key) ygot.GoStruct {
 		r.lent = newPeerState()
 	}
 	r.lent.reset()
-	return r.peer(k, r.c.oper.Get(k.PeerKey()), r.lent)
+	return r.peer(k, r.known.peers.Get(k.PeerKey()), r.lent)
 }
 
 // peer renders a peer into p, which is empty.

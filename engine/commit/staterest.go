@@ -87,7 +87,7 @@ func (r *renderer) vpn(k schema.Key) ygot.GoStruct {
 
 // agentAsked is the state of the agent with what is told only to who asks.
 func (r *renderer) agentAsked() ygot.GoStruct {
-	f := r.c.facts()
+	f := r.known.agent
 	out := r.agent(f)
 	out.Subscriptions = r.c.audience.state()
 	if p := f.pending; p != nil {

@@ -30,11 +30,32 @@ type view struct {
 	r *renderer
 }
 
-// View returns the running configuration of this instant with the current
-// state. A View belongs to one goroutine.
+// moment is what is known, beside the configuration, at one instant.
+type moment struct {
+	peers operstate.Snapshot
+	agent *facts
+}
+
+// moment returns the configuration that runs and what is known while it does.
+func (c *Coordinator) moment() (*datastore.Snapshot, *moment) {
+	for {
+		snap := c.cfg.Store.Running()
+		m := &moment{c.oper.Snapshot(), c.facts()}
+		if c.cfg.Store.Running() == snap {
+			return snap, m
+		}
+	}
+}
+
+// View returns the running configuration of this instant with its state: that
+// of the peers, their numbers and the history do not change any more. What
+// concerns nobody's session (drift, the counters of NACM, who listens) is of
+// the moment when its record is read. A View belongs to one goroutine.
 func (c *Coordinator) View() schema.View {
-	snap := c.cfg.Store.Running()
-	return view{Reader: snap, r: c.renderer(snap)}
+	snap, known := c.moment()
+	r := c.renderer(snap)
+	r.known = known
+	return view{Reader: snap, r: r}
 }
 
 // Fork implements schema.Forker. A transaction is for one goroutine.
@@ -44,7 +65,7 @@ func (v view) Fork() schema.View {
 	}
 	if v.r != nil {
 		fork := v.r.c.renderer(v.r.snap)
-		fork.past = v.r.past
+		fork.known, fork.past = v.r.known, v.r.past
 		v.r = fork
 	}
 	return v

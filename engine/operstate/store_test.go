@@ -8,6 +8,8 @@ import (
 
 	"mooring/bgp"
 	"mooring/engine/operstate"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func key(instance, vpn, address string) bgp.PeerKey {
@@ -91,6 +93,80 @@ func TestStoreUpdateLosesNothing(t *testing.T) {
 	if got := s.Counts(k.InstanceKey()).Established; got != 0 {
 		t.Errorf("%d peers established after an even number of changes, want 0", got)
 	}
+}
+
+// A snapshot shows what was there, whatever happens to the store then.
+func TestStoreSnapshot(t *testing.T) {
+	var s operstate.Store
+	a, b := key("default", "vpn1", "10.1.1.2"), key("default", "vpn1", "10.1.1.3")
+	empty := s.Snapshot()
+	s.Set(a, inState(bgp.StateEstablished))
+	before := s.Get(a)
+	snap := s.Snapshot()
+	s.Set(a, inState(bgp.StateIdle))
+	s.Set(b, inState(bgp.StateEstablished))
+	later := s.Snapshot()
+	s.Set(a, operstate.Entry{})
+
+	for _, k := range []bgp.PeerKey{a, b} {
+		if got := empty.Get(k); got != (operstate.Entry{}) {
+			t.Errorf("%v in the snapshot of an empty store: %v", k, got)
+		}
+	}
+	if got := snap.Get(a); got != before {
+		t.Errorf("%v: %v, was %v", a, got, before)
+	}
+	if got := snap.Get(b); got != (operstate.Entry{}) {
+		t.Errorf("%v was not known yet: %v", b, got)
+	}
+	in := a.InstanceKey()
+	got := []operstate.Counts{empty.Counts(in), snap.Counts(in), later.Counts(in), s.Counts(in)}
+	want := []operstate.Counts{{}, {Peers: 1, Established: 1}, {Peers: 2, Established: 1}, {Peers: 1, Established: 1}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}
+
+// Snapshots are taken and read while the store changes.
+func TestStoreSnapshotConcurrent(t *testing.T) {
+	var s operstate.Store
+	keys := make([]bgp.PeerKey, 200)
+	for i := range keys {
+		keys[i] = key("default", "vpn1", fmt.Sprintf("10.1.%d.1", i))
+		s.Set(keys[i], inState(bgp.StateIdle))
+	}
+	in := keys[0].InstanceKey()
+	up, down := inState(bgp.StateEstablished), inState(bgp.StateIdle)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range 20 { // all come up, all go down, in this order
+			for _, e := range []operstate.Entry{up, down} {
+				for _, k := range keys {
+					s.Set(k, e)
+				}
+			}
+		}
+	})
+	for range 3 {
+		wg.Go(func() {
+			for range 100 {
+				snap, n, changes := s.Snapshot(), 0, 0
+				for i, k := range keys {
+					is := snap.Get(k) == up
+					if is {
+						n++
+					}
+					if i > 0 && is != (snap.Get(keys[i-1]) == up) {
+						changes++
+					}
+				}
+				if c := snap.Counts(in); n != c.Established || changes > 1 {
+					t.Errorf("%d peers are up, %d are counted; %d places where that changes, want at most one", n, c.Established, changes)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func BenchmarkStoreUpdate(b *testing.B) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -436,6 +438,49 @@ func TestConcurrency(t *testing.T) {
 	}
 	if got := r.engine.Store().Running().Revision(); got != 2+writers*rounds {
 		t.Errorf("revision %d, want %d", got, 2+writers*rounds)
+	}
+}
+
+// gnmi.md 17: the configuration and the state that one path leads to are of one
+// instant, here the revision that a peer tells and the history of the agent.
+func TestGetOneInstant(t *testing.T) {
+	r := newRig(t).example()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			next := fmt.Sprint(r.engine.Store().Running().Revision() + 1)
+			if _, err := r.client.Set(r.ctx(), &gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/config/description", jsonVal(`"`+next+`"`))}}); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	defer func() { close(stop); <-stopped }()
+	ofPeer, ofCommit := regexp.MustCompile(`"description": ?"(\d+)"`), regexp.MustCompile(`"revision": ?"(\d+)"`)
+	for told := map[int]bool{}; len(told) < 10; {
+		resp := r.get(&gpb.GetRequest{Path: []*gpb.Path{path("/")}, Encoding: gpb.Encoding_JSON_IETF})
+		text := string(resp.Notification[0].Update[0].Val.GetJsonIetfVal())
+		revisions := func(leaf *regexp.Regexp) (highest int) {
+			for _, m := range leaf.FindAllStringSubmatch(text, -1) {
+				n, err := strconv.Atoi(m[1])
+				if err != nil {
+					t.Fatal(err)
+				}
+				highest = max(highest, n)
+			}
+			return highest
+		}
+		peer, newest := revisions(ofPeer), revisions(ofCommit)
+		if peer != newest && peer != 0 { // 0: before the first Set
+			t.Fatalf("the peer is of revision %d, the history of %d", peer, newest)
+		}
+		told[peer] = true
 	}
 }
 

@@ -117,7 +117,7 @@ var seals = []seal{
 var holders = map[string][]string{
 	"github.com/osrg/gobgp/v4":          {"backend/gobgp", "cmd/agent"}, // the demo's remote is one
 	"go.etcd.io/bbolt":                  {"engine/datastore"},
-	"github.com/tidwall/btree":          {testsOnly, "engine/datastore"},
+	"github.com/tidwall/btree":          {testsOnly, "engine/datastore", "engine/operstate"},
 	"github.com/vishvananda/netlink":    {"backend/srcaddr", "backend/transport", "tests/netlab"},
 	"github.com/vishvananda/netns":      {"backend/srcaddr", "internal/netspace", "tests/netlab"},
 	"google.golang.org/grpc":            {"server/gnmi", "cmd/agent", "tests/runner", "tests/e2e", "tests/crash", "tests/bench"},
