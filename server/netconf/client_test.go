@@ -22,7 +22,7 @@ const (
 )
 
 // patience bounds every wait for a peer in these tests.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // client is a raw NETCONF client: what it sends is what the test says.
 type client struct {

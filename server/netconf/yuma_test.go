@@ -150,7 +150,7 @@ func TestAgainstYuma(t *testing.T) {
 				want = p.want
 			}
 			var got string
-			for _, settle := range []time.Duration{200 * time.Millisecond, 2 * time.Second} { // the longer one where the machine is busy
+			for _, settle := range []time.Duration{200 * time.Millisecond, 2 * time.Second, 10 * time.Second} { // the longer ones where the machine is busy
 				got = p.run(&probed{
 					TB: t, dial: func() *client { return y.dial(t, 4*settle+2*time.Second) }, settle: func() { time.Sleep(settle) },
 				})
