@@ -1,6 +1,7 @@
 package operstate
 
 import (
+	"net/netip"
 	"sync"
 
 	"mooring/bgp"
@@ -37,53 +38,75 @@ func CountsOf(e Entry) Counts {
 // Two goroutines that change the same peer and then publish what they changed
 // may publish in the other order: whoever publishes lets one goroutine do both.
 type Store struct {
-	mu  sync.RWMutex // guards now
+	mu  sync.RWMutex // guards what follows
 	now Snapshot
+	era int // how many snapshots were taken
+	n   int // peers
 }
 
 // Snapshot is what a Store held at one instant. It never changes, and a copy
 // of it is the same one. The zero Snapshot is empty.
 type Snapshot struct {
-	peers  *btree.BTreeG[peerEntry] // nil for none, as counts
-	counts *btree.BTreeG[instanceCounts]
+	instances *btree.BTreeG[instance] // by key; nil for none
 }
 
-type peerEntry struct {
-	key   bgp.PeerKey
-	entry Entry
+type instance struct {
+	key bgp.InstanceKey
+	*peers
 }
 
-type instanceCounts struct {
-	key    bgp.InstanceKey
-	counts Counts // not zero
+// peers are those of an instance, of which there is one. They belong to the
+// Store until the era ends, to snapshots then.
+type peers struct {
+	era       int
+	counts    Counts
+	byAddress *btree.BTreeG[peer]
+}
+
+type peer struct {
+	address netip.Addr
+	entry   Entry
+}
+
+// unguarded are trees that the Store guards, or that do not change.
+var unguarded = btree.Options{NoLocks: true}
+
+// of returns the peers of an instance, nil for none.
+func (s Snapshot) of(key bgp.InstanceKey) *peers {
+	if s.instances == nil {
+		return nil
+	}
+	in, _ := s.instances.Get(instance{key: key})
+	return in.peers
 }
 
 // Get returns what is known of a peer, the zero Entry for an unknown one.
 func (s Snapshot) Get(key bgp.PeerKey) Entry {
-	if s.peers == nil {
+	in := s.of(key.InstanceKey())
+	if in == nil {
 		return Entry{}
 	}
-	p, _ := s.peers.Get(peerEntry{key: key})
+	p, _ := in.byAddress.Get(peer{address: key.Address})
 	return p.entry
 }
 
 // Counts returns how many peers of an instance there are.
 func (s Snapshot) Counts(key bgp.InstanceKey) Counts {
-	if s.counts == nil {
-		return Counts{}
+	if in := s.of(key); in != nil {
+		return in.counts
 	}
-	c, _ := s.counts.Get(instanceCounts{key: key})
-	return c.counts
+	return Counts{}
 }
 
 // Snapshot returns all that is known at this instant.
 func (s *Store) Snapshot() Snapshot {
-	s.mu.Lock() // the copy marks the original
+	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.now.peers == nil {
+	if s.now.instances == nil {
 		return Snapshot{}
 	}
-	return Snapshot{s.now.peers.Copy(), s.now.counts.Copy()}
+	s.era++
+	return Snapshot{s.now.instances.Copy()}
 }
 
 // Get returns what is known of a peer, the zero Entry for an unknown one.
@@ -104,10 +127,7 @@ func (s *Store) Counts(key bgp.InstanceKey) Counts {
 func (s *Store) Len() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.now.peers == nil {
-		return 0
-	}
-	return s.now.peers.Len()
+	return s.n
 }
 
 // Set replaces what is known of a peer and returns what was known before. The
@@ -143,27 +163,41 @@ func (s *Store) swap(key bgp.PeerKey, old, new Entry) bool {
 	return true
 }
 
-// set needs the lock.
+// set and own need the lock.
+
 func (s *Store) set(key bgp.PeerKey, old, new Entry) {
-	if s.now.peers == nil {
-		guarded := btree.Options{NoLocks: true}
-		s.now.peers = btree.NewBTreeGOptions(func(a, b peerEntry) bool { return a.key.Compare(b.key) < 0 }, guarded)
-		s.now.counts = btree.NewBTreeGOptions(func(a, b instanceCounts) bool { return a.key.Compare(b.key) < 0 }, guarded)
-	}
-	if p := (peerEntry{key, new}); new == (Entry{}) {
-		s.now.peers.Delete(p)
+	in := s.own(key.InstanceKey())
+	if p := (peer{key.Address, new}); new == (Entry{}) {
+		in.byAddress.Delete(p)
 	} else {
-		s.now.peers.Set(p)
+		in.byAddress.Set(p)
 	}
-	in := key.InstanceKey()
-	n := s.now.Counts(in)
-	n.Peers += one(new != (Entry{})) - one(old != (Entry{}))
-	n.Established += one(new.established()) - one(old.established())
-	if c := (instanceCounts{in, n}); n == (Counts{}) {
-		s.now.counts.Delete(c)
-	} else {
-		s.now.counts.Set(c)
+	more := one(new != (Entry{})) - one(old != (Entry{}))
+	s.n += more
+	in.counts.Peers += more
+	in.counts.Established += one(new.established()) - one(old.established())
+	if in.counts == (Counts{}) {
+		s.now.instances.Delete(instance{key: key.InstanceKey()})
 	}
+}
+
+// own returns the peers of an instance in a form that no snapshot has.
+func (s *Store) own(key bgp.InstanceKey) *peers {
+	if s.now.instances == nil {
+		s.now.instances = btree.NewBTreeGOptions(func(a, b instance) bool { return a.key.Compare(b.key) < 0 }, unguarded)
+	}
+	in := s.now.of(key)
+	switch {
+	case in == nil:
+		in = &peers{byAddress: btree.NewBTreeGOptions(func(a, b peer) bool { return a.address.Less(b.address) }, unguarded)}
+	case in.era == s.era:
+		return in
+	default:
+		in = &peers{counts: in.counts, byAddress: in.byAddress.Copy()}
+	}
+	in.era = s.era
+	s.now.instances.Set(instance{key, in})
+	return in
 }
 
 func one(is bool) int {
