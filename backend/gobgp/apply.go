@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"time"
 
 	"github.com/osrg/gobgp/v4/api"
-	"github.com/osrg/gobgp/v4/pkg/apiutil"
 
 	"mooring/backend"
 	"mooring/bgp"
@@ -36,8 +34,8 @@ func (b *Backend) Apply(ctx context.Context, steps []plan.Step) (done int, err e
 	}
 	for _, sp := range restarted {
 		if rerr := b.addMissing(sp); rerr != nil {
-			b.log.Error("peers are lost by a restart of their instance", "instance", sp.spec.Key.String(), "err", rerr)
-			err = errors.Join(err, &backend.Error{Instance: sp.spec.Key, Err: rerr})
+			b.log.Error("peers are lost by a restart of their instance", "instance", sp.key.String(), "err", rerr)
+			err = errors.Join(err, &backend.Error{Instance: sp.key, Err: rerr})
 		}
 	}
 	return done, err
@@ -78,104 +76,6 @@ func (b *Backend) step(ctx context.Context, s *plan.Step, restarted *[]*speaker)
 	return fmt.Errorf("unknown operation %d", s.Op)
 }
 
-func (b *Backend) start(ctx context.Context, sp *speaker, in *bgp.InstanceSpec) (*running, error) {
-	r, err := start(ctx, b.log, in, b.own != nil,
-		func(r *running, e *apiutil.WatchEventMessage_PeerEvent, at time.Time) {
-			if b.own != nil && sp.current.Load() == r {
-				key := bgp.PeerKey{Instance: in.Key.Instance, VPN: in.Key.VPN, Address: e.Peer.State.NeighborAddress}
-				switch bgp.SessionState(e.Peer.State.SessionState) {
-				case bgp.StateActive:
-					if !sp.sleep.activated(key.Address) { // else it has one
-						b.own.Wanted(key)
-					}
-				case bgp.StateEstablished:
-					b.own.Settled(key)
-				default: // the transport sees the end of the connection itself
-				}
-			}
-			b.queue.push(item{kind: itemState, at: at, instance: in.Key, run: r, addr: e.Peer.State.NeighborAddress, event: e})
-		},
-		func(r *running, addr netip.Addr, reason string) {
-			b.queue.push(item{kind: itemDialFailed, at: time.Now(), instance: in.Key, run: r, addr: addr, text: reason, failed: failure(reason)})
-		})
-	if err != nil {
-		return nil, err
-	}
-	r.refused = func(addr netip.Addr, n *bgp.Notification, remote *openSaid) {
-		b.queue.push(item{kind: itemRefused, at: time.Now(), instance: in.Key, run: r, addr: addr, note: n, open: remote})
-	}
-	return r, nil
-}
-
-func (b *Backend) putInstance(ctx context.Context, in *bgp.InstanceSpec, restarted *[]*speaker) error {
-	sp := b.speakers[in.Key]
-	if sp == nil {
-		sp = &speaker{spec: in, peers: map[netip.Addr]*peer{}}
-		if err := b.listen(ctx, sp, in); err != nil {
-			return err
-		}
-		run, err := b.start(ctx, sp, in)
-		if err != nil {
-			if b.own != nil {
-				b.own.RemoveInstance(in.Key)
-			}
-			return err
-		}
-		sp.use(run)
-		b.speakers[in.Key] = sp
-		return nil
-	}
-	if b.NativeInstance(sp.spec, in) != bgp.ImpactReset {
-		sp.spec = in
-		return nil
-	}
-	if err := b.listen(ctx, sp, in); err != nil {
-		return err
-	}
-	var peers []*api.Peer
-	for _, p := range sp.peers {
-		if p.given == nil {
-			continue
-		}
-		b.ending(sp, p, bgp.CeaseOtherConfiguration, "", p.want.ResetMode == bgp.ResetHard)
-		peers = append(peers, apiPeer(sp.spec, p.given, p.gen, b.own != nil))
-		p.given, p.renew, p.resetting = nil, false, ""
-	}
-	sp.run.stop(peers, bgp.CeaseOtherConfiguration)
-	sp.sleep.clear() // nobody waits for connections now: addMissing does
-	*restarted = append(*restarted, sp)
-	run, err := b.start(ctx, sp, in)
-	if err == nil {
-		sp.use(run)
-		sp.spec = in
-		return nil
-	}
-	var old *running
-	oldErr := b.listen(ctx, sp, sp.spec)
-	if oldErr == nil {
-		old, oldErr = b.start(ctx, sp, sp.spec)
-	}
-	if oldErr != nil {
-		delete(b.speakers, in.Key)
-		*restarted = (*restarted)[:len(*restarted)-1]
-		return fmt.Errorf("%w; and the old instance does not start any more: %w", err, oldErr)
-	}
-	sp.use(old)
-	return err
-}
-
-// listen opens the sockets of an instance, or finds out whether GoBGP could,
-// before anything has happened to its sessions.
-func (b *Backend) listen(ctx context.Context, sp *speaker, in *bgp.InstanceSpec) error {
-	if b.own != nil {
-		return b.own.PutInstance(in, func(c net.Conn) { b.handOver(sp, c) })
-	}
-	if sp.run == nil {
-		return nil
-	}
-	return probe(ctx, sp.spec, in)
-}
-
 // prepare tells the transport what a peer is, before GoBGP is told; forget is
 // its inverse.
 func (b *Backend) prepare(p *bgp.PeerSpec) (live []string, err error) {
@@ -191,40 +91,24 @@ func (b *Backend) forget(key bgp.PeerKey) {
 	}
 }
 
-// addMissing adds the peers that a new server has not yet. They were in the
-// old one, so nothing is wrong with them.
-func (b *Backend) addMissing(sp *speaker) error {
-	var errs []error
-	for _, p := range sp.peers {
-		if p.given != nil || p.want.Down != bgp.DownNone {
-			continue
-		}
-		if err := b.add(context.Background(), sp, p, p.want); err != nil {
-			errs = append(errs, fmt.Errorf("peer %s: %w", p.want.Key, err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // ending queues that the session of a peer ends by our hand, before GoBGP
 // can say so without the reason, and with which last words.
-func (b *Backend) ending(sp *speaker, p *peer, subcode uint8, text string, hard bool) {
-	subcode, text = sp.run.lastWords(p, subcode, text, hard)
+func (b *Backend) ending(sp *speaker, p *peer, end cease) {
+	end = sp.run.lastWords(p, end) // may wait, before the time is taken
 	b.queue.push(item{
-		kind: itemEnding, at: time.Now(), instance: sp.spec.Key, run: sp.run, addr: p.given.Key.Address,
-		subcode: subcode, text: text,
+		kind: itemEnding, at: time.Now(), instance: sp.key, run: sp.run, addr: p.given.Key.Address, end: end,
 	})
 }
 
 // lastWords settles what the Cease of a session will be, if GoBGP sends one,
-// and returns its subcode and text. GoBGP's own dialer gets no text.
-func (r *running) lastWords(p *peer, subcode uint8, text string, hard bool) (uint8, string) {
+// and returns it. GoBGP's own dialer gets no text.
+func (r *running) lastWords(p *peer, end cease) cease {
 	c := r.talks.get(p.given.Key.Address)
 	if c == nil {
-		return subcode, ""
+		return cease{subcode: end.subcode}
 	}
 	c.settle()
-	return c.endWith(subcode, text, p.given.GracefulRestart, hard)
+	return c.endWith(end, p.given.GracefulRestart)
 }
 
 func (b *Backend) putPeer(ctx context.Context, sp *speaker, s *plan.Step) error {
@@ -235,14 +119,14 @@ func (b *Backend) putPeer(ctx context.Context, sp *speaker, s *plan.Step) error 
 	}
 	switch {
 	case spec.Down != bgp.DownNone:
-		subcode, text := uint8(bgp.CeaseOtherConfiguration), ""
+		end := cease{subcode: bgp.CeaseOtherConfiguration, hard: spec.ResetMode == bgp.ResetHard}
 		if spec.Down == bgp.DownDisabled {
-			subcode = bgp.CeaseAdminShutdown
+			end.subcode = bgp.CeaseAdminShutdown
 		}
 		if s.ShutsDown() {
-			text = s.Text
+			end.text = s.Text
 		}
-		if err := b.takeDown(ctx, sp, p, subcode, text, spec.ResetMode == bgp.ResetHard); err != nil {
+		if err := b.takeDown(ctx, sp, p, end); err != nil {
 			return err
 		}
 		b.forget(spec.Key) // also one that waited for its instance to restart
@@ -294,11 +178,11 @@ func (b *Backend) changeGoBGP(ctx context.Context, sp *speaker, p *peer, s *plan
 			p.gen++
 		}
 		if s.AddReset || b.Native(p.given, s.New) == bgp.ImpactReset {
-			subcode := uint8(bgp.CeaseOtherConfiguration)
+			end := cease{subcode: bgp.CeaseOtherConfiguration, hard: s.New.ResetMode == bgp.ResetHard}
 			if p.given.RemoteAS != s.New.RemoteAS {
-				subcode = bgp.CeasePeerDeconfigured
+				end.subcode = bgp.CeasePeerDeconfigured
 			}
-			b.ending(sp, p, subcode, "", s.New.ResetMode == bgp.ResetHard)
+			b.ending(sp, p, end)
 		}
 		return b.update(ctx, sp, p, s.New)
 	}
@@ -364,20 +248,22 @@ func (b *Backend) restore(sp *speaker, p *peer, err error) error {
 	return err
 }
 
-// takeDown ends the session of a peer with a Cease of the subcode and the text
-// and takes the peer and its MD5 key out of GoBGP.
-func (b *Backend) takeDown(ctx context.Context, sp *speaker, p *peer, subcode uint8, text string, hard bool) error {
+// takeDown ends the session of a peer and takes the peer and its MD5 key out of
+// GoBGP.
+func (b *Backend) takeDown(ctx context.Context, sp *speaker, p *peer, end cease) error {
 	if p.given == nil {
 		if p.want != nil && p.want.Down == bgp.DownNone { // asleep
-			key := p.want.Key
-			b.queue.push(item{kind: itemEnding, at: time.Now(), instance: key.InstanceKey(), run: sp.run, addr: key.Address, subcode: subcode})
+			b.queue.push(item{
+				kind: itemEnding, at: time.Now(), instance: sp.key, run: sp.run, addr: p.want.Key.Address,
+				end: cease{subcode: end.subcode},
+			})
 		}
 		return nil
 	}
 	addr := p.given.Key.Address
-	b.ending(sp, p, subcode, text, hard)
+	b.ending(sp, p, end)
 	b.forget(p.given.Key)
-	a := parked(apiPeer(sp.spec, p.given, p.gen, b.own != nil), subcode)
+	a := parked(apiPeer(sp.spec, p.given, p.gen, b.own != nil), end.subcode)
 	if _, err := sp.run.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: a}); err != nil {
 		if _, perr := b.prepare(p.given); perr != nil {
 			err = errors.Join(err, perr)
@@ -387,16 +273,17 @@ func (b *Backend) takeDown(ctx context.Context, sp *speaker, p *peer, subcode ui
 	if err := sp.run.DeletePeer(ctx, &api.DeletePeerRequest{Address: addr.String()}); err != nil {
 		return err
 	}
+	sp.run.talks.forget(addr)
 	sp.run.tap.takeHeard(addr)
 	p.given, p.renew, p.resetting = nil, false, ""
 	return nil
 }
 
 func (b *Backend) deletePeer(ctx context.Context, sp *speaker, addr netip.Addr) error {
-	if err := b.takeDown(ctx, sp, sp.peers[addr], bgp.CeasePeerDeconfigured, "", false); err != nil {
+	if err := b.takeDown(ctx, sp, sp.peers[addr], cease{subcode: bgp.CeasePeerDeconfigured}); err != nil {
 		return err
 	}
-	b.queue.push(item{kind: itemGone, at: time.Now(), instance: sp.spec.Key, run: sp.run, addr: addr, last: sp.peers[addr]})
+	b.queue.push(item{kind: itemGone, at: time.Now(), instance: sp.key, run: sp.run, addr: addr, last: sp.peers[addr]})
 	b.forget(sp.peers[addr].want.Key)
 	sp.sleep.remove(addr)
 	delete(sp.peers, addr)

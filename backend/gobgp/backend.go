@@ -46,6 +46,7 @@ var _ backend.Backend = (*Backend)(nil)
 
 // speaker is an instance and what of its peers GoBGP has been told.
 type speaker struct {
+	key   bgp.InstanceKey // of spec, for goroutines that must not wait for mu
 	spec  *bgp.InstanceSpec
 	run   *running
 	peers map[netip.Addr]*peer

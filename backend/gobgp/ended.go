@@ -10,9 +10,17 @@ import (
 	"mooring/bgp"
 )
 
-func sent(subcode uint8, text string) *backend.Ended {
+// cease is how a session ends by our hand.
+type cease struct {
+	subcode uint8
+	text    string // for the remote's operator (RFC 9003)
+	hard    bool   // a Hard Reset is asked for (RFC 8538 3.1)
+}
+
+// ended tells the end of a session by it.
+func (c cease) ended() *backend.Ended {
 	return &backend.Ended{Notification: &bgp.Notification{
-		Code: bgp.CodeCease, Subcode: subcode, Sent: true, Text: text,
+		Code: bgp.CodeCease, Subcode: c.subcode, Sent: true, Text: c.text,
 	}}
 }
 
@@ -49,7 +57,7 @@ func (b *Backend) explain(sp *speaker, p *peer, it *item) *backend.Ended {
 		return &backend.Ended{Cause: bgp.CauseRemote, Text: "the connection was lost: " + state.DisconnectMessage}
 	case api.PeerState_DISCONNECT_REASON_NOTIFICATION_SENT:
 		if p.renew && n != nil && n.Code == bgp.CodeCease && n.Subcode == bgp.CeaseAdminReset {
-			return sent(bgp.CeaseAdminReset, p.resetting)
+			return cease{subcode: bgp.CeaseAdminReset, text: p.resetting}.ended()
 		}
 		if n != nil {
 			n.Sent = true

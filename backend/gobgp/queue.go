@@ -30,13 +30,13 @@ type item struct {
 	run      *running // the server that it is about: a restart makes older items stale; nil: any
 	addr     netip.Addr
 
-	event   *apiutil.WatchEventMessage_PeerEvent // of itemState
-	text    string                               // of itemDialFailed and itemEnding
-	failed  bgp.ConnectFailure                   // of itemDialFailed
-	note    *bgp.Notification                    // of itemRefused
-	open    *openSaid                            // of itemRefused: what the remote said, nil for nothing
-	subcode uint8                                // of itemEnding
-	last    *peer                                // of itemGone
+	event  *apiutil.WatchEventMessage_PeerEvent // of itemState
+	text   string                               // of itemDialFailed
+	failed bgp.ConnectFailure                   // of itemDialFailed
+	note   *bgp.Notification                    // of itemRefused
+	open   *openSaid                            // of itemRefused: what the remote said, nil for nothing
+	end    cease                                // of itemEnding
+	last   *peer                                // of itemGone
 }
 
 // queue keeps items in the order in which they were pushed. It is unbounded,

@@ -48,21 +48,28 @@ const ceaseTimeout = 1500 * time.Millisecond
 // (backends.md 1.5), over all Backends of the process.
 var startMu sync.Mutex
 
-// start starts a server for in; own says that connections are handed over to
-// it. events and dialFailed are called from GoBGP's goroutines and must not
-// block.
-func start(ctx context.Context, log *slog.Logger, in *bgp.InstanceSpec, own bool,
-	events func(*running, *apiutil.WatchEventMessage_PeerEvent, time.Time),
-	dialFailed func(*running, netip.Addr, string),
-) (*running, error) {
+// startOptions are what a server is started with.
+type startOptions struct {
+	log *slog.Logger
+	own bool // connections are handed over to it
+
+	// What follows is called from GoBGP's goroutines and must not block.
+	state      func(*running, *apiutil.WatchEventMessage_PeerEvent, time.Time)
+	dialFailed func(*running, netip.Addr, string)
+	refused    func(*running, netip.Addr, *bgp.Notification, *openSaid) // a connection ended before its session
+}
+
+// start starts a server for in.
+func start(ctx context.Context, in *bgp.InstanceSpec, o startOptions) (*running, error) {
 	r := &running{served: make(chan struct{})}
-	r.tap = newTap(log.With("instance", in.Key.String()).Handler(), func(peer netip.Addr, reason string) {
-		dialFailed(r, peer, reason)
+	r.tap = newTap(o.log.With("instance", in.Key.String()).Handler(), func(peer netip.Addr, reason string) {
+		o.dialFailed(r, peer, reason)
 	})
+	r.refused = func(peer netip.Addr, n *bgp.Notification, remote *openSaid) { o.refused(r, peer, n, remote) }
 	srv := server.NewBgpServer(server.LoggerOption(slog.New(r.tap), &slog.LevelVar{}))
 	r.bgpServer = srv
 	var err error
-	if own {
+	if o.own {
 		if r.conns, err = handOver(srv); err != nil {
 			return nil, err
 		}
@@ -79,14 +86,14 @@ func start(ctx context.Context, log *slog.Logger, in *bgp.InstanceSpec, own bool
 		<-r.served
 	}
 	startMu.Lock()
-	err = srv.StartBgp(ctx, &api.StartBgpRequest{Global: global(in, own)})
+	err = srv.StartBgp(ctx, &api.StartBgpRequest{Global: global(in, o.own)})
 	startMu.Unlock()
 	if err != nil {
 		r.end()
 		return nil, transport.ListenError(in, err)
 	}
 	err = srv.WatchEvent(watch, server.WatchEventMessageCallbacks{
-		OnPeerUpdate: func(e *apiutil.WatchEventMessage_PeerEvent, at time.Time) { events(r, e, at) },
+		OnPeerUpdate: func(e *apiutil.WatchEventMessage_PeerEvent, at time.Time) { o.state(r, e, at) },
 	}, server.WatchPeer())
 	if err != nil {
 		r.end()

@@ -127,7 +127,7 @@ func (b *Backend) wake(sp *speaker, addr netip.Addr, c net.Conn) *running {
 		return run
 	case <-run.served:
 	case <-limit.C:
-		b.log.Error("GoBGP does not start a peer", "instance", sp.spec.Key.String(), "peer", addr.String())
+		b.log.Error("GoBGP does not start a peer", "instance", sp.key.String(), "peer", addr.String())
 	}
 	return nil
 }
@@ -154,7 +154,7 @@ func (b *Backend) addFor(sp *speaker, addr netip.Addr, c net.Conn) (*running, <-
 		sp.sleep.add(addr)
 		b.log.Error("GoBGP refuses a peer", "peer", p.want.Key.String(), "err", err)
 		b.queue.push(item{
-			kind: itemDialFailed, at: time.Now(), instance: sp.spec.Key, run: sp.run, addr: addr,
+			kind: itemDialFailed, at: time.Now(), instance: sp.key, run: sp.run, addr: addr,
 			text: "GoBGP refuses the peer: " + err.Error(), failed: bgp.FailedOther,
 		})
 		return nil, nil

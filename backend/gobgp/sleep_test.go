@@ -55,6 +55,11 @@ func TestPeerSleepsWithoutConnection(t *testing.T) {
 	r.settled(q.Key)
 	r.apply(remove(q))
 	r.wait("its end", func() bool { return len(again.Ceases()) == 1 })
+	r.b.mu.Lock()
+	defer r.b.mu.Unlock()
+	if r.b.speakers[q.Key.InstanceKey()].run.talks.get(q.Key.Address) != nil {
+		t.Error("the connection of a deleted peer is kept")
+	}
 }
 
 // A remote that comes back within its restart time finds its routes: the peer

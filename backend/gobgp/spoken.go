@@ -210,26 +210,26 @@ func (cs *conversations) get(peer netip.Addr) *spoken {
 // maxText is the room for a shutdown communication (RFC 9003 2).
 const maxText = 255
 
-// endWith makes the next Cease one of subcode with the text, or a Hard Reset
-// that carries it (RFC 8538 3.1): where the remote knows of it (negotiated is
-// our half of that), and either hard is asked for or the Cease is one whose
-// session does not come back (RFC 8538 4). It returns what goes out.
-func (c *spoken) endWith(subcode uint8, text string, negotiated, hard bool) (uint8, string) {
+// endWith makes the next Cease the given one, or a Hard Reset that carries it
+// (RFC 8538 3.1): where the remote knows of it (negotiated is our half of that),
+// and either it is asked for or the Cease is one whose session does not come
+// back (RFC 8538 4). It returns what goes out.
+func (c *spoken) endWith(end cease, negotiated bool) cease {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	data := []byte{bgp.CodeCease, subcode}
-	final := subcode == bgp.CeaseAdminShutdown || subcode == bgp.CeasePeerDeconfigured
-	if negotiated && c.open != nil && c.open.notifyN && (hard || final) {
-		data = []byte{bgp.CodeCease, bgp.CeaseHardReset, bgp.CodeCease, subcode}
-		subcode = bgp.CeaseHardReset
+	data := []byte{bgp.CodeCease, end.subcode}
+	final := end.subcode == bgp.CeaseAdminShutdown || end.subcode == bgp.CeasePeerDeconfigured
+	if negotiated && c.open != nil && c.open.notifyN && (end.hard || final) {
+		data = []byte{bgp.CodeCease, bgp.CeaseHardReset, bgp.CodeCease, end.subcode}
+		end.subcode = bgp.CeaseHardReset
 	}
-	if text != "" {
-		for len(text) > maxText {
-			_, n := utf8.DecodeLastRuneInString(text)
-			text = text[:len(text)-n]
+	if end.text != "" {
+		for len(end.text) > maxText {
+			_, n := utf8.DecodeLastRuneInString(end.text)
+			end.text = end.text[:len(end.text)-n]
 		}
-		data = append(data, byte(len(text)))
-		data = append(data, text...)
+		data = append(data, byte(len(end.text)))
+		data = append(data, end.text...)
 	}
 	m := make([]byte, headerLen, headerLen+len(data))
 	for i := range 16 {
@@ -238,7 +238,7 @@ func (c *spoken) endWith(subcode uint8, text string, negotiated, hard bool) (uin
 	binary.BigEndian.PutUint16(m[16:], uint16(headerLen+len(data)))
 	m[18] = msgNotification
 	c.lastWord = append(m, data...)
-	return subcode, text
+	return end
 }
 
 // settleTime is for a machine that is very busy.
