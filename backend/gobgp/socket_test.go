@@ -165,6 +165,7 @@ func TestGTSM(t *testing.T) {
 	remote := r.dialling(t, p)
 	r.apply(putInstance(r.instance(0)), create(p))
 	r.told(p.Key)
+	r.wait("the remote to know of it", remote.Established)
 	remote.Conn(func(fd int) {
 		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MINTTL, 255); err != nil {
 			t.Error(err)

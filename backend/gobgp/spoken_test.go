@@ -221,6 +221,7 @@ func TestRemotesNotificationWithNBit(t *testing.T) {
 	remote := r.remote(t, p, false, func(cfg *backendtest.RemoteConfig) { cfg.Notify = true })
 	r.apply(putInstance(r.instance(0)), create(p))
 	r.told(p.Key)
+	r.wait("the remote to know of it", remote.Established)
 	remote.End(&bgp.Notification{Code: bgp.CodeCease, Subcode: bgp.CeaseAdminReset, Text: "upgrade"})
 	ended := func(e backend.Event) bool { return e.Ended != nil }
 	r.wait("the event", func() bool { _, ok := r.last(p.Key, ended); return ok })

@@ -82,6 +82,7 @@ func TestResetTooLateIsForgotten(t *testing.T) {
 	remote := r.dialling(t, p)
 	r.apply(putInstance(in), create(p))
 	r.settled(p.Key)
+	r.wait("the remote to know of it", remote.Established)
 	run := r.b.speakers[in.Key].run
 	r.b.wrap(in.Key, func(s bgpServer) bgpServer {
 		return lateReset{s, func() {
