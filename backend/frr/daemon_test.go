@@ -31,6 +31,7 @@ func TestWithoutBMP(t *testing.T) {
 	}
 	wait(t, 15*time.Second, "a session", up(p))
 	wait(t, 15*time.Second, "another", up(q))
+	wait(t, 15*time.Second, "the remotes to know of them", func() bool { return waits.Established() && returns.Established() })
 	end := &bgp.Notification{Code: bgp.CodeCease, Subcode: bgp.CeaseAdminShutdown, Text: "bye"}
 	waits.End(end)
 	returns.End(end)
