@@ -94,7 +94,7 @@ func (b *Backend) forget(key bgp.PeerKey) {
 // ending queues that the session of a peer ends by our hand, before GoBGP
 // can say so without the reason, and with which last words.
 func (b *Backend) ending(sp *speaker, p *peer, end cease) {
-	end = sp.run.lastWords(p, end) // may wait, before the time is taken
+	end = sp.run.lastWords(p, end)
 	b.queue.push(item{
 		kind: itemEnding, at: time.Now(), instance: sp.key, run: sp.run, addr: p.given.Key.Address, end: end,
 	})
@@ -107,7 +107,6 @@ func (r *running) lastWords(p *peer, end cease) cease {
 	if c == nil {
 		return cease{subcode: end.subcode}
 	}
-	c.settle()
 	return c.endWith(end, p.given.GracefulRestart)
 }
 

@@ -26,21 +26,20 @@ const (
 // spoken is a connection on its way through GoBGP. Until the session is
 // established it listens for what GoBGP's events leave out: a NOTIFICATION
 // that refuses an OPEN. And it puts the last words that we want into the
-// place of GoBGP's, which has no text for them and leaves out of a Hard Reset
-// what it stands for (RFC 8538 3.1).
+// place of GoBGP's, which has no text for them, leaves out of a Hard Reset what
+// it stands for (RFC 8538 3.1), and sometimes says nothing.
 type spoken struct {
 	net.Conn
 	sys     syscall.Conn
 	refused func(n *bgp.Notification, remote *openSaid) // called once at most; must not block
 
-	mu       sync.Mutex    // guards all below
-	buf      []byte        // what was read of a message that is not complete
-	over     bool          // nothing more of interest is read
-	done     bool          // the session is established, or has been refused
-	settled  bool          // up is closed
-	up       chan struct{} // made when the session is established, closed when GoBGP reads on
-	open     *openSaid     // what the remote said, nil before
-	lastWord []byte        // what a Cease becomes
+	mu       sync.Mutex // guards all below
+	buf      []byte     // what was read of a message that is not complete
+	over     bool       // nothing more of interest is read
+	done     bool       // the session is established, or has been refused
+	noted    bool       // a NOTIFICATION has been said, or heard before the session
+	open     *openSaid  // what the remote said, nil before
+	lastWord []byte     // what a Cease becomes
 }
 
 // openSaid is what matters here of the remote's OPEN.
@@ -54,12 +53,6 @@ func (c *spoken) SyscallConn() (syscall.RawConn, error) { return c.sys.SyscallCo
 
 // Read implements net.Conn.
 func (c *spoken) Read(b []byte) (int, error) {
-	c.mu.Lock()
-	if c.up != nil && !c.settled {
-		c.settled = true
-		close(c.up)
-	}
-	c.mu.Unlock()
 	n, err := c.Conn.Read(b)
 	if n > 0 {
 		c.hear(b[:n])
@@ -80,11 +73,30 @@ func (c *spoken) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// lastWordTime is for a remote that takes nothing more.
+const lastWordTime = time.Second
+
+// Close implements net.Conn. GoBGP closes without the Cease that ends a session
+// (RFC 4271 8.2.2) where that is about to be established, or has been so for
+// some microseconds only.
+func (c *spoken) Close() error {
+	c.mu.Lock()
+	word := c.lastWord
+	owed := word != nil && c.open != nil && !c.noted
+	c.done, c.noted = c.done || owed, true
+	c.mu.Unlock()
+	if owed {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(lastWordTime)) // a connection that is broken takes no deadline
+		_, _ = c.Conn.Write(word)                                 // it ends either way
+	}
+	return c.Conn.Close()
+}
+
 // say returns what is written instead of a NOTIFICATION.
 func (c *spoken) say(b []byte) []byte {
 	c.mu.Lock()
 	was, open, word := c.done, c.open, c.lastWord
-	c.done, c.buf = true, nil
+	c.done, c.noted, c.buf = true, true, nil
 	c.mu.Unlock()
 	if !was {
 		c.refused(&bgp.Notification{Code: b[19], Subcode: b[20], Sent: true}, open)
@@ -129,12 +141,10 @@ func (c *spoken) parse(b []byte) *bgp.Notification {
 			c.open = parseOpen(body)
 			continue
 		case kind == msgNotification && len(body) >= 2:
-			c.done, c.buf = true, nil
+			c.done, c.noted, c.buf = true, true, nil
 			return &bgp.Notification{Code: body[0], Subcode: body[1], Text: shutdownText(body)}
 		}
-		if c.done = kind == msgKeepalive && c.open != nil; c.done {
-			c.up = make(chan struct{})
-		}
+		c.done = kind == msgKeepalive && c.open != nil
 		c.over, c.buf = true, nil // what must not come GoBGP answers with a NOTIFICATION
 		return nil
 	}
@@ -239,27 +249,6 @@ func (c *spoken) endWith(end cease, negotiated bool) cease {
 	m[18] = msgNotification
 	c.lastWord = append(m, data...)
 	return end
-}
-
-// settleTime is for a machine that is very busy.
-const settleTime = time.Second
-
-// settle waits until GoBGP's state machine is where an established session is
-// served. On the way there, some microseconds, one that is replaced goes without
-// the Cease that waits for it; once there, it reads on.
-func (c *spoken) settle() {
-	c.mu.Lock()
-	up := c.up
-	c.mu.Unlock()
-	if up == nil {
-		return
-	}
-	limit := time.NewTimer(settleTime)
-	defer limit.Stop()
-	select {
-	case <-up:
-	case <-limit.C:
-	}
 }
 
 // takeBack leaves the last words to GoBGP: the session does not end yet.

@@ -2,12 +2,11 @@ package gobgp
 
 import (
 	"bytes"
+	"io"
 	"log/slog"
 	"net"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -234,45 +233,49 @@ func TestRemotesNotificationWithNBit(t *testing.T) {
 	}
 }
 
-// Last words wait for the state machine: with the KEEPALIVE that establishes the
-// session it is on its way, when it reads on it is there. It is not waited for for
-// ever, and not before there is a session.
-func TestLastWordsWaitForTheStateMachine(t *testing.T) {
+// A session that GoBGP ends without a word, before it was established or just
+// then, ends with its Cease too, and with one only.
+func TestLastWordsThatGoBGPKeeps(t *testing.T) {
 	header := bytes.Repeat([]byte{0xff}, 16)
 	open := append(bytes.Clone(header), 0, 29, 1, 4, 0, 1, 0, 90, 1, 2, 3, 4, 0)
 	keepalive := append(bytes.Clone(header), 0, 19, 4)
-	for _, reads := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
+	last := append(bytes.Clone(header), 0, 21, 3, 6, 6)
+	tests := []struct {
+		name  string
+		heard [][]byte
+		end   bool // a Cease is due
+		said  []byte
+		want  []byte
+	}{
+		{"nothing heard", nil, true, nil, nil},
+		{"OPEN", [][]byte{open}, true, nil, last},
+		{"OPEN, nothing due", [][]byte{open}, false, nil, nil},
+		{"GoBGP has said it", [][]byte{open}, true, append(bytes.Clone(header), 0, 21, 3, 6, 4), last},
+		{"just established", [][]byte{open, keepalive}, true, nil, last},
+		{"established, nothing due", [][]byte{open, keepalive}, false, nil, nil},
+		{"GoBGP has said it of a session", [][]byte{open, keepalive}, true, append(bytes.Clone(header), 0, 21, 3, 6, 4), last},
+		{"the remote has refused", [][]byte{open, append(bytes.Clone(header), 0, 21, 3, 6, 5)}, true, nil, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			here, there := net.Pipe()
 			c := &spoken{Conn: here, refused: func(*bgp.Notification, *openSaid) {}}
-			c.hear(open)
-			start := time.Now()
-			c.settle()
-			c.hear(keepalive)
-			settled := make(chan struct{})
-			go func() {
-				c.settle()
-				close(settled)
-			}()
-			synctest.Wait()
-			select {
-			case <-settled:
-				t.Error("nobody reads on yet")
-			default:
+			for _, m := range tt.heard {
+				c.hear(m)
 			}
-			read := make(chan struct{})
+			if tt.end {
+				c.endWith(cease{subcode: bgp.CeaseOtherConfiguration}, false)
+			}
 			go func() {
-				defer close(read)
-				if reads {
-					c.Read(make([]byte, headerLen)) // it ends with the pipe
+				if tt.said != nil {
+					c.Write(tt.said) // it is read below
 				}
+				c.Close()
 			}()
-			<-settled
-			if took, want := time.Since(start), map[bool]time.Duration{true: 0, false: settleTime}[reads]; took != want {
-				t.Errorf("reads %v: waited %v, want %v", reads, took, want)
+			got, err := io.ReadAll(there)
+			if err != nil || !bytes.Equal(got, tt.want) {
+				t.Errorf("the remote reads % x (%v), want % x", got, err, tt.want)
 			}
-			there.Close()
-			<-read
 		})
 	}
 }
