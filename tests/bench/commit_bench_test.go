@@ -22,7 +22,7 @@ func mss(i int) int { return 1000 + i%2 }
 func BenchmarkGNMISet(b *testing.B) {
 	for _, n := range []int{1_000, 100_000} {
 		b.Run(fmt.Sprintf("peers=%d", n), func(b *testing.B) {
-			a := loaded(b, size(n))
+			a := calm(b, loaded(b, size(n)))
 			g, d := a.GNMI(b), newDisk(b, a.StateDir)
 			health := healthpb.NewHealthClient(g.Conn)
 			var set, empty, fsync sample
@@ -52,7 +52,7 @@ func BenchmarkNETCONF(b *testing.B) {
 	for _, n := range []int{1_000, 100_000} {
 		for _, target := range []string{"running", "candidate"} {
 			b.Run(fmt.Sprintf("%s/peers=%d", target, n), func(b *testing.B) {
-				a := loaded(b, size(n))
+				a := calm(b, loaded(b, size(n)))
 				s, d := a.NETCONF(b), newDisk(b, a.StateDir)
 				var edit, empty, fsync sample
 				for i := 0; b.Loop(); i++ {
