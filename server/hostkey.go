@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/crypto/ssh"
+
+	"mooring/internal/fileio"
 )
 
 // HostKeyFile is the SSH host key's name in the state directory.
@@ -19,11 +21,11 @@ const HostKeyFile = "ssh_host_ed25519_key"
 // the OpenSSH format. The file must be closed to others (ErrExposedFile).
 func LoadOrCreateHostKey(dir string) (signer ssh.Signer, created bool, err error) {
 	path := filepath.Join(dir, HostKeyFile)
-	data, err := readSecret(path)
+	data, err := fileio.ReadSecret(path, ErrExposedFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		data, err = newHostKey()
 		if err == nil {
-			err = writeAtomic(path, data, 0o600)
+			err = fileio.WriteAtomic(path, data, 0o600)
 		}
 		created = true
 	}

@@ -19,6 +19,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"mooring/internal/fileio"
 )
 
 // Names of the generated pair in the state directory.
@@ -53,11 +55,11 @@ func LoadOrCreateCertificate(dir string) (cert tls.Certificate, created bool, er
 
 // createCertificate writes the key first: see LoadOrCreateCertificate.
 func createCertificate(certPath, keyPath string) error {
-	keyPEM, err := readSecret(keyPath)
+	keyPEM, err := fileio.ReadSecret(keyPath, ErrExposedFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		keyPEM, err = newKeyPEM()
 		if err == nil {
-			err = writeAtomic(keyPath, keyPEM, 0o600)
+			err = fileio.WriteAtomic(keyPath, keyPEM, 0o600)
 		}
 	}
 	if err != nil {
@@ -67,7 +69,7 @@ func createCertificate(certPath, keyPath string) error {
 	if err != nil {
 		return fmt.Errorf("sign with %s: %w", keyPath, err)
 	}
-	return writeAtomic(certPath, certPEM, 0o644)
+	return fileio.WriteAtomic(certPath, certPEM, 0o644)
 }
 
 func newKeyPEM() ([]byte, error) {
@@ -141,7 +143,7 @@ func certifiedAddresses(list func() ([]net.Addr, error)) []net.IP {
 
 // loadPair reads a certificate and its key.
 func loadPair(certPath, keyPath string) (tls.Certificate, error) {
-	keyPEM, err := readSecret(keyPath)
+	keyPEM, err := fileio.ReadSecret(keyPath, ErrExposedFile)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("read key of %s: %w", certPath, err)
 	}

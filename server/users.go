@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/crypto/bcrypt"
+
+	"mooring/internal/fileio"
 )
 
 const (
@@ -85,7 +87,7 @@ func openUsersAt(path string, cost int) (*Users, error) {
 func (u *Users) Reload() error {
 	u.writeMu.Lock()
 	defer u.writeMu.Unlock()
-	data, err := readSecret(u.path)
+	data, err := fileio.ReadSecret(u.path, ErrExposedFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read users: %w", err)
 	}
@@ -146,7 +148,7 @@ func (u *Users) save(file userFile) error {
 	if err != nil {
 		return err
 	}
-	if err := writeAtomic(u.path, data, usersMode); err != nil {
+	if err := fileio.WriteAtomic(u.path, data, usersMode); err != nil {
 		return fmt.Errorf("write users %s: %w", u.path, err)
 	}
 	return u.publish(file)

@@ -204,30 +204,6 @@ func TestUsersPrintNoSecrets(t *testing.T) {
 	}
 }
 
-func TestWriteAtomicKeepsOldFile(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "f")
-	// A directory in the way makes the rename fail after the write.
-	if err := os.MkdirAll(filepath.Join(path, "x"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := writeAtomic(path, []byte("new"), 0o600); err == nil {
-		t.Error("no error")
-	}
-	wantNoLeftovers(t, dir, "f")
-}
-
-func TestReadSecretBounded(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "f")
-	write(t, path, "", 0o600)
-	if err := os.Truncate(path, maxFileSize+1); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := readSecret(path); err == nil || !strings.Contains(err.Error(), "larger than") {
-		t.Errorf("error %v", err)
-	}
-}
-
 func TestDummyHashDoesTheWork(t *testing.T) {
 	for cost := bcrypt.MinCost; cost <= maxCost; cost++ {
 		if err := checkHash(string(dummyHash(cost))); err != nil {

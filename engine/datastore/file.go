@@ -20,6 +20,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"mooring/engine/schema"
+	"mooring/internal/fileio"
 )
 
 // The layout of the state file. Whoever changes it raises format and writes
@@ -176,7 +177,7 @@ func (f *file) create(dir string, check []byte) error {
 	if err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return fileio.SyncDir(dir)
 }
 
 // forget drops the pages that load has read from this process's memory; they

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"mooring/engine/schema"
+	"mooring/internal/fileio"
 )
 
 // The layout of the journal, which the format of the state file covers too:
@@ -111,7 +112,7 @@ func growJournal(f *os.File, dir string) error {
 	if _, err := f.WriteAt(make([]byte, journalSize-info.Size()), info.Size()); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return fileio.SyncDir(dir)
 }
 
 // append makes a commit durable. It says false, and has written nothing,

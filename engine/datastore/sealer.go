@@ -7,11 +7,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"mooring/internal/fileio"
 )
 
 // keyFile is the name of the key file in the state directory: 64 hexadecimal
@@ -53,7 +53,7 @@ func (s *sealer) open(sealed, context []byte) ([]byte, error) {
 // so, it makes one that is on disk before loadSealer returns.
 func loadSealer(dir string, create bool) (*sealer, error) {
 	path := filepath.Join(dir, keyFile)
-	text, err := readKeyFile(path)
+	text, err := fileio.ReadSecret(path, ErrExposedKey) // whoever has the key and a backup has the secrets
 	switch {
 	case err == nil:
 	case errors.Is(err, fs.ErrNotExist) && create:
@@ -73,54 +73,9 @@ func loadSealer(dir string, create bool) (*sealer, error) {
 	return newSealer(key)
 }
 
-// readKeyFile refuses a file that others may read or write: whoever has the key
-// and a backup has the secrets. The mode is that of the open file, so that it
-// belongs to what is read.
-func readKeyFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%w: %s has mode %04o: run chmod 600 %s", ErrExposedKey, path, mode, path)
-	}
-	return io.ReadAll(io.LimitReader(f, 1024)) // longer is none
-}
-
-// createKeyFile writes beside the file and renames, so that no crash leaves
-// half a key.
 func createKeyFile(path string) ([]byte, error) {
 	var key [32]byte
 	rand.Read(key[:]) // never fails
 	text := append(hex.AppendEncode(nil, key[:]), '\n')
-	temporary := path + ".new"
-	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return nil, err
-	}
-	if err := os.Rename(temporary, path); err != nil {
-		return nil, err
-	}
-	return text, syncDir(filepath.Dir(path))
-}
-
-// syncDir makes new names in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return text, fileio.WriteAtomic(path, text, 0o600)
 }

@@ -23,7 +23,7 @@ var places = map[string]place{
 		"server", "server/gnmi", "server/netconf",
 	}, tests: []string{"backend/backendtest"}},
 
-	"server": {may: []string{"internal/netspace"}, tests: []string{"tests/netlab"}},
+	"server": {may: []string{"internal/fileio", "internal/netspace"}, tests: []string{"tests/netlab"}},
 	"server/gnmi": {
 		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/nacm", "engine/operstate", "engine/schema", "server", "server/gnmi/ocview", "server/gnmi/preview"},
 		tests: fixture,
@@ -48,7 +48,7 @@ var places = map[string]place{
 		may:   []string{"backend", "backend/srcaddr", "bgp", "engine/datastore", "engine/effective", "engine/nacm", "engine/operstate", "engine/plan", "engine/schema", "gen"},
 		tests: []string{"backend/fake"},
 	},
-	"engine/datastore": {may: []string{"engine/schema"}, tests: []string{"bgp", "gen"}},
+	"engine/datastore": {may: []string{"engine/schema", "internal/fileio"}, tests: []string{"bgp", "gen"}},
 	"engine/effective": {may: []string{"backend/srcaddr", "bgp", "engine/schema", "gen"}},
 	"engine/nacm":      {may: []string{"engine/schema", "gen"}, tests: []string{"bgp"}},
 	"engine/operstate": {may: []string{"bgp"}},
@@ -68,6 +68,7 @@ var places = map[string]place{
 	// The generator's output and what it is made from.
 	"gen":               {},
 	"yang":              {},
+	"internal/fileio":   {},
 	"internal/netspace": {},
 	"internal/xmltok":   {},
 	"internal/xsdre":    {},

@@ -1,4 +1,9 @@
-package server
+// Package fileio reads and writes small files that matter: keys, certificates
+// and users.
+//
+// It owns that a secret is read only from a file that nobody else may touch, and
+// that a crash leaves no part of a file. It must not know what stands in them.
+package fileio
 
 import (
 	"errors"
@@ -9,12 +14,13 @@ import (
 	"syscall"
 )
 
-// maxFileSize bounds every file this package reads.
-const maxFileSize = 4 << 20
+// MaxSize is how many octets a file may have that is read here.
+const MaxSize = 4 << 20
 
-// readSecret reads a file that only its owner may touch. The mode is taken
-// from the open file, so that it belongs to the bytes that are read.
-func readSecret(path string) ([]byte, error) {
+// ReadSecret reads a file that only its owner may touch; the error of one that
+// others may read or write wraps exposed. The mode is taken from the open file,
+// so that it belongs to the bytes that are read.
+func ReadSecret(path string, exposed error) ([]byte, error) {
 	// O_NONBLOCK: a named pipe in place of the file must not hang the start.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -29,27 +35,22 @@ func readSecret(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%w: %s has mode %04o: run chmod 600 %s", ErrExposedFile, path, mode, path)
+		return nil, fmt.Errorf("%w: %s has mode %04o: run chmod 600 %s", exposed, path, mode, path)
 	}
-	return readBounded(f, path)
-}
-
-// readBounded reads r, which was opened from path, up to maxFileSize.
-func readBounded(r io.Reader, path string) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxFileSize+1))
+	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(data) > maxFileSize {
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxFileSize)
+	if len(data) > MaxSize {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, MaxSize)
 	}
 	return data, nil
 }
 
-// writeAtomic puts data at path so that a crash leaves the old file or the
+// WriteAtomic puts data at path so that a crash leaves the old file or the
 // new one, never a part: temporary file in the same directory, fsync, rename,
 // fsync of the directory.
-func writeAtomic(path string, data []byte, mode os.FileMode) error {
+func WriteAtomic(path string, data []byte, mode os.FileMode) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -61,6 +62,11 @@ func writeAtomic(path string, data []byte, mode os.FileMode) error {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
+	return SyncDir(dir)
+}
+
+// SyncDir makes new names in a directory durable.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
