@@ -82,27 +82,26 @@ func appendEtag(b []byte, etag string) []byte {
 	return append(b, ` xmlns:txid="`+schema.TxidNamespace+`" txid:etag="`+etag+`"`...)
 }
 
-// prunedBody is <data> without what the client knows.
-func prunedBody(w io.Writer, prefix string) error {
-	x := writer{prefix: prefix}
-	x.start("data")
-	x.b = append(appendEtag(x.b, etagMatch), "/>"...)
-	_, err := w.Write(x.b)
-	return err
+// emptyBody is an element without content, with an etag where there is one.
+func emptyBody(name, etag string) body {
+	return func(w io.Writer, prefix string) error {
+		x := writer{prefix: prefix}
+		x.start(name)
+		x.b = append(appendEtag(x.b, etag), "/>"...)
+		_, err := w.Write(x.b)
+		return err
+	}
 }
+
+// prunedBody is <data> without what the client knows.
+var prunedBody = emptyBody("data", etagMatch)
 
 // okBody is <ok/>, with an etag where there is one.
 func okBody(etag string) body {
 	if etag == "" {
 		return nil
 	}
-	return func(w io.Writer, prefix string) error {
-		x := writer{prefix: prefix}
-		x.start("ok")
-		x.b = append(appendEtag(x.b, etag), "/>"...)
-		_, err := w.Write(x.b)
-		return err
-	}
+	return emptyBody("ok", etag)
 }
 
 // etagAfter is the etag of running after a commit, whatever came since.
