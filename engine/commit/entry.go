@@ -90,9 +90,9 @@ func (c *Coordinator) facts() *facts {
 	return f
 }
 
-// factsOf returns those of a VPN instance now.
-func (c *Coordinator) factsOf(key bgp.InstanceKey) *facts {
-	return &facts{counts: c.oper.Counts(key), differs: c.drift.of(key)}
+// factsOf returns those of a VPN instance with its counts.
+func (c *Coordinator) factsOf(key bgp.InstanceKey, counts operstate.Counts) *facts {
+	return &facts{counts: counts, differs: c.drift.of(key)}
 }
 
 // noConfig is the record of an agent of which nothing is configured.
@@ -104,7 +104,8 @@ func (c *Coordinator) entry(snap *datastore.Snapshot, k schema.Key, t time.Time,
 	case schema.KindPeer:
 		e.oper = c.oper.Get(k.PeerKey())
 	case schema.KindBGPVPNInstance:
-		e.facts = c.factsOf(k.InstanceKey())
+		in := k.InstanceKey()
+		e.facts = c.factsOf(in, c.oper.Counts(in))
 	case schema.KindAgent:
 		e.facts = c.facts()
 		if e.Config == nil {

@@ -50,7 +50,7 @@ type (
 type renderer struct {
 	c        *Coordinator
 	snap     *datastore.Snapshot
-	known    *moment           // what state renders peers, VPN instances and the agent from
+	known    *moment           // what state renders peers, VPN instances and the agent from; nil where those are not asked for
 	intended *effective.Config // what snap means
 	past     bool              // what is known of the present only is not to be shown
 	lent     *peerState        // the state of a peer that was lent last
@@ -69,7 +69,7 @@ func (r *renderer) state(k schema.Key) ygot.GoStruct {
 		return r.group(k)
 	case schema.KindBGPVPNInstance:
 		in := k.InstanceKey()
-		return r.bgpVPN(k, &facts{counts: r.known.peers.Counts(in), differs: r.c.drift.of(in)})
+		return r.bgpVPN(k, r.c.factsOf(in, r.known.peers.Counts(in)))
 	case schema.KindInstance:
 		return r.instance(k)
 	case schema.KindVPNInstance:

@@ -1,7 +1,6 @@
 package commit
 
 import (
-	"sync"
 	"testing"
 
 	"mooring/bgp"
@@ -54,17 +53,16 @@ func TestViewBesideCommits(t *testing.T) {
 	r := newRig(t)
 	r.mustEdit(example)
 	const rounds = 100
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
 		for i := range rounds {
 			if _, err := r.edit(func(tx schema.Tx) { peerAt(tx, nthPeer(i)).GetOrCreateConfig().As = ygot.Uint32(200) }); err != nil {
 				t.Error(err)
 				return
 			}
 		}
-	})
-	done := make(chan struct{})
-	go func() { wg.Wait(); close(done) }()
+	}()
 	for reading := true; reading; {
 		select {
 		case <-done:
