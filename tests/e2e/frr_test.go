@@ -98,21 +98,12 @@ func (b *frrBed) settled(what, source string) {
 func (b *frrBed) oneByOne(mark netlab.Mark) {
 	b.t.Helper()
 	v := b.wire.Since(mark)
-	down, most := map[netip.Addr]bool{}, 0
-	ceases := map[netip.Addr]int{}
-	for _, m := range v.Messages(nil) {
-		switch m.Type {
-		case netlab.TypeNotification:
-			if m.Code != 6 || m.Subcode != 6 || m.To.Port() != 179 {
-				b.t.Errorf("%v", m)
-			}
-			ceases[m.To.Addr()]++
-			down[m.To.Addr()] = true
-		case netlab.TypeKeepalive:
-			delete(down, m.From.Addr())
+	for _, m := range v.Notifications() {
+		if m.Code != 6 || m.Subcode != 6 || m.To.Port() != 179 {
+			b.t.Errorf("%v", m)
 		}
-		most = max(most, len(down))
 	}
+	ceases, most := ended(v)
 	if len(v.Notifications()) != len(b.peers) || len(ceases) != len(b.peers) || most != 1 {
 		b.t.Errorf("%d Ceases to %d of %d peers, %d down at once; want one each, one after the other\n%s",
 			len(v.Notifications()), len(ceases), len(b.peers), most, v)

@@ -93,22 +93,28 @@ func TestPacing(t *testing.T) {
 		return up == n && waiting == 0 && len(b.wire.Since(mark).Notifications()) >= n
 	})
 	v := b.wire.Since(mark)
-	down, most := map[netip.Addr]bool{}, 0
-	ceases := map[netip.Addr]int{}
-	for _, m := range v.Messages(nil) {
-		switch m.Type {
-		case netlab.TypeNotification:
-			ceases[m.To.Addr()]++
-			down[m.To.Addr()] = true
-		case netlab.TypeKeepalive: // the remote's: our side is established
-			delete(down, m.From.Addr())
-		}
-		most = max(most, len(down))
-	}
+	ceases, most := ended(v)
 	if len(ceases) != n || len(v.Notifications()) != n || most > limit {
 		t.Errorf("%d Ceases to %d peers, %d down at once; want one each, at most %d down\n%s", len(v.Notifications()), len(ceases), most, limit, v)
 	}
 	if len(waited) != n-limit {
 		t.Errorf("%d peers were told to wait, want %d: %v", len(waited), n-limit, waited)
 	}
+}
+
+// ended counts the NOTIFICATIONs to each peer, and how many peers were down at
+// once: from one to the KEEPALIVE with which our side is established.
+func ended(v netlab.View) (ceases map[netip.Addr]int, most int) {
+	ceases, down := map[netip.Addr]int{}, map[netip.Addr]bool{}
+	for _, m := range v.Messages(nil) {
+		switch m.Type {
+		case netlab.TypeNotification:
+			ceases[m.To.Addr()]++
+			down[m.To.Addr()] = true
+		case netlab.TypeKeepalive:
+			delete(down, m.From.Addr())
+		}
+		most = max(most, len(down))
+	}
+	return ceases, most
 }
