@@ -91,9 +91,9 @@ e2e: ## the tests of the whole agent; they need root
 	$(GO) test -p 1 -count=1 -timeout 15m $(TESTFLAGS) $(WHOLE)
 
 .PHONY: bench
-bench: ## measure against the targets; some minutes, some need root
+bench: ## measure against the targets; a quarter of an hour, some need root
 	$(GO) test ./tests/bench -run '^$$' -bench . -benchtime 300x -timeout 60m $(TESTFLAGS)
-	$(GO) test ./engine/commit -run '^$$' -bench . -timeout 30m $(TESTFLAGS)
+	$(GO) test ./engine/commit ./backend/gobgp ./backend/frr ./server/gnmi ./server/netconf -run '^$$' -bench . -timeout 30m $(TESTFLAGS)
 
 .PHONY: setup
 setup: ## install what the tests need, where that is possible
