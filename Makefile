@@ -18,7 +18,7 @@ RACE := $(if $(shell command -v gcc || command -v clang),-race)
 WHOLE := ./tests/e2e ./tests/crash
 UNIT = $(shell $(GO) list ./... | grep -vE '/tests/(e2e|crash|bench)$$')
 # Debian packages that the tests use.
-PACKAGES := bird2 frr gcc gobgpd iproute2 libc6-dev libyang2-tools netconfd openssh-client openssl python3-ncclient
+PACKAGES := bird2 debian-archive-keyring frr gcc gobgpd iproute2 libc6-dev libyang2-tools netconfd openssh-client openssl python3-ncclient
 
 .PHONY: help
 help: ## show this
@@ -96,7 +96,12 @@ bench: ## measure against the targets; a quarter of an hour, some need root
 	$(GO) test ./engine/commit ./backend/gobgp ./backend/frr ./server/gnmi ./server/netconf -run '^$$' -bench . -timeout 30m $(TESTFLAGS)
 
 .PHONY: setup
-setup: ## install what the tests need, where that is possible
+setup: packages ## install what the tests need, where that is possible
+	@if command -v apt-get >/dev/null; then tests/netlab/unpack-debian; fi || \
+	  echo 'could not unpack the daemons of other Debian releases: the tests that need them are skipped'
+
+.PHONY: packages
+packages:
 	@missing=(); \
 	for p in $(PACKAGES); do \
 	  [ "$$(dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || missing+=($$p); \
