@@ -37,8 +37,8 @@ type Key struct {
 
 // Indexed is a Node that finds entries of lists by their keys.
 type Indexed interface {
-	// Lookup returns the child with a name and the keys, nil for none. It fails
-	// where the keys do not choose one entry of a list.
+	// Lookup returns the child with a name, which is no wildcard, and the keys,
+	// nil for none. It fails where the keys do not choose one entry of a list.
 	Lookup(name Name, keys []Key) (Node, bool)
 }
 

@@ -11,8 +11,8 @@ func (l *location) optimize() {
 		s := &l.steps[i]
 		s.flat = flat && (s.axis == axisChild || s.axis == axisSelf) && !s.deep
 		flat = flat && (s.axis == axisChild || s.axis == axisSelf || s.axis == axisParent) && !s.deep
-		if s.axis == axisChild {
-			s.findKeys()
+		if s.axis == axisChild && s.test.kind == testElement && s.test.name.Local != "" {
+			s.findKeys() // of one list: with a wildcard an equality chooses among children of any name
 		}
 	}
 }

@@ -54,7 +54,7 @@ func (s *step) pathKeys(n *schema.Node, variables map[string]string) ([]string, 
 		return nil, false
 	}
 	value, err := n.ParseKey(0, k.Text)
-	if err != nil || !isKeyOf(n, k) {
+	if err != nil || len(k.Path) != 1 || !isKeyOf(n, k) { // an entry of operational may be without config/<key>
 		return nil, false
 	}
 	return []string{value}, true

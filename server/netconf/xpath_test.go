@@ -40,6 +40,12 @@ func TestXPathFilters(t *testing.T) {
 		{"a union", "//b:description | " + peersPath + "[b:address='10.1.1.3']/b:config/b:as", wrap(one("10.1.1.2", "<description>one</description>") + one("10.1.1.3", "<as>300</as>"))},
 		{"an entry and a leaf of it", peersPath + "[b:address='10.1.1.3'] | //b:as[.=300]", wrap(one("10.1.1.3", "<address>10.1.1.3</address><as>300</as>") + one("2001:db8::1", "<as>300</as>"))},
 		{"other modules", "/v:vpn-instances/v:vpn-instance[v:name='_public_']", `<vpn-instances xmlns="` + vpnNS + `"><vpn-instance><name>_public_</name><config><name>_public_</name></config></vpn-instance></vpn-instances>`},
+		// A value below a wildcard.
+		{"any element with a value", "//b:peers/*[b:address='10.1.1.3']", wrap(one("10.1.1.3", "<address>10.1.1.3</address><as>300</as>"))},
+		{"any element anywhere with a value", "//*[b:address='10.1.1.3']", wrap(one("10.1.1.3", "<address>10.1.1.3</address><as>300</as>"))},
+		{"any element of a module with a value", "//b:*[b:address='10.1.1.3']", wrap(one("10.1.1.3", "<address>10.1.1.3</address><as>300</as>"))},
+		{"any element with a value that is no key", "//b:peers/*[b:config/b:as=200]/b:config/b:as", wrap(one("10.1.1.2", "<as>200</as>"))},
+		{"any element of another module", "/v:vpn-instances/*[v:name='_public_']/v:config", `<vpn-instances xmlns="` + vpnNS + `"><vpn-instance><name>_public_</name><config><name>_public_</name></config></vpn-instance></vpn-instances>`},
 		// netconf.md 45
 		{"nothing", peersPath + "[b:address='10.9.9.9']", ""},
 		{"nothing below a key", peersPath + "[b:address='10.1.1.3']/b:config/b:description", ""},
@@ -53,6 +59,9 @@ func TestXPathFilters(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := c.reads(xpath(tt.expr)); got != tt.want {
 				t.Errorf("%s\ngot  %s\nwant %s", tt.expr, got, tt.want)
+			}
+			if got := c.reads(xpath("(" + tt.expr + ")[true()]")); got != tt.want { // no path of the model, so it is evaluated
+				t.Errorf("(%s)[true()]\ngot  %s\nwant %s", tt.expr, got, tt.want)
 			}
 		})
 	}
