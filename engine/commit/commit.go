@@ -99,8 +99,8 @@ type Options struct {
 	// KeepPending keeps a commit of a candidate from confirming.
 	KeepPending bool
 
-	// undoes is set where something is taken back by itself: that goes whoever
-	// has locked it since.
+	// undoes is set where the agent rolls back of its own accord, which no lock
+	// stops.
 	undoes   bool
 	restores *uint64 // of a rollback: the revision that it leads back to
 	// rights are those that a rollback needs. What is taken back by itself, or

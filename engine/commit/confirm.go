@@ -180,7 +180,9 @@ func (c *Coordinator) announced(opt Options) string {
 	return p.ID
 }
 
-// named returns the pending commit that an actor names.
+// named returns the pending commit that an actor names and may settle: while
+// another one holds the lock on running, what becomes of running is not for
+// others to decide (RFC 6241 7.5). The caller holds c.mu.
 func (c *Coordinator) named(actor Actor, id string) (*Pending, error) {
 	p := c.Pending()
 	if p == nil {
@@ -189,7 +191,7 @@ func (c *Coordinator) named(actor Actor, id string) (*Pending, error) {
 	if !p.owns(actor, id) {
 		return nil, fmt.Errorf("%w: %w", ErrConfirmID, &PendingError{*p})
 	}
-	return p, nil
+	return p, c.cfg.Store.CheckWrite(datastore.DatastoreRunning, actor.holder())
 }
 
 // Confirm makes the pending commit permanent.
@@ -228,7 +230,8 @@ func (c *Coordinator) Extend(actor Actor, id string, timeout time.Duration) erro
 	return nil
 }
 
-// Cancel rolls the pending commit back.
+// Cancel rolls the pending commit back. The error is a *datastore.LockedError
+// where another one has locked running, or a part that the rollback changes.
 func (c *Coordinator) Cancel(ctx context.Context, actor Actor, id string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -239,16 +242,25 @@ func (c *Coordinator) Cancel(ctx context.Context, actor Actor, id string) error 
 }
 
 // SessionEnded rolls back the pending commit of a NETCONF session that ends
-// without having confirmed it (RFC 6241 8.4.1). No change of the session may be
-// under way. It waits for nobody where there is nothing to roll back.
+// without having confirmed it (RFC 6241 8.4.1). One with an identifier stays,
+// and belongs to no session any more. No change of the session may be under
+// way. It waits for no other change where the session has no pending commit.
 func (c *Coordinator) SessionEnded(ctx context.Context, actor Actor) {
-	if p := c.Pending(); p == nil || p.ID != "" || !p.by(actor) {
+	if p := c.Pending(); p == nil || !p.by(actor) {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.Pending()
-	if p == nil || p.ID != "" || !p.by(actor) {
+	if p == nil || !p.by(actor) {
+		return
+	}
+	if p.ID != "" {
+		next := *p
+		next.Session = 0 // what lock-denied names must be a session that is there (RFC 6241 App. A)
+		if err := c.setPending(&next); err != nil {
+			c.log.Error("the confirmed commit still names its session, which has ended", "session", p.Session, "err", err)
+		}
 		return
 	}
 	if err := c.rollBackPending(ctx, actor, PendingSessionEnded, PendingSessionEnded.String()); err != nil {
@@ -288,10 +300,12 @@ func (c *Coordinator) expire(ctx context.Context) time.Duration {
 }
 
 // rollBackPending is an ordinary commit of the old records, which takes a guard
-// with it. The caller holds c.mu.
+// with it. What the agent does of its own accord no lock stops: running must be
+// restored (RFC 6241 8.4.1), and while the commit waited only the session that
+// made it could lock. The caller holds c.mu.
 func (c *Coordinator) rollBackPending(ctx context.Context, actor Actor, kind PendingKind, why string) error {
 	p := c.Pending()
-	opt := Options{Comment: why, ConfirmID: p.ID, undoes: true}
+	opt := Options{Comment: why, ConfirmID: p.ID, undoes: kind != PendingCanceled}
 	if _, err := c.rollBack(context.WithoutCancel(ctx), actor, opt, p.Base); err != nil {
 		return err
 	}

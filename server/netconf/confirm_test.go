@@ -1,12 +1,14 @@
 package netconf
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"mooring/engine/commit"
+	"mooring/engine/datastore"
 	"mooring/engine/schema"
 )
 
@@ -185,9 +187,79 @@ func TestLockAndConfirmedCommit(t *testing.T) {
 	a.ok(lock("running"), "<commit/>", unlock("running"))
 	a.ok(editDraft(peer("", peer2, "<as>301</as>")), confirmed(persist("x")), lock("running"))
 	b.fails(confirmWith("x"), inUse)
-	b.ok(kill(a.id)) // it stays, and has no session any more
-	b.fails(lock("running"), denied(a.id))
+	b.ok(kill(a.id)) // it stays, and has no session any more: what lock-denied names can be killed
+	b.fails(lock("running"), denied(0))
+	b.fails(partialLock(onePeer), denied(0))
 	b.ok(confirmWith("x"), lock("running"))
+}
+
+// RFC 6241 7.5: under the lock of another session running is not rolled back,
+// and what becomes of it is not decided. 8.4.1: what the agent must restore it
+// restores, also under the lock of the session that made the commit.
+func TestConfirmedCommitUnderLock(t *testing.T) {
+	gnmi := commit.Actor{User: "g", Protocol: "gnmi"}
+	locked := func(t *testing.T, err error) {
+		t.Helper()
+		if _, ok := errors.AsType[*datastore.LockedError](err); !ok {
+			t.Errorf("under a lock: %v, want a *LockedError", err)
+		}
+	}
+	r, a := ready(t)
+	b := r.open()
+	a.ok(lock("running"))
+	a.try(persist("k"))
+	a.ok(edit(peer("", peer2, "<description>since</description>")))
+	b.fails(cancelWith("k"), inUse)
+	b.fails(confirmWith("k"), inUse)
+	b.fails(confirmed(persistID("k")), inUse)
+	locked(t, r.engine.Cancel(t.Context(), gnmi, "k"))
+	locked(t, r.engine.Confirm(gnmi, "k"))
+	locked(t, r.engine.Extend(gnmi, "k", time.Hour))
+	if got := a.getPeer("running", peer2); !strings.Contains(got, "<as>300</as>") || !strings.Contains(got, "since") || r.engine.Pending() == nil {
+		t.Fatalf("running under the lock is %s", got)
+	}
+	a.ok(unlock("running"))
+	b.ok(cancelWith("k"))
+	if b.asOf() != "200" {
+		t.Error("without the lock it is not rolled back")
+	}
+
+	// A part of running.
+	a.try(persist("k"))
+	a.locks(onePeer)
+	b.fails(cancelWith("k"), inUse+" path="+pathOfTwo)
+	locked(t, r.engine.Cancel(t.Context(), gnmi, "k"))
+	a.ok(cancelWith("k"), "<close-session/>")
+
+	// Another part, the holder itself, and the agent.
+	for name, end := range map[string]func(a, b *client){
+		"a lock of another part": func(a, b *client) { a.locks("//v:vpn-instance[v:name='_public_']"); b.ok(cancelWith("k")) },
+		"by the holder":          func(a, _ *client) { a.ok(lock("running"), cancelWith("k"), unlock("running")) },
+		"in time":                func(a, b *client) { a.ok(lock("running"), confirmed(persistID("k")+timeout(1))); b.becomes("200") },
+		"in time, in part":       func(a, b *client) { a.locks(onePeer); a.ok(confirmed(persistID("k") + timeout(1))); b.becomes("200") },
+		"at the end of the session": func(a, b *client) {
+			a.ok(cancelWith("k"), lock("running"))
+			a.try("")
+			_ = a.conn.Close()
+			b.becomes("200")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := r.open()
+			a.TB, b.TB = t, t
+			for end := time.Now().Add(patience); r.engine.Pending() != nil; time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatal("the commit before still waits")
+				}
+			}
+			a.try(persist("k"))
+			end(a, b)
+			if b.asOf() != "200" {
+				t.Error("it is not rolled back")
+			}
+			_ = a.conn.Close()
+		})
+	}
 }
 
 // netconf.md 57, 89 of gnmi.md: one pending commit for both protocols.

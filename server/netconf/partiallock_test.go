@@ -17,7 +17,7 @@ import (
 const partialNS = "urn:ietf:params:xml:ns:netconf:partial-lock:1.0"
 
 func partialLock(exprs ...string) string {
-	op := fmt.Sprintf(`<partial-lock xmlns="%s" xmlns:b="%s">`, partialNS, bgpNS)
+	op := fmt.Sprintf(`<partial-lock xmlns="%s" xmlns:b="%s" xmlns:v="%s">`, partialNS, bgpNS, vpnNS)
 	for _, e := range exprs {
 		op += "<select>" + strings.ReplaceAll(e, "<", "&lt;") + "</select>"
 	}
