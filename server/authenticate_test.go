@@ -272,10 +272,11 @@ func TestAuthenticateKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, _, err := LoadOrCreateHostKey(t.TempDir())
+	others, err := LoadOrCreateHostKeys(t.TempDir(), []string{"ed25519"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	other := others[0]
 	tests := []struct {
 		name, user string
 		key        ssh.PublicKey

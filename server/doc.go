@@ -4,7 +4,7 @@
 // engine.
 //
 // It owns three files of the state directory: users.yaml, the pair
-// server.crt and server.key, and ssh_host_ed25519_key. All are written
+// server.crt and server.key, and ssh_host_*_key. All are written
 // atomically, and a file with a secret that others may read is refused.
 //
 // It must never speak a protocol, know YANG or a backend, decide what a user

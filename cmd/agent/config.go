@@ -15,29 +15,30 @@ import (
 // Config is what the agent was told, checked. Nothing below cmd/agent sees a
 // flag, a file or the environment.
 type Config struct {
-	StateDir      string
-	GNMI          string // "": not started
-	GNMILeafLists gnmi.LeafLists
-	GNMIStrict    bool
-	NETCONF       string // over SSH; "": not started
-	NETCONFTLS    string // over TLS; "": not started
-	NETCONFLimits netconf.Limits
-	Startup       bool   // a start begins with the startup datastore
-	URLDir        string // of NETCONF's files; "": none
-	CallHome      []netconf.CallHome
-	Backend       string
-	FRRVty        string // directory of bgpd.vty
-	FRRNamespace  string // network namespace of bgpd, "" for the agent's own
-	Drift         string // a key of driftPolicies
-	TLSCert       string // "": the agent's own pair
-	TLSKey        string
-	TLSClientCA   string
-	TLSClientCRL  string
-	TLSClientAuth server.ClientAuth // of gNMI; NETCONF over TLS always requires one
-	Plaintext     bool              // gNMI without TLS
-	RecoveryGroup string            // "": none
-	LogLevel      slog.Level
-	LogFormat     string
+	StateDir        string
+	GNMI            string // "": not started
+	GNMILeafLists   gnmi.LeafLists
+	GNMIStrict      bool
+	NETCONF         string // over SSH; "": not started
+	NETCONFTLS      string // over TLS; "": not started
+	NETCONFLimits   netconf.Limits
+	NETCONFHostKeys []string // names that server.LoadOrCreateHostKeys knows
+	Startup         bool     // a start begins with the startup datastore
+	URLDir          string   // of NETCONF's files; "": none
+	CallHome        []netconf.CallHome
+	Backend         string
+	FRRVty          string // directory of bgpd.vty
+	FRRNamespace    string // network namespace of bgpd, "" for the agent's own
+	Drift           string // a key of driftPolicies
+	TLSCert         string // "": the agent's own pair
+	TLSKey          string
+	TLSClientCA     string
+	TLSClientCRL    string
+	TLSClientAuth   server.ClientAuth // of gNMI; NETCONF over TLS always requires one
+	Plaintext       bool              // gNMI without TLS
+	RecoveryGroup   string            // "": none
+	LogLevel        slog.Level
+	LogFormat       string
 
 	// AdminPassword is that of the admin of a first start; "": generate one.
 	AdminPassword string

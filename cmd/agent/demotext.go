@@ -98,7 +98,7 @@ func printCommands(out io.Writer, a *agent, dir string) error {
 	}
 	if host, port, err := net.SplitHostPort(data.NETCONF); err == nil {
 		data.NETCONFHost, data.NETCONFPort = host, port
-		if err := writeSSHFiles(dir, data.NETCONF, a.secrets.hostKey); err != nil {
+		if err := writeSSHFiles(dir, data.NETCONF, a.secrets.hostKeys); err != nil {
 			return fmt.Errorf("demo: %w", err)
 		}
 	} else {
@@ -113,8 +113,11 @@ func printCommands(out io.Writer, a *agent, dir string) error {
 }
 
 // writeSSHFiles writes what the ssh command needs.
-func writeSSHFiles(dir, addr string, hostKey ssh.Signer) error {
-	known := knownhosts.Line([]string{knownhosts.Normalize(addr)}, hostKey.PublicKey()) + "\n"
+func writeSSHFiles(dir, addr string, hostKeys []ssh.Signer) error {
+	var known string
+	for _, key := range hostKeys {
+		known += knownhosts.Line([]string{knownhosts.Normalize(addr)}, key.PublicKey()) + "\n"
+	}
 	if err := os.WriteFile(filepath.Join(dir, "known_hosts"), []byte(known), 0o600); err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ const usersFile = "users.yaml"
 
 // identity is who the agent is towards its clients.
 type identity struct {
-	hostKey  ssh.Signer
+	hostKeys []ssh.Signer
 	file     string // of the users
 	password string // of admin, where this start generated it
 }
@@ -69,12 +69,14 @@ func openIdentity(cfg Config, log *slog.Logger) (*server.Users, identity, error)
 		return nil, id, err
 	}
 	if cfg.netconfSSH() {
-		key, created, err := server.LoadOrCreateHostKey(cfg.StateDir)
+		keys, err := server.LoadOrCreateHostKeys(cfg.StateDir, cfg.NETCONFHostKeys)
 		if err != nil {
 			return nil, id, err
 		}
-		id.hostKey = key
-		log.Info("ssh host key", "created", created, "fingerprint", server.HostKeyFingerprint(key))
+		for _, key := range keys {
+			id.hostKeys = append(id.hostKeys, key.Signer)
+			log.Info("ssh host key", "name", key.Name, "created", key.Created, "fingerprint", server.HostKeyFingerprint(key))
+		}
 	}
 	if (cfg.gnmiTLS() || cfg.netconfTLS()) && cfg.TLSCert == "" {
 		cert, created, err := server.LoadOrCreateCertificate(cfg.StateDir)

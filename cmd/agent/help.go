@@ -45,7 +45,7 @@ Runs the agent in the foreground until SIGTERM or SIGINT, which end it within
 5 seconds; a second signal ends it at once. Every change that was answered is
 on disk in either case. SIGHUP reads the users again.
 
-The first start makes the state directory with a certificate, an SSH host key
+The first start makes the state directory with a certificate, SSH host keys
 and the user admin. The password of admin is taken from MOORING_ADMIN_PASSWORD,
 or generated and printed once. More users, and a change of the password: the
 file users.yaml in the state directory, and agent hash-password.

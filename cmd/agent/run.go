@@ -155,7 +155,7 @@ func (a *agent) serveOn(cfg Config) error {
 		return fmt.Errorf("netconf-tls: %w", err)
 	}
 	s, err := netconf.New(netconf.Config{
-		Engine: a.engine, Users: a.users, HostKey: a.secrets.hostKey, TLS: conf, Limits: cfg.NETCONFLimits, Log: a.log.With("part", "netconf"),
+		Engine: a.engine, Users: a.users, HostKeys: a.secrets.hostKeys, TLS: conf, Limits: cfg.NETCONFLimits, Log: a.log.With("part", "netconf"),
 		Startup: cfg.Startup, URLDir: cfg.URLDir, CallHome: cfg.CallHome,
 	})
 	if err != nil {

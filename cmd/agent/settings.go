@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,7 +43,7 @@ func (s *setting) env() string {
 var settings = []setting{
 	{
 		"state-dir", "DIR", "/var/lib/mooring",
-		"where the agent keeps its configuration, users, certificate and host key; made at the first start",
+		"where the agent keeps its configuration, users, certificate and host keys; made at the first start",
 		func(c *Config, v string) (err error) { c.StateDir, err = nonEmptyPath(v); return err },
 	},
 	{
@@ -75,6 +76,11 @@ var settings = []setting{
 		"netconf-tls", "ADDR", off,
 		"where NETCONF over TLS listens (port 6513 by its standard), in the same forms; needs tls-client-ca, and the list cert-to-name in users.yaml",
 		func(c *Config, v string) (err error) { c.NETCONFTLS, err = listenAddress(v); return err },
+	},
+	{
+		"netconf-host-keys", listArg, strings.Join(server.HostKeyNames(), ","),
+		"SSH host keys, each of which is generated in state-dir where it is missing: a list of " + choice(server.HostKeyNames()),
+		func(c *Config, v string) (err error) { c.NETCONFHostKeys, err = hostKeys(v); return err },
 	},
 	{
 		"call-home", listArg, "",
@@ -219,6 +225,24 @@ func listenAddress(v string) (string, error) {
 		return "", errors.New("has no port number: want host:port with a port from 0 (any free one) to 65535")
 	}
 	return v, nil
+}
+
+// hostKeys reads a list of names: in YAML, or with commas between them.
+func hostKeys(v string) ([]string, error) {
+	known := server.HostKeyNames()
+	names := strings.FieldsFunc(v, func(r rune) bool { return strings.ContainsRune("[],\"' ", r) })
+	for i, name := range names {
+		if _, err := oneOf(name, known...); err != nil {
+			return nil, fmt.Errorf("names %q, which %w", name, err)
+		}
+		if slices.Contains(names[:i], name) {
+			return nil, fmt.Errorf("names %s twice: name it once", name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, errors.New("names no key: want one or more of " + strings.Join(known, ", "))
+	}
+	return names, nil
 }
 
 // recoveryGroup returns "" for off.

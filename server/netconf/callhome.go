@@ -61,8 +61,8 @@ func (c *CallHome) check(cfg *Config) error {
 		return fmt.Errorf("netconf: call home of %s: no endpoint", c.Name)
 	}
 	for _, e := range c.Endpoints {
-		if e.TLS && cfg.TLS == nil || !e.TLS && cfg.HostKey == nil {
-			return fmt.Errorf("netconf: call home of %s: endpoint %s needs TLS or HostKey, which is not given", c.Name, e.Name)
+		if e.TLS && cfg.TLS == nil || !e.TLS && len(cfg.HostKeys) == 0 {
+			return fmt.Errorf("netconf: call home of %s: endpoint %s needs TLS or HostKeys, which are not given", c.Name, e.Name)
 		}
 	}
 	return nil

@@ -34,12 +34,14 @@ type Engine interface {
 
 // Config is what a Server needs.
 type Config struct {
-	Engine  Engine
-	Users   Users
-	HostKey ssh.Signer  // needed for SSH
-	TLS     *tls.Config // needed for TLS; must require and verify client certificates (server.TLSConfig)
-	Log     *slog.Logger
-	Limits  Limits
+	Engine Engine
+	Users  Users
+	// HostKeys are needed for SSH, one of a type at most. An RSA key must be
+	// limited to the signatures of RFC 8332 (server.LoadOrCreateHostKeys does it).
+	HostKeys []ssh.Signer
+	TLS      *tls.Config // needed for TLS; must require and verify client certificates (server.TLSConfig)
+	Log      *slog.Logger
+	Limits   Limits
 
 	// Startup serves the startup datastore (RFC 6241 8.7). The engine must begin
 	// with it.
@@ -103,8 +105,8 @@ func (c *Config) check() error {
 	switch {
 	case c.Engine == nil, c.Users == nil, c.Log == nil:
 		return errors.New("netconf: Engine, Users and Log are required")
-	case c.HostKey == nil && c.TLS == nil:
-		return errors.New("netconf: HostKey is required for SSH, and TLS for TLS: neither is given")
+	case len(c.HostKeys) == 0 && c.TLS == nil:
+		return errors.New("netconf: HostKeys are required for SSH, and TLS for TLS: neither is given")
 	case c.TLS != nil && c.TLS.ClientAuth != tls.RequireAndVerifyClientCert:
 		return errors.New("netconf: TLS must require client certificates and verify them")
 	}

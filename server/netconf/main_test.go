@@ -141,7 +141,7 @@ const password = "correct horse"
 
 func (r *rig) newServer(l Limits) *Server {
 	r.Helper()
-	srv, err := New(Config{Engine: r.engine, Users: r.users(), HostKey: hostKey(r), Log: r.log, Limits: l, Startup: r.setup.startup, URLDir: r.setup.urlDir})
+	srv, err := New(Config{Engine: r.engine, Users: r.users(), HostKeys: []ssh.Signer{hostKey(r)}, Log: r.log, Limits: l, Startup: r.setup.startup, URLDir: r.setup.urlDir})
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -53,7 +53,7 @@ func New(cfg Config) (*Server, error) {
 
 // Listeners are where sessions come in. A nil one is not served.
 type Listeners struct {
-	SSH net.Listener // needs Config.HostKey
+	SSH net.Listener // needs Config.HostKeys
 	TLS net.Listener // needs Config.TLS
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -110,13 +111,23 @@ func (c *sshConn) keepAlive() {
 	}
 }
 
+// withoutSHA1 is what the library supports but for hmac-sha1, which it does not
+// count among the insecure ones yet.
+var withoutSHA1 = ssh.Config{
+	KeyExchanges: ssh.SupportedAlgorithms().KeyExchanges,
+	Ciphers:      ssh.SupportedAlgorithms().Ciphers,
+	MACs:         slices.DeleteFunc(ssh.SupportedAlgorithms().MACs, func(mac string) bool { return mac == ssh.HMACSHA1 }),
+}
+
 // login does the SSH handshake and authentication, in AuthTimeout at most.
 func (s *Server) login(ctx context.Context, raw net.Conn) (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.limits.AuthTimeout)
 	defer cancel()
 	source := server.SourceOf(raw.RemoteAddr())
 	cfg := &ssh.ServerConfig{
-		ServerVersion: version,
+		Config:                  withoutSHA1,
+		PublicKeyAuthAlgorithms: ssh.SupportedAlgorithms().PublicKeyAuths,
+		ServerVersion:           version,
 		PasswordCallback: func(meta ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
 			return permit(s.cfg.Users.Authenticate(ctx, meta.User(), string(password), source))
 		},
@@ -125,7 +136,18 @@ func (s *Server) login(ctx context.Context, raw net.Conn) (*ssh.ServerConn, <-ch
 			return permit(s.cfg.Users.AuthenticateKey(meta.User(), key, source))
 		},
 	}
-	cfg.AddHostKey(s.cfg.HostKey)
+	// The same beside it, since some clients and sites know no other method (RFC
+	// 4256): one question, and its answer is the password.
+	cfg.KeyboardInteractiveCallback = func(meta ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
+		answers, err := ask("", "", []string{"Password: "}, []bool{false})
+		if err != nil {
+			return nil, err
+		}
+		return cfg.PasswordCallback(meta, []byte(answers[0]))
+	}
+	for _, key := range s.cfg.HostKeys {
+		cfg.AddHostKey(key)
+	}
 	// A deadline for the whole of it: a client that sends a byte now and then
 	// gains nothing.
 	if err := raw.SetDeadline(time.Now().Add(s.limits.AuthTimeout)); err != nil {

@@ -23,6 +23,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"mooring/server"
 )
 
@@ -150,7 +152,7 @@ func newSecure(tb testing.TB, l Limits, users string) *secure {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if r.srv, err = New(Config{Engine: r.engine, Users: s.users, HostKey: hostKey(tb), TLS: conf, Log: r.log, Limits: l}); err != nil {
+	if r.srv, err = New(Config{Engine: r.engine, Users: s.users, HostKeys: []ssh.Signer{hostKey(tb)}, TLS: conf, Log: r.log, Limits: l}); err != nil {
 		tb.Fatal(err)
 	}
 	s.listening = r.listen()

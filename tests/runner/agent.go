@@ -130,7 +130,7 @@ func command(t testing.TB, o Options) *Agent {
 	if a.ns == nil {
 		a.gnmi, a.netconf = freeAddr(t), freeAddr(t)
 	}
-	args := append([]string{"serve", "--state-dir", a.StateDir, "--gnmi", a.gnmi, "--netconf", a.netconf, "--backend", o.Backend}, o.Args...)
+	args := append([]string{"serve", "--state-dir", a.StateDir, "--gnmi", a.gnmi, "--netconf", a.netconf, "--netconf-host-keys", "ed25519", "--backend", o.Backend}, o.Args...)
 	if a.ns != nil {
 		a.cmd = a.ns.Command(binary, args...)
 	} else {
