@@ -16,9 +16,9 @@ import (
 // netconf.md 62: rules in ascending order of id, the first that fits and gives
 // a name wins.
 func TestAuthenticateCertificate(t *testing.T) {
-	root := (*issued)(nil).issue(t, "root", authority)
-	middle := root.issue(t, "middle", authority)
-	other := (*issued)(nil).issue(t, "other", authority)
+	root := (*issued)(nil).issue(t, "root", asAuthority)
+	middle := root.issue(t, "middle", asAuthority)
+	other := (*issued)(nil).issue(t, "other", asAuthority)
 	ann := middle.issue(t, "ann", func(c *x509.Certificate) {
 		c.DNSNames = []string{"NMS.Example.COM"}
 		c.EmailAddresses = []string{"Ann.Smith@NMS.Example.COM"}

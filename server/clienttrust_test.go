@@ -59,7 +59,7 @@ func (by *issued) issue(t *testing.T, name string, change func(*x509.Certificate
 	return &issued{cert, key, by}
 }
 
-func authority(c *x509.Certificate) {
+func asAuthority(c *x509.Certificate) {
 	c.IsCA, c.KeyUsage = true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
 }
 
@@ -132,12 +132,12 @@ func newTrustIn(t *testing.T, dir, crls string, cas ...*x509.Certificate) (*Clie
 
 // netconf.md 63: chains, ends and revocation of client certificates.
 func TestRevocation(t *testing.T) {
-	root := (*issued)(nil).issue(t, "root", authority)
-	middle := root.issue(t, "middle", authority)
-	stolen := root.issue(t, "stolen authority", authority)
+	root := (*issued)(nil).issue(t, "root", asAuthority)
+	middle := root.issue(t, "middle", asAuthority)
+	stolen := root.issue(t, "stolen authority", asAuthority)
 	ann, bob, eve := middle.issue(t, "ann", nil), middle.issue(t, "bob", nil), stolen.issue(t, "eve", nil)
 	old := middle.issue(t, "old", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
-	otherRoot := (*issued)(nil).issue(t, "root", authority) // of the same name
+	otherRoot := (*issued)(nil).issue(t, "root", asAuthority) // of the same name
 	pinned := (*issued)(nil).issue(t, "pinned", nil)
 	ended := func(l *x509.RevocationList) { l.NextUpdate = time.Now().Add(-time.Minute) }
 	older := func(l *x509.RevocationList) { l.ThisUpdate = time.Now().Add(-48 * time.Hour) }
@@ -186,7 +186,7 @@ func TestRevocation(t *testing.T) {
 // netconf.md 63: authorities and lists are followed without a restart, and a
 // connection is never resumed past them.
 func TestTrustIsFollowed(t *testing.T) {
-	root := (*issued)(nil).issue(t, "root", authority)
+	root := (*issued)(nil).issue(t, "root", asAuthority)
 	ann := root.issue(t, "ann", nil)
 	dir := t.TempDir()
 	trust, log := newTrustIn(t, dir, root.list(t, nil), root.cert)
@@ -224,7 +224,7 @@ func TestTrustIsFollowed(t *testing.T) {
 	if err := try(); err != nil {
 		t.Errorf("after the pardon: %v", err)
 	}
-	other := (*issued)(nil).issue(t, "other", authority)
+	other := (*issued)(nil).issue(t, "other", asAuthority)
 	write(t, filepath.Join(dir, "ca.pem"), certPEM(other.cert), 0o644)
 	if err := try(); err == nil {
 		t.Error("the authority is gone and its client still comes in")
@@ -235,7 +235,7 @@ func TestTrustIsFollowed(t *testing.T) {
 }
 
 func TestNewClientTrustFails(t *testing.T) {
-	root := (*issued)(nil).issue(t, "root", authority)
+	root := (*issued)(nil).issue(t, "root", asAuthority)
 	partial := root.list(t, func(l *x509.RevocationList) { // issuing distribution point
 		l.ExtraExtensions = []pkix.Extension{{Id: []int{2, 5, 29, 28}, Critical: true, Value: []byte{0x30, 0}}}
 	})

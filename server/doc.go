@@ -3,9 +3,10 @@
 // users, and the Identity that an authenticated caller carries to the commit
 // engine.
 //
-// It owns three files of the state directory: users.yaml, the pair
-// server.crt and server.key, and ssh_host_*_key. All are written
-// atomically, and a file with a secret that others may read is refused.
+// It owns two files of the state directory, users.yaml and
+// ssh_host_*_key, and reads the certificate that package authority keeps.
+// Both are written atomically, and a file with a secret that others may read is
+// refused.
 //
 // It must never speak a protocol, know YANG or a backend, decide what a user
 // may do (that is NACM's), or put a password, a hash or a private key into a

@@ -2,10 +2,13 @@ package server
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -16,129 +19,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"mooring/server/authority"
 )
 
-func TestCertificateCreatedOnce(t *testing.T) {
-	dir := t.TempDir()
-	cert, created, err := LoadOrCreateCertificate(dir)
-	if err != nil || !created {
-		t.Fatalf("created %v, error %v", created, err)
-	}
-	wantMode(t, filepath.Join(dir, KeyFile), 0o600)
-	wantMode(t, filepath.Join(dir, CertificateFile), 0o644)
-	wantNoLeftovers(t, dir, CertificateFile, KeyFile)
-
-	pool := x509.NewCertPool()
-	pool.AddCert(cert.Leaf)
-	host, err := os.Hostname()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"localhost", "127.0.0.1", "::1", host} {
-		if _, err := cert.Leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: pool}); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if _, err := cert.Leaf.Verify(x509.VerifyOptions{DNSName: "other.example", Roots: pool}); err == nil {
-		t.Error("valid for any name")
-	}
-	if got := cert.Leaf.NotAfter.Sub(cert.Leaf.NotBefore); got != 825*24*time.Hour {
-		t.Errorf("lifetime %v, want 825 days", got)
-	}
-	if cert.Leaf.PublicKeyAlgorithm != x509.ECDSA || cert.Leaf.IsCA {
-		t.Errorf("algorithm %v, CA %v", cert.Leaf.PublicKeyAlgorithm, cert.Leaf.IsCA)
-	}
-	again, created, err := LoadOrCreateCertificate(dir)
-	if err != nil || created || !again.Leaf.Equal(cert.Leaf) {
-		t.Errorf("second start: created %v, error %v, same %v", created, err, again.Leaf.Equal(cert.Leaf))
-	}
-}
-
-// A client that comes from elsewhere finds the address that it dialled in the
-// certificate.
-func TestCertifiedAddresses(t *testing.T) {
-	list := func(texts ...string) func() ([]net.Addr, error) {
-		var all []net.Addr
-		for _, text := range texts {
-			ip, n, err := net.ParseCIDR(text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, &net.IPNet{IP: ip, Mask: n.Mask})
-		}
-		return func() ([]net.Addr, error) { return all, nil }
-	}
-	many := make([]string, 100)
-	for i := range many {
-		many[i] = fmt.Sprintf("192.0.2.%d/24", i)
-	}
-	tests := []struct {
-		name string
-		list func() ([]net.Addr, error)
-		want int
-		has  string // the last one
-	}{
-		{"no list", func() ([]net.Addr, error) { return nil, errors.New("not permitted") }, 2, "::1"},
-		{"loopback only", list("127.0.0.1/8", "::1/128"), 2, "::1"},
-		{"routable ones", list("127.0.0.1/8", "192.0.2.1/24", "fe80::1/64", "2001:db8::1/64", "169.254.1.1/16"), 4, "2001:db8::1"},
-		{"very many", list(many...), maxCertified, ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			got := certifiedAddresses(tt.list)
-			if len(got) != tt.want || tt.has != "" && !got[len(got)-1].Equal(net.ParseIP(tt.has)) {
-				t.Errorf("got %v", got)
-			}
-		})
-	}
-}
-
-func TestCertificateFiles(t *testing.T) {
-	tests := []struct {
-		name    string
-		damage  func(cert, key string) error
-		created bool
-		wantErr string
-	}{
-		{name: "crash between the two writes", damage: func(cert, _ string) error { return os.Remove(cert) }, created: true},
-		{name: "key missing", damage: func(_, key string) error { return os.Remove(key) }, wantErr: "server.key: no such file"},
-		{name: "key readable", damage: func(_, key string) error { return os.Chmod(key, 0o644) }, wantErr: "run chmod 600"},
-		{name: "key readable and no certificate", damage: func(cert, key string) error { return errors.Join(os.Remove(cert), os.Chmod(key, 0o640)) }, wantErr: "run chmod 600"},
-		{name: "key broken and no certificate", damage: func(cert, key string) error { return errors.Join(os.Remove(cert), os.Truncate(key, 3)) }, wantErr: "no PEM block"},
-		{name: "certificate broken", damage: func(cert, _ string) error { return os.Truncate(cert, 40) }, wantErr: "server.crt"},
-		{name: "certificate unreadable", damage: func(cert, _ string) error { return errors.Join(os.Remove(cert), os.Mkdir(cert, 0o700)) }, wantErr: "read certificate"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			dir := t.TempDir()
-			first, _, err := LoadOrCreateCertificate(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := tt.damage(filepath.Join(dir, CertificateFile), filepath.Join(dir, KeyFile)); err != nil {
-				t.Fatal(err)
-			}
-			cert, created, err := LoadOrCreateCertificate(dir)
-			if tt.wantErr != "" {
-				if err == nil || created || !strings.Contains(err.Error(), tt.wantErr) {
-					t.Fatalf("created %v, error %v; want %q", created, err, tt.wantErr)
-				}
-				return
-			}
-			if err != nil || created != tt.created {
-				t.Fatalf("created %v, error %v", created, err)
-			}
-			if !bytes.Equal(cert.Leaf.RawSubjectPublicKeyInfo, first.Leaf.RawSubjectPublicKeyInfo) {
-				t.Error("the key was replaced")
-			}
-		})
-	}
-	if _, _, err := LoadOrCreateCertificate(filepath.Join(t.TempDir(), "missing")); err == nil || !strings.Contains(err.Error(), "create certificate") {
-		t.Errorf("missing directory: %v", err)
-	}
-}
-
-// TestFingerprint compares with what openssl prints for the same file.
 func TestFingerprint(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
@@ -148,11 +32,8 @@ func TestFingerprint(t *testing.T) {
 		t.Skip("openssl is missing: the fingerprint is not compared")
 	}
 	dir := t.TempDir()
-	cert, _, err := LoadOrCreateCertificate(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command(openssl, "x509", "-noout", "-fingerprint", "-sha256", "-in", filepath.Join(dir, CertificateFile)).Output()
+	cert := newPair(t, dir)
+	out, err := exec.Command(openssl, "x509", "-noout", "-fingerprint", "-sha256", "-in", filepath.Join(dir, authority.CertificateFile)).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,13 +61,24 @@ func (b *lockedBuffer) count(s string) int {
 	return strings.Count(b.buf.String(), s)
 }
 
-func newSource(t *testing.T, dir string) (*CertificateSource, *lockedBuffer) {
+// newPair makes an authority in dir, and a pair of it.
+func newPair(t *testing.T, dir string) tls.Certificate {
 	t.Helper()
-	if _, _, err := LoadOrCreateCertificate(dir); err != nil {
+	if _, err := authority.Open(dir, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
+	cert, err := tls.LoadX509KeyPair(filepath.Join(dir, authority.CertificateFile), filepath.Join(dir, authority.KeyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+func newSource(t *testing.T, dir string) (*CertificateSource, *lockedBuffer) {
+	t.Helper()
+	newPair(t, dir)
 	var log lockedBuffer
-	s, err := NewCertificateSource(filepath.Join(dir, CertificateFile), filepath.Join(dir, KeyFile), slog.New(slog.NewTextHandler(&log, nil)))
+	s, err := NewCertificateSource(filepath.Join(dir, authority.CertificateFile), filepath.Join(dir, authority.KeyFile), slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,11 +111,8 @@ func TestRotation(t *testing.T) {
 	if n := log.count("\n"); n != 0 {
 		t.Errorf("%d log lines without a change", n)
 	}
-	cert, _, err := LoadOrCreateCertificate(next)
-	if err != nil {
-		t.Fatal(err)
-	}
-	replace(t, next, dir, CertificateFile) // the key is still the old one
+	cert := newPair(t, next)
+	replace(t, next, dir, authority.CertificateFile) // the key is still the old one
 	for range 3 {
 		if got := served(t, s); got != old {
 			t.Fatalf("half a rotation served %s", got)
@@ -232,7 +121,7 @@ func TestRotation(t *testing.T) {
 	if n := log.count("refused"); n != 1 {
 		t.Errorf("the refused pair is in the log %d times, want 1", n)
 	}
-	replace(t, next, dir, KeyFile)
+	replace(t, next, dir, authority.KeyFile)
 	if got := served(t, s); got != Fingerprint(cert.Leaf) {
 		t.Errorf("serves %s after the rotation, want the new pair", got)
 	}
@@ -240,7 +129,7 @@ func TestRotation(t *testing.T) {
 		t.Errorf("replaced %d times, want 1", n)
 	}
 	// Both files gone, and then an exposed key: the pair in memory stays.
-	if err := os.Rename(filepath.Join(dir, CertificateFile), filepath.Join(dir, "away")); err != nil {
+	if err := os.Rename(filepath.Join(dir, authority.CertificateFile), filepath.Join(dir, "away")); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
@@ -262,7 +151,7 @@ func TestTouchedFilesAreNotARotation(t *testing.T) {
 	s, log := newSource(t, dir)
 	old := served(t, s)
 	before := s.current.Load()
-	if err := os.Chtimes(filepath.Join(dir, CertificateFile), time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+	if err := os.Chtimes(filepath.Join(dir, authority.CertificateFile), time.Unix(1, 0), time.Unix(1, 0)); err != nil {
 		t.Fatal(err)
 	}
 	if got := served(t, s); got != old {
@@ -280,11 +169,9 @@ func TestTouchedFilesAreNotARotation(t *testing.T) {
 func TestExpiredCertificateIsWarnedOf(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) { // whose clock begins in the year 2000
-		if _, _, err := LoadOrCreateCertificate(dir); err != nil {
-			t.Fatal(err)
-		}
+		newPair(t, dir)
 	})
-	if _, log := newSource(t, dir); log.count("level=WARN") != 1 || log.count("not-after=2002-") != 1 {
+	if _, log := newSource(t, dir); log.count("level=WARN") != 1 || log.count("not-after=2001-") != 1 {
 		t.Errorf("log: %s", log.buf.String())
 	}
 }
@@ -293,9 +180,7 @@ func TestRotationUnderLoad(t *testing.T) {
 	dir := t.TempDir()
 	s, log := newSource(t, dir)
 	next := t.TempDir()
-	if _, _, err := LoadOrCreateCertificate(next); err != nil {
-		t.Fatal(err)
-	}
+	newPair(t, next)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for range 4 {
@@ -313,7 +198,7 @@ func TestRotationUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	replace(t, next, dir, KeyFile, CertificateFile)
+	replace(t, next, dir, authority.KeyFile, authority.CertificateFile)
 	served(t, s)
 	close(stop)
 	wg.Wait()
@@ -324,7 +209,7 @@ func TestRotationUnderLoad(t *testing.T) {
 
 func TestNewCertificateSourceFails(t *testing.T) {
 	dir := t.TempDir()
-	crt, key := filepath.Join(dir, CertificateFile), filepath.Join(dir, KeyFile)
+	crt, key := filepath.Join(dir, authority.CertificateFile), filepath.Join(dir, authority.KeyFile)
 	if _, err := NewCertificateSource(crt, key, slog.New(slog.DiscardHandler)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing files: %v", err)
 	}
@@ -413,19 +298,23 @@ func TestTLSConfigRefuses(t *testing.T) {
 // clientCertificate is its own authority.
 func clientCertificate(t *testing.T) tls.Certificate {
 	t.Helper()
-	keyPEM, err := newKeyPEM()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	certPEM, err := selfSign(keyPEM, x509.ExtKeyUsageClientAuth)
+	template := &x509.Certificate{
+		Subject: pkix.Name{CommonName: "client"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, err := tls.X509KeyPair(certPEM, keyPEM)
+	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cert
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
 // handshake returns how many client certificates the server saw and its error.
@@ -449,18 +338,15 @@ func handshake(t *testing.T, serverCfg, clientCfg *tls.Config) (peers int, err e
 
 func TestLoadCertPool(t *testing.T) {
 	dir := t.TempDir()
-	cert, _, err := LoadOrCreateCertificate(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool, err := LoadCertPool(filepath.Join(dir, CertificateFile))
+	cert := newPair(t, dir)
+	pool, err := LoadCertPool(filepath.Join(dir, authority.CAFile))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := cert.Leaf.Verify(x509.VerifyOptions{Roots: pool}); err != nil {
 		t.Error(err)
 	}
-	if _, err := LoadCertPool(filepath.Join(dir, KeyFile)); err == nil || !strings.Contains(err.Error(), "holds no PEM certificate") {
+	if _, err := LoadCertPool(filepath.Join(dir, authority.KeyFile)); err == nil || !strings.Contains(err.Error(), "holds no PEM certificate") {
 		t.Errorf("a key: %v", err)
 	}
 	if _, err := LoadCertPool(filepath.Join(dir, "missing")); !errors.Is(err, os.ErrNotExist) {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mooring/server"
+	"mooring/server/authority"
 )
 
 // onceTime is how long demo --once waits for all of it.
@@ -114,7 +115,7 @@ func runDemo(ctx context.Context, p *program, o demoOptions) error {
 
 // play is what the demo's user sees.
 func play(ctx context.Context, out io.Writer, a *agent, o demoOptions, peerPort uint16) error {
-	c, err := dialDemo(a.address("gnmi"), filepath.Join(o.cfg.StateDir, server.CertificateFile), a.secrets.password)
+	c, err := dialDemo(a.address("gnmi"), filepath.Join(o.cfg.StateDir, authority.CAFile), a.secrets.password)
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}

@@ -22,9 +22,9 @@ type demoClient struct {
 	password string
 }
 
-// dialDemo trusts exactly the agent's own certificate.
-func dialDemo(addr, certificate, password string) (*demoClient, error) {
-	pool, err := server.LoadCertPool(certificate)
+// dialDemo trusts the agent's own authority and no other.
+func dialDemo(addr, authority, password string) (*demoClient, error) {
+	pool, err := server.LoadCertPool(authority)
 	if err != nil {
 		return nil, err
 	}

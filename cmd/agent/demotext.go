@@ -60,7 +60,7 @@ The session is up. From another terminal, change its source and watch here.
 
 gNMI with gnmic:
 
-  GNMIC='gnmic -a {{.GNMI}} -u admin -p {{.Password}} --tls-ca {{.Dir}}/server.crt -e json_ietf'
+  GNMIC='gnmic -a {{.GNMI}} -u admin -p {{.Password}} --tls-ca {{.Dir}}/ca.crt -e json_ietf'
   PEER='{{.Peer}}'
   $GNMIC set --update-path "$PEER/transport/connect-interface/config/source-address" --update-value {{index .Sources 1}}
   $GNMIC set --delete "$PEER/transport/connect-interface"     # undo: the kernel chooses

@@ -14,15 +14,17 @@ import (
 
 	"mooring/engine/datastore"
 	"mooring/server"
+	"mooring/server/authority"
 )
 
 const usersFile = "users.yaml"
 
 // identity is who the agent is towards its clients.
 type identity struct {
-	hostKeys []ssh.Signer
-	file     string // of the users
-	password string // of admin, where this start generated it
+	hostKeys  []ssh.Signer
+	authority *authority.Keeper // nil if the certificate is not of the state directory
+	file      string            // of the users
+	password  string            // of admin, where this start generated it
 }
 
 // openState makes the state directory, or takes an existing one, and locks it.
@@ -79,11 +81,9 @@ func openIdentity(cfg Config, log *slog.Logger) (*server.Users, identity, error)
 		}
 	}
 	if (cfg.gnmiTLS() || cfg.netconfTLS()) && cfg.TLSCert == "" {
-		cert, created, err := server.LoadOrCreateCertificate(cfg.StateDir)
-		if err != nil {
+		if id.authority, err = authority.Open(cfg.StateDir, log.With("part", "tls")); err != nil {
 			return nil, id, err
 		}
-		log.Info("tls certificate", "created", created, "fingerprint", server.Fingerprint(cert.Leaf), "not-after", cert.Leaf.NotAfter)
 	}
 	return users, id, nil
 }
@@ -107,6 +107,10 @@ func (a *agent) ensureAdmin(cfg Config) error {
 
 // printPassword shows the generated password, the only time that it is seen.
 func printPassword(w io.Writer, id identity) {
+	trust := ""
+	if id.authority != nil {
+		trust = fmt.Sprintf("\n\n  Clients of gNMI trust it by %s.", filepath.Join(filepath.Dir(id.file), authority.CAFile))
+	}
 	fmt.Fprintf(w, `
 ========================================================================
   First start: the user admin was created.
@@ -116,10 +120,10 @@ func printPassword(w io.Writer, id identity) {
 
   This is the only time that the password is shown. For another one put
   its hash into %s (agent hash-password),
-  and send the agent SIGHUP.
+  and send the agent SIGHUP.%s
 ========================================================================
 
-`, id.password, id.file)
+`, id.password, id.file, trust)
 }
 
 // tlsFiles are the agent's certificate, and whom it believes to be a client.
@@ -136,6 +140,9 @@ func openTLS(cfg Config, log *slog.Logger) (f tlsFiles, err error) {
 	certPath, keyPath := certificateFiles(cfg)
 	if f.source, err = server.NewCertificateSource(certPath, keyPath, log); err != nil {
 		return f, fmt.Errorf("tls-cert: %w", err)
+	}
+	if cert, err := f.source.GetCertificate(nil); err == nil {
+		log.Info("certificate", "file", certPath, "fingerprint", server.Fingerprint(cert.Leaf), "not-after", cert.Leaf.NotAfter)
 	}
 	if cfg.TLSClientCA == "" {
 		return f, nil
@@ -170,7 +177,7 @@ func certificateFiles(cfg Config) (certPath, keyPath string) {
 	if cfg.TLSCert != "" {
 		return cfg.TLSCert, cfg.TLSKey
 	}
-	return filepath.Join(cfg.StateDir, server.CertificateFile), filepath.Join(cfg.StateDir, server.KeyFile)
+	return filepath.Join(cfg.StateDir, authority.CertificateFile), filepath.Join(cfg.StateDir, authority.KeyFile)
 }
 
 // trustKeys names the settings whose files are the client authorities.

@@ -212,6 +212,9 @@ func (a *agent) serve(ctx context.Context) error {
 	}
 	fronts.Go(func() error { return a.reloadUsers(frontCtx) })
 	fronts.Go(func() error { return keepMemory(frontCtx) })
+	if a.secrets.authority != nil {
+		fronts.Go(func() error { return a.secrets.authority.Run(frontCtx) })
+	}
 	frontErr := fronts.Wait()
 	stop()
 	stopBack()

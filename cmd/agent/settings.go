@@ -132,7 +132,7 @@ var settings = []setting{
 	},
 	{
 		"tls-cert", "FILE", "",
-		"certificate chain of gNMI and of NETCONF over TLS, PEM; without it the agent makes its own, self-signed",
+		"certificate chain of gNMI and of NETCONF over TLS, PEM; without it the agent has a certificate authority of its own, and clients trust ca.crt of state-dir",
 		func(c *Config, v string) error { c.TLSCert = v; return nil },
 	},
 	{

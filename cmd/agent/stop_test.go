@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"mooring/server"
+	"mooring/server/authority"
 )
 
 // process is an agent in a process of its own.
@@ -34,6 +34,14 @@ var gnmiLine = regexp.MustCompile(`msg=listening protocol=gnmi address=(\S+)`)
 
 // startProcess starts agent serve and returns when it listens.
 func startProcess(t *testing.T, stateDir string, more ...string) *process {
+	t.Helper()
+	p := launchProcess(t, stateDir, more...)
+	p.gnmi = p.waitLine(t, gnmiLine)[1]
+	return p
+}
+
+// launchProcess starts agent serve.
+func launchProcess(t *testing.T, stateDir string, more ...string) *process {
 	t.Helper()
 	args := []string{"serve", "--state-dir", stateDir, "--gnmi", "127.0.0.1:0", "--netconf", "127.0.0.1:0", "--backend", "fake"}
 	p := &process{cmd: exec.Command("agent", append(args, more...)...), lines: make(chan string, 1000)}
@@ -52,7 +60,6 @@ func startProcess(t *testing.T, stateDir string, more ...string) *process {
 			p.lines <- s.Text()
 		}
 	}()
-	p.gnmi = p.waitLine(t, gnmiLine)[1]
 	return p
 }
 
@@ -86,7 +93,7 @@ func (p *process) end() (string, error) {
 
 func (p *process) dial(t *testing.T, stateDir string) *demoClient {
 	t.Helper()
-	c, err := dialDemo(p.gnmi, filepath.Join(stateDir, server.CertificateFile), testPassword)
+	c, err := dialDemo(p.gnmi, filepath.Join(stateDir, authority.CAFile), testPassword)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,20 @@ const MaxSize = 4 << 20
 // others may read or write wraps exposed. The mode is taken from the open file,
 // so that it belongs to the bytes that are read.
 func ReadSecret(path string, exposed error) ([]byte, error) {
+	return read(path, func(mode os.FileMode) error {
+		if mode&0o077 != 0 {
+			return fmt.Errorf("%w: %s has mode %04o: run chmod 600 %s", exposed, path, mode, path)
+		}
+		return nil
+	})
+}
+
+// Read reads a file that everyone may read, such as a certificate.
+func Read(path string) ([]byte, error) {
+	return read(path, func(os.FileMode) error { return nil })
+}
+
+func read(path string, check func(os.FileMode) error) ([]byte, error) {
 	// O_NONBLOCK: a named pipe in place of the file must not hang the start.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -34,8 +48,8 @@ func ReadSecret(path string, exposed error) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a regular file", path)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%w: %s has mode %04o: run chmod 600 %s", exposed, path, mode, path)
+	if err := check(info.Mode().Perm()); err != nil {
+		return nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
 	if err != nil {

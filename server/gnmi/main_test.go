@@ -33,6 +33,7 @@ import (
 	"mooring/engine/nacm"
 	"mooring/engine/schema"
 	"mooring/server"
+	"mooring/server/authority"
 )
 
 func TestMain(m *testing.M) {
@@ -97,14 +98,14 @@ func newRig(tb testing.TB, change ...func(*Config)) *rig {
 	r.engine = newEngine(tb, tempDir(tb), r.backend)
 	certs := tb.TempDir()
 	r.certs = certs
-	if _, _, err := server.LoadOrCreateCertificate(certs); err != nil {
+	if _, err := authority.Open(certs, slog.New(slog.DiscardHandler)); err != nil {
 		tb.Fatal(err)
 	}
-	source, err := server.NewCertificateSource(filepath.Join(certs, server.CertificateFile), filepath.Join(certs, server.KeyFile), slog.New(slog.DiscardHandler))
+	source, err := server.NewCertificateSource(filepath.Join(certs, authority.CertificateFile), filepath.Join(certs, authority.KeyFile), slog.New(slog.DiscardHandler))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	pem, err := os.ReadFile(filepath.Join(certs, server.CertificateFile))
+	pem, err := os.ReadFile(filepath.Join(certs, authority.CAFile))
 	if err != nil {
 		tb.Fatal(err)
 	}

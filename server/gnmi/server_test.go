@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/netip"
@@ -29,10 +30,12 @@ import (
 	"google.golang.org/grpc/encoding/gzip"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	reflectionpb "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"mooring/server"
+	"mooring/server/authority"
 )
 
 // callAll makes one RPC of each kind and returns their errors by name.
@@ -360,30 +363,52 @@ func TestSlowReader(t *testing.T) {
 }
 
 // gnmi.md 103: a new certificate counts from the next connection on, and ends
-// no other.
+// no other. A client that trusts the authority does not notice that the agent
+// renewed its certificate; one of another authority is refused.
 func TestCertificateRotation(t *testing.T) {
 	r := newRig(t).example()
 	s := r.watch(gpb.SubscriptionList_STREAM, gpb.SubscriptionMode_ON_CHANGE, thePeer+"/config/description")
 	s.untilSync()
-	for _, name := range []string{server.CertificateFile, server.KeyFile} {
-		if err := os.Remove(filepath.Join(r.certs, name)); err != nil {
+	remake := func(names ...string) {
+		t.Helper()
+		for _, name := range names {
+			if err := os.Remove(filepath.Join(r.certs, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := authority.Open(r.certs, slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, _, err := server.LoadOrCreateCertificate(r.certs); err != nil {
+	creds := grpc.WithPerRPCCredentials(password{testUser, testPassword})
+	var shown [2]peer.Peer
+	capabilities := func(p *peer.Peer) error {
+		_, err := gpb.NewGNMIClient(r.dial(creds)).Capabilities(r.ctx(), &gpb.CapabilityRequest{}, grpc.Peer(p))
+		return err
+	}
+	certificate := func(p peer.Peer) *x509.Certificate {
+		return p.AuthInfo.(credentials.TLSInfo).State.PeerCertificates[0]
+	}
+	if err := capabilities(&shown[0]); err != nil {
 		t.Fatal(err)
 	}
-	creds := grpc.WithPerRPCCredentials(password{testUser, testPassword})
-	_, err := gpb.NewGNMIClient(r.dial(creds)).Capabilities(r.ctx(), &gpb.CapabilityRequest{})
-	wantStatus(t, err, codes.Unavailable, "certificate") // the client trusts the old one only
-	pem, err := os.ReadFile(filepath.Join(r.certs, server.CertificateFile))
+	remake(authority.CertificateFile)
+	if err := capabilities(&shown[1]); err != nil {
+		t.Fatalf("with another certificate of the authority: %v", err)
+	}
+	if certificate(shown[0]).Equal(certificate(shown[1])) {
+		t.Error("the old certificate is shown")
+	}
+	remake(authority.CertificateFile, authority.KeyFile, authority.CAFile, authority.CAKeyFile)
+	wantStatus(t, capabilities(&shown[1]), codes.Unavailable, "certificate")
+	pem, err := os.ReadFile(filepath.Join(r.certs, authority.CAFile))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.roots = x509.NewCertPool()
 	r.roots.AppendCertsFromPEM(pem)
-	if _, err := gpb.NewGNMIClient(r.dial(creds)).Capabilities(r.ctx(), &gpb.CapabilityRequest{}); err != nil {
-		t.Errorf("with the new certificate: %v", err)
+	if err := capabilities(&shown[1]); err != nil {
+		t.Errorf("with the new authority: %v", err)
 	}
 	r.set(&gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/config/description", stringVal("still here"))}})
 	s.until("still here")

@@ -26,6 +26,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"mooring/server"
+	"mooring/server/authority"
 )
 
 // pki is an authority, the server's certificate, and the files that the server
@@ -50,7 +51,7 @@ func newPKI(tb testing.TB) *pki {
 	p.ca, p.key = der.Leaf, der.PrivateKey.(*ecdsa.PrivateKey)
 	p.put(caFile, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.ca.Raw})))
 	p.revoke()
-	if _, _, err := server.LoadOrCreateCertificate(p.dir); err != nil {
+	if _, err := authority.Open(p.dir, quiet); err != nil {
 		tb.Fatal(err)
 	}
 	return p
@@ -140,7 +141,7 @@ func newSecure(tb testing.TB, l Limits, users string) *secure {
 	if s.users, err = server.OpenUsers(s.file); err != nil {
 		tb.Fatal(err)
 	}
-	source, err := server.NewCertificateSource(filepath.Join(s.pki.dir, server.CertificateFile), filepath.Join(s.pki.dir, server.KeyFile), quiet)
+	source, err := server.NewCertificateSource(filepath.Join(s.pki.dir, authority.CertificateFile), filepath.Join(s.pki.dir, authority.KeyFile), quiet)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -352,10 +353,10 @@ func TestTLSRotation(t *testing.T) {
 	old, conn := s.dialTLS(&tls.Config{}, cert)
 	before := conn.ConnectionState().PeerCertificates[0]
 	next := t.TempDir()
-	if _, _, err := server.LoadOrCreateCertificate(next); err != nil {
+	if _, err := authority.Open(next, quiet); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{server.KeyFile, server.CertificateFile} {
+	for _, name := range []string{authority.KeyFile, authority.CertificateFile} {
 		if err := os.Rename(filepath.Join(next, name), filepath.Join(s.pki.dir, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -468,7 +469,7 @@ func TestOpenSSLClient(t *testing.T) {
 		return string(out), err
 	}
 	input := hello(base10) + "]]>]]>" + `<rpc xmlns="` + ncNS + `" message-id="1"><close-session/></rpc>]]>]]>`
-	out, err := run(input, "-connect", s.tls, "-quiet", "-CAfile", filepath.Join(s.pki.dir, server.CertificateFile), "-verify_return_error")
+	out, err := run(input, "-connect", s.tls, "-quiet", "-CAfile", filepath.Join(s.pki.dir, authority.CAFile), "-verify_return_error")
 	if err != nil || !strings.Contains(out, "<ok/></rpc-reply>]]>]]>") {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -486,7 +487,7 @@ func TestOpenSSLClient(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	other := exec.CommandContext(ctx, openssl, "s_server", "-accept", addr, "-early_data", "-quiet",
-		"-cert", filepath.Join(s.pki.dir, server.CertificateFile), "-key", filepath.Join(s.pki.dir, server.KeyFile))
+		"-cert", filepath.Join(s.pki.dir, authority.CertificateFile), "-key", filepath.Join(s.pki.dir, authority.KeyFile))
 	var log bytes.Buffer
 	other.Stdout, other.Stderr = &log, &log
 	stdin, err := other.StdinPipe()

@@ -20,19 +20,20 @@ var places = map[string]place{
 	"cmd/agent": {may: []string{
 		"backend", "backend/fake", "backend/frr", "backend/gobgp", "backend/srcaddr", "bgp",
 		"engine/commit", "engine/datastore", "engine/nacm", "engine/schema",
-		"server", "server/gnmi", "server/netconf",
+		"server", "server/authority", "server/gnmi", "server/netconf",
 	}, tests: []string{"backend/backendtest"}},
 
-	"server": {may: []string{"internal/fileio", "internal/netspace"}, tests: []string{"tests/netlab"}},
+	"server":           {may: []string{"internal/fileio", "internal/netspace"}, tests: []string{"server/authority", "tests/netlab"}},
+	"server/authority": {may: []string{"internal/fileio"}},
 	"server/gnmi": {
 		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/nacm", "engine/operstate", "engine/schema", "server", "server/gnmi/ocview", "server/gnmi/preview"},
-		tests: fixture,
+		tests: append([]string{"server/authority"}, fixture...),
 	},
 	"server/gnmi/preview": {},
 	"server/gnmi/ocview":  {may: []string{"bgp", "engine/schema"}},
 	"server/netconf": {
 		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/nacm", "engine/operstate", "engine/schema", "internal/xmltok", "server", "server/netconf/files", "server/netconf/frame", "server/netconf/rpc", "server/netconf/xmltree"},
-		tests: fixture,
+		tests: append([]string{"server/authority"}, fixture...),
 	},
 	"server/netconf/files":   {},
 	"server/netconf/frame":   {},

@@ -51,7 +51,7 @@ func (a *Agent) GNMI(t testing.TB) *GNMI {
 
 // DialGNMI is GNMI with a password of the caller's, who closes the connection.
 func (a *Agent) DialGNMI(password string) (*GNMI, error) {
-	pem, err := os.ReadFile(filepath.Join(a.StateDir, "server.crt"))
+	pem, err := os.ReadFile(filepath.Join(a.StateDir, "ca.crt"))
 	if err != nil {
 		return nil, err
 	}
