@@ -20,10 +20,10 @@ import (
 
 var update = flag.Bool("update", false, "write the files that the code is compared with")
 
-// docs/settings.md is made from what the backends say of themselves and from
+// docs/reference/settings.md is made from what the backends say of themselves and from
 // the contract suite that proves it.
 func TestSettingsTable(t *testing.T) {
-	const path = "../../docs/settings.md"
+	const path = "../../docs/reference/settings.md"
 	got := settingsTable(gobgp.New(gobgp.Options{}).Capabilities(), frr.New(frr.Options{}).Capabilities())
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
@@ -35,7 +35,7 @@ func TestSettingsTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("docs/settings.md is old: go test ./cmd/agent -run SettingsTable -update\n%s", d)
+		t.Errorf("docs/reference/settings.md is old: go test ./cmd/agent -run SettingsTable -update\n%s", d)
 	}
 }
 
@@ -60,7 +60,7 @@ var proofs = map[string][]string{
 	"graceful-restart/config/reset-mode":                {"backend/gobgp: TestLastWords", "backend/frr: TestResetMode"},
 }
 
-// TestSettingsProofs holds that the tests which docs/settings.md names exist.
+// TestSettingsProofs holds that the tests which docs/reference/settings.md names exist.
 func TestSettingsProofs(t *testing.T) {
 	for leaf, tests := range proofs {
 		for _, test := range tests {

@@ -9,7 +9,7 @@ import (
 
 func TestConformance(t *testing.T) {
 	conformance.Guide{
-		Path: "../../docs/gnmi.md", Items: 110, Folders: []string{"."},
+		Path: "../../docs/reference/gnmi.md", Items: 110, Folders: []string{"."},
 		Cases: regexp.MustCompile(`\((\d+(?:, \d+)*)\)`),
 	}.Check(t)
 }

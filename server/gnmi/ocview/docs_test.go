@@ -11,7 +11,8 @@ import (
 var update = flag.Bool("update", false, "write the mapping into the documentation")
 
 const (
-	document = "../../../docs/openconfig.md"
+	guide    = "../../../docs/openconfig.md"
+	document = "../../../docs/reference/openconfig.md"
 	begin    = "<!-- mapping -->\n"
 	end      = "<!-- end of mapping -->\n"
 )
@@ -113,10 +114,14 @@ func TestDocumentation(t *testing.T) {
 		return
 	}
 	if want != string(text) {
-		t.Error("the mapping in docs/openconfig.md is not that of the code: run go test ./server/gnmi/ocview -update")
+		t.Error("the mapping in docs/reference/openconfig.md is not that of the code: run go test ./server/gnmi/ocview -update")
+	}
+	models, err := os.ReadFile(guide)
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, m := range Models() {
-		if !strings.Contains(head+tail, "| "+m.Name+" | "+m.Version+" |") {
+		if !strings.Contains(string(models), "| "+m.Name+" | "+m.Version+" |") {
 			t.Errorf("the documentation does not name %s %s", m.Name, m.Version)
 		}
 	}
