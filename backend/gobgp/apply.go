@@ -91,13 +91,15 @@ func (b *Backend) forget(key bgp.PeerKey) {
 	}
 }
 
-// ending queues that the session of a peer ends by our hand, before GoBGP
-// can say so without the reason, and with which last words.
-func (b *Backend) ending(sp *speaker, p *peer, end cease) {
-	end = sp.run.lastWords(p, end)
-	b.queue.push(item{
-		kind: itemEnding, at: time.Now(), instance: sp.key, run: sp.run, addr: p.given.Key.Address, end: end,
-	})
+// ending settles the last words of a session that is about to end by our hand.
+// The function that it returns is to be called when GoBGP has done so: GoBGP
+// itself does not say why.
+func (b *Backend) ending(sp *speaker, p *peer, end cease) (ended func()) {
+	it := item{kind: itemEnding, instance: sp.key, run: sp.run, addr: p.given.Key.Address, end: sp.run.lastWords(p, end)}
+	return func() {
+		it.at = time.Now()
+		b.queue.push(it)
+	}
 }
 
 // lastWords settles what the Cease of a session will be, if GoBGP sends one,
@@ -173,17 +175,17 @@ func (b *Backend) changePeer(ctx context.Context, sp *speaker, p *peer, s *plan.
 
 func (b *Backend) changeGoBGP(ctx context.Context, sp *speaker, p *peer, s *plan.Step) error {
 	if s.Impact == bgp.ImpactReset {
-		if s.AddReset {
-			p.gen++
+		p.gen++ // GoBGP resets in any case, also where it finds nothing else to be different
+		end := cease{subcode: bgp.CeaseOtherConfiguration, hard: s.New.ResetMode == bgp.ResetHard}
+		if p.given.RemoteAS != s.New.RemoteAS {
+			end.subcode = bgp.CeasePeerDeconfigured
 		}
-		if s.AddReset || b.Native(p.given, s.New) == bgp.ImpactReset {
-			end := cease{subcode: bgp.CeaseOtherConfiguration, hard: s.New.ResetMode == bgp.ResetHard}
-			if p.given.RemoteAS != s.New.RemoteAS {
-				end.subcode = bgp.CeasePeerDeconfigured
-			}
-			b.ending(sp, p, end)
+		ended := b.ending(sp, p, end)
+		if err := b.update(ctx, sp, p, s.New); err != nil {
+			return err
 		}
-		return b.update(ctx, sp, p, s.New)
+		ended()
+		return nil
 	}
 	a, err := sp.run.peer(ctx, s.Peer.Address)
 	if err != nil {
@@ -260,7 +262,7 @@ func (b *Backend) takeDown(ctx context.Context, sp *speaker, p *peer, end cease)
 		return nil
 	}
 	addr := p.given.Key.Address
-	b.ending(sp, p, end)
+	ended := b.ending(sp, p, end)
 	b.forget(p.given.Key)
 	a := parked(apiPeer(sp.spec, p.given, p.gen, b.own != nil), end.subcode)
 	if _, err := sp.run.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: a}); err != nil {
@@ -269,6 +271,7 @@ func (b *Backend) takeDown(ctx context.Context, sp *speaker, p *peer, end cease)
 		}
 		return b.restore(sp, p, err)
 	}
+	ended()
 	if err := sp.run.DeletePeer(ctx, &api.DeletePeerRequest{Address: addr.String()}); err != nil {
 		return err
 	}

@@ -39,7 +39,8 @@ type Backend struct {
 	// never held while the sink runs, and GoBGP never calls what takes it.
 	mu       sync.Mutex
 	speakers map[bgp.InstanceKey]*speaker
-	stopped  bool // Run has ended
+	leaving  map[bgp.PeerKey]*item // itemGone of peers whose connection has not been closed
+	stopped  bool                  // Run has ended
 }
 
 var _ backend.Backend = (*Backend)(nil)
@@ -66,12 +67,15 @@ type peer struct {
 	given *bgp.PeerSpec // what GoBGP works by; nil: GoBGP does not have the peer (sleep.go)
 	gen   uint32        // grows with every reset that is asked for without a change
 
-	shown     backend.Event // the last PeerChanged
-	resetting string        // text of a ResetPeer whose end has not been seen
-	renew     bool          // replace the state machine when the session ends
-	refused   string        // why there was no session last; "" since one was up or the remote is not there
-	logged    string        // the refusal that the log has
-	drowsy    bool          // there was no connection at the last look
+	shown     backend.Event    // the last PeerChanged
+	on        *spoken          // the connection of the session that is shown; nil where GoBGP makes its own
+	next      bgp.SessionState // of the state machine that has replaced that of the session
+	lost      bool             // on has been closed, and GoBGP has not said why
+	resetting string           // text of a ResetPeer whose end has not been seen
+	renew     bool             // replace the state machine when the session ends
+	refused   string           // why there was no session last; "" since one was up or the remote is not there
+	logged    string           // the refusal that the log has
+	drowsy    bool             // there was no connection at the last look
 }
 
 // pollInterval is how often the prefix counters are looked at. ListPeer
@@ -86,7 +90,7 @@ func New(o Options) *Backend {
 	b := &Backend{
 		log: o.Log, dialer: transport.GoBGP{}, optmem: readOptmem, poll: pollInterval,
 		queue:    queue{wake: make(chan struct{}, 1)},
-		speakers: map[bgp.InstanceKey]*speaker{},
+		speakers: map[bgp.InstanceKey]*speaker{}, leaving: map[bgp.PeerKey]*item{},
 	}
 	if !o.Stock {
 		b.takeSockets(handOverWorks())

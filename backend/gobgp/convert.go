@@ -66,9 +66,7 @@ func apiPeer(in *bgp.InstanceSpec, p *bgp.PeerSpec, gen uint32, own bool) *api.P
 	if !own {
 		setTransport(a, in, p)
 	}
-	if p.Source.IsValid() {
-		a.Transport.LocalAddress = source(p).String()
-	}
+	a.Transport.LocalAddress = source(p).String()
 	if p.GracefulRestart {
 		a.GracefulRestart.RestartTime = uint32(p.RestartTime / time.Second)
 		a.GracefulRestart.NotificationEnabled = true // RFC 8538 2
@@ -103,9 +101,16 @@ func setTransport(a *api.Peer, in *bgp.InstanceSpec, p *bgp.PeerSpec) {
 	}
 }
 
-// source returns the source address with the zone that GoBGP compares by.
+// source returns the source address with the zone that GoBGP compares by. It is
+// never left out: GoBGP would look for a link-local address of the interface that
+// has the zone's name here, whatever namespace the peer is in, and take no other.
 func source(p *bgp.PeerSpec) netip.Addr {
-	if p.Source.Is6() && p.Source.IsLinkLocalUnicast() && p.Source.Zone() == "" {
+	switch {
+	case !p.Source.IsValid() && p.Key.Address.Is4():
+		return netip.IPv4Unspecified()
+	case !p.Source.IsValid():
+		return netip.IPv6Unspecified()
+	case p.Source.Is6() && p.Source.IsLinkLocalUnicast() && p.Source.Zone() == "":
 		return p.Source.WithZone(p.Key.Address.Zone())
 	}
 	return p.Source

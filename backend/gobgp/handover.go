@@ -124,7 +124,11 @@ func (r *running) listenTo(c net.Conn) net.Conn {
 		return c
 	}
 	peer := tcp.AddrPort().Addr().Unmap()
-	s := &spoken{Conn: c, sys: sys, refused: func(n *bgp.Notification, remote *openSaid) { r.refused(peer, n, remote) }}
+	s := &spoken{
+		Conn: c, sys: sys,
+		refused: func(n *bgp.Notification, remote *openSaid) { r.refused(peer, n, remote) },
+		closed:  func(s *spoken) { r.closed(peer, s) },
+	}
 	r.talks.put(peer, s)
 	return s
 }

@@ -24,13 +24,17 @@ func (b *Backend) start(ctx context.Context, sp *speaker, in *bgp.InstanceSpec) 
 		log: b.log, own: b.own != nil,
 		state: func(r *running, e *apiutil.WatchEventMessage_PeerEvent, at time.Time) {
 			b.tellTransport(sp, r, e)
-			push(itemState, r, e.Peer.State.NeighborAddress, item{at: at, event: e})
+			addr := e.Peer.State.NeighborAddress
+			push(itemState, r, addr, item{at: at, event: e, conn: r.talks.get(addr)})
 		},
 		dialFailed: func(r *running, addr netip.Addr, reason string) {
 			push(itemDialFailed, r, addr, item{at: time.Now(), text: reason, failed: failure(reason)})
 		},
 		refused: func(r *running, addr netip.Addr, n *bgp.Notification, remote *openSaid) {
 			push(itemRefused, r, addr, item{at: time.Now(), note: n, open: remote})
+		},
+		closed: func(r *running, addr netip.Addr, c *spoken) {
+			push(itemClosed, r, addr, item{at: time.Now(), conn: c})
 		},
 	})
 }
@@ -79,15 +83,19 @@ func (b *Backend) putInstance(ctx context.Context, in *bgp.InstanceSpec, restart
 		return err
 	}
 	var peers []*api.Peer
+	var ended []func()
 	for _, p := range sp.peers {
 		if p.given == nil {
 			continue
 		}
-		b.ending(sp, p, cease{subcode: bgp.CeaseOtherConfiguration, hard: p.want.ResetMode == bgp.ResetHard})
+		ended = append(ended, b.ending(sp, p, cease{subcode: bgp.CeaseOtherConfiguration, hard: p.want.ResetMode == bgp.ResetHard}))
 		peers = append(peers, apiPeer(sp.spec, p.given, p.gen, b.own != nil))
 		p.given, p.renew, p.resetting = nil, false, ""
 	}
 	sp.run.stop(peers, bgp.CeaseOtherConfiguration)
+	for _, e := range ended {
+		e()
+	}
 	sp.sleep.clear() // nobody waits for connections now: addMissing does
 	*restarted = append(*restarted, sp)
 	run, err := b.start(ctx, sp, in)

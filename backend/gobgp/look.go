@@ -30,8 +30,9 @@ func (b *Backend) look(ctx context.Context) []backend.Event {
 		all.count(&it)
 	}
 	for _, it := range items {
+		events = append(events, b.left(&it)...)
 		if it.kind == itemGone {
-			events = append(events, gone(&it)...)
+			events = append(events, b.gone(&it)...)
 			continue
 		}
 		sp := b.speakers[it.instance]
@@ -39,28 +40,19 @@ func (b *Backend) look(ctx context.Context) []backend.Event {
 			continue
 		}
 		p := sp.peers[it.addr]
-		if p == nil || it.run != nil && it.run != sp.run && it.kind != itemEnding {
+		if p == nil || it.run != nil && it.run != sp.run && it.kind != itemEnding && it.kind != itemClosed {
 			continue
 		}
-		if e := b.show(ctx, sighting{&it, sp, p, all}); e != nil {
+		for _, e := range b.show(ctx, sighting{&it, sp, p, all}) {
 			p.shown = *e
 			p.shown.Ended, p.shown.Failed = nil, bgp.FailedNone
+			if e.Session != bgp.StateEstablished {
+				p.on, p.lost, p.next = nil, false, bgp.StateIdle
+			}
 			events = append(events, *e)
 		}
 	}
 	return events
-}
-
-// gone tells the end of a deleted peer, and of its session if it had one.
-func gone(it *item) []backend.Event {
-	last := it.last.shown
-	var events []backend.Event
-	if last.Session == bgp.StateEstablished {
-		e := blank(it.last, it.at)
-		e.Ended = cease{subcode: bgp.CeasePeerDeconfigured}.ended()
-		events = append(events, e)
-	}
-	return append(events, backend.Event{Kind: backend.PeerGone, Time: it.at, Peer: it.last.want.Key})
 }
 
 // blank is a peer without a session.
@@ -68,8 +60,27 @@ func blank(p *peer, at time.Time) backend.Event {
 	return backend.Event{Kind: backend.PeerChanged, Time: at, Peer: p.want.Key, ConnectError: p.shown.ConnectError}
 }
 
-// show returns the event that an item makes, nil for none.
-func (b *Backend) show(ctx context.Context, s sighting) *backend.Event {
+// show returns the events that an item makes.
+func (b *Backend) show(ctx context.Context, s sighting) []*backend.Event {
+	var e *backend.Event
+	switch s.kind {
+	case itemClosed:
+		e = b.connClosed(s)
+	case itemEnding:
+		e = b.ended(s)
+	case itemState:
+		return b.showState(ctx, s)
+	default:
+		e = b.showOther(s)
+	}
+	if e == nil {
+		return nil
+	}
+	return []*backend.Event{e}
+}
+
+// showOther returns the event of an item that is no session's, nil for none.
+func (b *Backend) showOther(s sighting) *backend.Event {
 	p, was := s.p, s.p.shown.Session
 	switch s.kind {
 	case itemCreated:
@@ -79,15 +90,6 @@ func (b *Backend) show(ctx context.Context, s sighting) *backend.Event {
 		e := blank(p, s.at)
 		if p.want.Down == bgp.DownNone && b.own != nil {
 			e.Session = bgp.StateActive // it waits for a connection
-		}
-		return &e
-	case itemEnding:
-		if was == bgp.StateIdle {
-			return nil
-		}
-		e := blank(p, s.at)
-		if was == bgp.StateEstablished {
-			e.Ended = s.end.ended()
 		}
 		return &e
 	case itemLive:
@@ -108,14 +110,21 @@ func (b *Backend) show(ctx context.Context, s sighting) *backend.Event {
 	case itemRefused:
 		return b.refused(p, s.item)
 	}
-	return b.showState(ctx, s)
+	return nil
 }
 
-// showState returns the event of a state machine that has moved, nil for none.
-func (b *Backend) showState(ctx context.Context, s sighting) *backend.Event {
+// showState returns the events of a state machine that has moved.
+func (b *Backend) showState(ctx context.Context, s sighting) []*backend.Event {
 	sp, p, was := s.sp, s.p, s.p.shown.Session
 	state := bgp.SessionState(s.event.Peer.State.SessionState)
-	if p.given == nil || state == was {
+	if p.given == nil {
+		return nil
+	}
+	if was == bgp.StateEstablished && state != bgp.StateEstablished && !endedByItself(s.item) {
+		p.next = state // of the one that replaces it: the session lasts as long as its connection
+		return nil
+	}
+	if state == was && (state != bgp.StateEstablished || p.on == s.conn) {
 		return nil
 	}
 	a, err := s.all.peer(ctx, sp.run, s.addr)
@@ -129,14 +138,13 @@ func (b *Backend) showState(ctx context.Context, s sighting) *backend.Event {
 		a = s.settle(ctx, a, false)
 	}
 	switch {
-	case state == bgp.StateEstablished && a.GetTimers().GetState().GetUptime().GetSeconds() == 0,
-		was == bgp.StateEstablished && isEstablished(a) && !endedByItself(s.item):
-		// The last word of a state machine that has been replaced. The new one has
-		// not been up yet, or is. (Its state lags behind its first event, its
-		// time of establishment does not.)
+	case state == bgp.StateEstablished && a.GetTimers().GetState().GetUptime().GetSeconds() == 0:
+		// The last word of a state machine that has been replaced: the new one has
+		// not been up yet. (Its state lags behind its first event, its time of
+		// establishment does not.)
 		return nil
 	case state == bgp.StateEstablished:
-		return b.established(ctx, s, s.settle(ctx, a, true))
+		return b.up(ctx, s, s.settle(ctx, a, true))
 	}
 	e := blank(p, s.at)
 	e.Session = state
@@ -150,7 +158,7 @@ func (b *Backend) showState(ctx context.Context, s sighting) *backend.Event {
 		}
 		p.renew, p.resetting = false, ""
 	}
-	return &e
+	return []*backend.Event{&e}
 }
 
 // endedByItself says whether an event is the end of a session that nobody of

@@ -18,7 +18,8 @@ const (
 	itemRefused                    // a connection ended with a NOTIFICATION before its session
 	itemLive                       // Apply changed the socket of a session
 	itemCreated                    // Apply made a peer
-	itemEnding                     // Apply ends the session, if there is one
+	itemEnding                     // Apply has ended what a state machine did
+	itemClosed                     // GoBGP has closed a connection
 	itemGone                       // Apply deleted a peer
 )
 
@@ -31,6 +32,7 @@ type item struct {
 	addr     netip.Addr
 
 	event  *apiutil.WatchEventMessage_PeerEvent // of itemState
+	conn   *spoken                              // of itemClosed; of itemState: the last one; nil where GoBGP makes its own
 	text   string                               // of itemDialFailed
 	failed bgp.ConnectFailure                   // of itemDialFailed
 	note   *bgp.Notification                    // of itemRefused

@@ -36,6 +36,7 @@ type running struct {
 	tap       *tap
 	talks     conversations
 	refused   func(netip.Addr, *bgp.Notification, *openSaid) // a connection ended before its session; must not block
+	closed    func(netip.Addr, *spoken)                      // a connection has ended; must not block
 	stopWatch context.CancelFunc
 	end       func() // stops the server and waits for it
 }
@@ -57,6 +58,7 @@ type startOptions struct {
 	state      func(*running, *apiutil.WatchEventMessage_PeerEvent, time.Time)
 	dialFailed func(*running, netip.Addr, string)
 	refused    func(*running, netip.Addr, *bgp.Notification, *openSaid) // a connection ended before its session
+	closed     func(*running, netip.Addr, *spoken)                      // a connection has ended
 }
 
 // start starts a server for in.
@@ -66,6 +68,7 @@ func start(ctx context.Context, in *bgp.InstanceSpec, o startOptions) (*running,
 		o.dialFailed(r, peer, reason)
 	})
 	r.refused = func(peer netip.Addr, n *bgp.Notification, remote *openSaid) { o.refused(r, peer, n, remote) }
+	r.closed = func(peer netip.Addr, c *spoken) { o.closed(r, peer, c) }
 	srv := server.NewBgpServer(server.LoggerOption(slog.New(r.tap), &slog.LevelVar{}))
 	r.bgpServer = srv
 	var err error

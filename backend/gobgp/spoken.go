@@ -1,6 +1,7 @@
 package gobgp
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net"
@@ -32,6 +33,7 @@ type spoken struct {
 	net.Conn
 	sys     syscall.Conn
 	refused func(n *bgp.Notification, remote *openSaid) // called once at most; must not block
+	closed  func(*spoken)                               // called once, before the socket is closed; must not block
 
 	mu       sync.Mutex // guards all below
 	buf      []byte     // what was read of a message that is not complete
@@ -40,6 +42,8 @@ type spoken struct {
 	noted    bool       // a NOTIFICATION has been said, or heard before the session
 	open     *openSaid  // what the remote said, nil before
 	lastWord []byte     // what a Cease becomes
+	said     []byte     // the NOTIFICATION that we wrote
+	shut     bool       // GoBGP has closed it
 }
 
 // openSaid is what matters here of the remote's OPEN.
@@ -63,14 +67,25 @@ func (c *spoken) Read(b []byte) (int, error) {
 // Write implements net.Conn. GoBGP writes whole messages.
 func (c *spoken) Write(b []byte) (int, error) {
 	out := b
-	if len(b) >= headerLen+2 && b[18] == msgNotification {
+	note := len(b) >= headerLen+2 && b[18] == msgNotification
+	if note {
 		out = c.say(b)
 	}
 	n, err := c.Conn.Write(out)
 	if err == nil {
 		n = len(b)
+		if note {
+			c.spoke(out)
+		}
 	}
 	return n, err
+}
+
+// spoke notes a NOTIFICATION that was written.
+func (c *spoken) spoke(m []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.said = bytes.Clone(m)
 }
 
 // lastWordTime is for a remote that takes nothing more.
@@ -87,9 +102,46 @@ func (c *spoken) Close() error {
 	c.mu.Unlock()
 	if owed {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(lastWordTime)) // a connection that is broken takes no deadline
-		_, _ = c.Conn.Write(word)                                 // it ends either way
+		if _, err := c.Conn.Write(word); err == nil {             // it ends either way
+			c.spoke(word)
+		}
+	}
+	c.mu.Lock()
+	first := !c.shut
+	c.shut = true
+	c.mu.Unlock()
+	if first && c.closed != nil {
+		c.closed(c)
 	}
 	return c.Conn.Close()
+}
+
+// isShut says whether the connection has ended.
+func (c *spoken) isShut() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.shut
+}
+
+// endedAsAsked says whether a Cease was asked for, and returns the one that was
+// written; nil where the connection ended without.
+func (c *spoken) endedAsAsked() (asked bool, cease *bgp.Notification) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lastWord != nil && c.said != nil && c.said[19] == bgp.CodeCease {
+		body := c.said[headerLen:]
+		cease = &bgp.Notification{Code: body[0], Subcode: body[1], Sent: true, Text: shutdownText(body)}
+	}
+	return c.lastWord != nil, cease
+}
+
+// port is the local port of the connection.
+func (c *spoken) port() uint16 {
+	tcp, ok := c.LocalAddr().(*net.TCPAddr)
+	if !ok {
+		return 0
+	}
+	return tcp.AddrPort().Port()
 }
 
 // say returns what is written instead of a NOTIFICATION.

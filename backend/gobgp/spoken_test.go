@@ -104,7 +104,7 @@ func TestRefusalOutlastsSilence(t *testing.T) {
 	spec := w.peer(0, 0)
 	p := &peer{want: spec, given: spec}
 	show := func(it item) string {
-		e := w.b.show(t.Context(), sighting{item: &it, p: p})
+		e := w.b.showOther(sighting{item: &it, p: p})
 		if e == nil || e.Failed == bgp.FailedNone || it.failed != bgp.FailedNone && e.Failed != it.failed {
 			t.Fatalf("%+v makes %+v, want an event of a failure", it, e)
 		}

@@ -63,6 +63,33 @@ func TestUpdateThatFailsHalfwayIsRepaired(t *testing.T) {
 	}
 }
 
+// deaf takes an update and does nothing about it.
+type deaf struct{ bgpServer }
+
+func (deaf) UpdatePeer(context.Context, *api.UpdatePeerRequest) (*api.UpdatePeerResponse, error) {
+	return &api.UpdatePeerResponse{}, nil
+}
+
+// A reset is reported when the session has ended, not when GoBGP was asked.
+func TestNoEndWithoutAnEnd(t *testing.T) {
+	parallel(t)
+	r := newRig(t)
+	in, p := r.instance(0), r.peer(0, 0)
+	remote := r.dialling(t, p)
+	r.apply(putInstance(in), create(p))
+	r.settled(p.Key)
+	r.wait("the remote to know of it", remote.Established)
+	r.b.wrap(in.Key, func(s bgpServer) bgpServer { return deaf{s} })
+	r.apply(r.update(p, with(p, func(p *bgp.PeerSpec) { p.MSS = 1000 }), bgp.ImpactReset))
+	r.never("an end", func() bool {
+		_, ok := r.last(p.Key, func(e backend.Event) bool { return e.Ended != nil })
+		return ok || !remote.Established()
+	})
+	if e, _ := r.last(p.Key, func(backend.Event) bool { return true }); e.Session != bgp.StateEstablished {
+		t.Errorf("the session is %s, the remote's is up", e.Session)
+	}
+}
+
 // lateReset lets the session end between the look and the reset.
 type lateReset struct {
 	bgpServer
@@ -118,8 +145,10 @@ func TestResetCarriesItsText(t *testing.T) {
 	if n := remote.LastNotification(); n.Subcode != bgp.CeaseAdminReset || n.Text != "line card swap" {
 		t.Errorf("notification %+v", n)
 	}
-	e, ok := r.last(p.Key, func(e backend.Event) bool { return e.Ended != nil })
-	if !ok || e.Ended.Cause != bgp.CauseNone || e.Ended.Notification.Text != "line card swap" {
+	ended := func(e backend.Event) bool { return e.Ended != nil }
+	r.wait("the event of its end", func() bool { _, ok := r.last(p.Key, ended); return ok })
+	e, _ := r.last(p.Key, ended)
+	if e.Ended.Cause != bgp.CauseNone || e.Ended.Notification.Text != "line card swap" {
 		t.Errorf("ended %+v", e.Ended)
 	}
 }
