@@ -76,6 +76,7 @@ type PeerSpec struct {
 	DownDetail string
 
 	Source    netip.Addr // invalid: the kernel's route lookup chooses
+	Chosen    netip.Addr // what that gives, as far as it is known; no setting
 	Interface string     // device that has Source; "" where Source is invalid
 	// SourceWarning says what is wrong with Source although it is in force.
 	SourceWarning string
@@ -123,8 +124,33 @@ func (c LeafChange) String() string {
 	return c.Leaf + ": " + show(c.Old) + " -> " + show(c.New)
 }
 
+const leafSource = "transport/connect-interface/config/source-address"
+
+// InForce says whether the change only names what is in force already: a source
+// address that the route lookup gives as well.
+func (c LeafChange) InForce() bool { return c.Leaf == leafSource && c.Old == c.New }
+
+// sourceText is the address that a session has or would have.
+func sourceText(p *PeerSpec) string {
+	switch {
+	case noSource(p) != DownNone:
+		return p.Down.String()
+	case p.Source.IsValid():
+		return addr(p.Source)
+	}
+	return addr(p.Chosen)
+}
+
+// noSource is why the peer has no source address, DownNone where it has one.
+func noSource(p *PeerSpec) DownReason {
+	if p.Down == DownDisabled {
+		return DownNone
+	}
+	return p.Down
+}
+
 // field is one effective setting: the leaf that the model names it by, its
-// text, and where the text cannot tell two values apart (secrets), equality.
+// text, and where the text does not tell it (secrets), equality.
 type field[T any] struct {
 	leaf  string
 	text  func(*T) string
@@ -134,7 +160,7 @@ type field[T any] struct {
 func text[T any](leaf string, f func(*T) string) field[T] { return field[T]{leaf: leaf, text: f} }
 
 // peerFields lists every setting of a PeerSpec. The order is that of the
-// model. Down, Interface and SourceWarning are consequences, not settings.
+// model. Down, Interface, Chosen and SourceWarning are consequences, not settings.
 var peerFields = []field[PeerSpec]{
 	text("config/enabled", func(p *PeerSpec) string { return strconv.FormatBool(p.Down != DownDisabled) }),
 	text("config/as", func(p *PeerSpec) string { return u(p.RemoteAS) }),
@@ -158,12 +184,7 @@ var peerFields = []field[PeerSpec]{
 	text("transport/config/tcp-mss", func(p *PeerSpec) string { return zero(p.MSS) }),
 	text("transport/config/path-mtu-discovery", func(p *PeerSpec) string { return p.PathMTU.String() }),
 	text("transport/config/dscp", func(p *PeerSpec) string { return u(p.DSCP) }),
-	text("transport/connect-interface/config/source-address", func(p *PeerSpec) string {
-		if p.Down != DownNone && p.Down != DownDisabled {
-			return p.Down.String()
-		}
-		return addr(p.Source)
-	}),
+	{leaf: leafSource, text: sourceText, equal: func(a, b *PeerSpec) bool { return a.Source == b.Source && noSource(a) == noSource(b) }},
 	text("transport/authentication/config/method", func(p *PeerSpec) string { return p.Auth.String() }),
 	{
 		leaf:  "transport/authentication/config/password",
@@ -229,7 +250,7 @@ func diff[T any](fields []field[T], old, new *T) []LeafChange {
 	var out []LeafChange
 	for _, f := range fields {
 		a, b := f.text(old), f.text(new)
-		if a == b && (f.equal == nil || f.equal(old, new)) {
+		if f.equal == nil && a == b || f.equal != nil && f.equal(old, new) {
 			continue
 		}
 		out = append(out, LeafChange{Leaf: f.leaf, Old: a, New: b})

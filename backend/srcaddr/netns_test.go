@@ -411,3 +411,35 @@ func BenchmarkLiveList(b *testing.B) {
 		}
 	}
 }
+
+// What the route lookup gives is asked of the kernel, in the namespace.
+func TestRoute(t *testing.T) {
+	l := newLive(t)
+	ns := l.ns
+	l.ip(`link set lo up
+link add name va type veth peer name vb
+link set va up
+link set vb up
+addr add 10.77.1.1/24 dev va
+addr add 10.77.1.9/24 dev va
+addr add fe80::77/64 dev va nodad
+route add 10.78.0.0/16 dev va src 10.77.1.9
+`)
+	for peer, want := range map[string]string{
+		"10.77.1.2": "10.77.1.1", "10.78.0.1": "10.77.1.9", "10.79.0.1": "", "10.77.1.1": "10.77.1.1", "fe80::1%no": "",
+	} {
+		var w netip.Addr
+		if want != "" {
+			w = netip.MustParseAddr(want)
+		}
+		if got := l.r.Route(Query{NetNS: ns, Peer: netip.MustParseAddr(peer)}); got != w {
+			t.Errorf("to %s: %v, want %v", peer, got, w)
+		}
+	}
+	if got := l.r.Route(Query{NetNS: ns, Peer: netip.MustParseAddr("fe80::1%va")}); got.Zone() != "va" || !got.IsLinkLocalUnicast() {
+		t.Errorf("to a link-local peer: %v", got)
+	}
+	if got := l.r.Route(Query{NetNS: "no-such", Peer: netip.MustParseAddr("10.77.1.2")}); got.IsValid() {
+		t.Errorf("without a namespace: %v", got)
+	}
+}

@@ -168,7 +168,7 @@ func (p *planner) peer(k schema.Key, forced []string) {
 	spec := peer.Spec
 	effective.SetSource(&spec, answer, old)
 	p.queries[key] = peer.Query
-	p.peers = append(p.peers, plan.PeerPair{Old: old, New: &spec, Forced: union(forced, p.c.pacer.forced(key))})
+	p.peers = append(p.peers, p.c.chosen(plan.PeerPair{Old: old, New: &spec, Forced: union(forced, p.c.pacer.forced(key))}, peer.Query))
 }
 
 // check refuses a peer that cannot work whatever the network does. A source

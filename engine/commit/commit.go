@@ -41,6 +41,8 @@ import (
 // *srcaddr.Resolver is the real one.
 type Sources interface {
 	Resolve(srcaddr.Query) srcaddr.Answer
+	// Route is the address that a peer without any has by the kernel's route lookup.
+	Route(srcaddr.Query) netip.Addr
 	// Changes tells the namespaces in which an answer may have changed.
 	Changes() <-chan srcaddr.Change
 }

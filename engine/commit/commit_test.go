@@ -35,6 +35,7 @@ type network struct {
 	mu      sync.Mutex
 	ifs     map[string][]netip.Addr // by interface name
 	changes chan srcaddr.Change
+	route   netip.Addr
 }
 
 func newNetwork() *network {
@@ -58,6 +59,12 @@ func (n *network) remove(name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.ifs, name)
+}
+
+func (n *network) Route(srcaddr.Query) netip.Addr {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.route
 }
 
 func (n *network) Changes() <-chan srcaddr.Change { return n.changes }

@@ -183,7 +183,7 @@ func (c *Coordinator) carryOn(ctx context.Context, running *datastore.Snapshot, 
 		spec := peer.Spec
 		effective.SetSource(&spec, c.cfg.Sources.Resolve(peer.Query), old)
 		c.queries.set(key, peer.Query)
-		pairs = append(pairs, plan.PeerPair{Old: old, New: &spec, Forced: why[i].forced})
+		pairs = append(pairs, c.chosen(plan.PeerPair{Old: old, New: &spec, Forced: why[i].forced}, peer.Query))
 		causes[key] = why[i]
 	}
 	steps := plan.Compute(nil, pairs, c.costs).Steps

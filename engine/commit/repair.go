@@ -106,7 +106,7 @@ func (c *Coordinator) difference(have *backend.Snapshot) ([]plan.Step, *planner)
 			effective.SetSource(&spec, c.cfg.Sources.Resolve(peer.Query), have.Peers[key])
 			wantPeers[key] = struct{}{}
 			p.queries[key] = peer.Query
-			p.peers = append(p.peers, plan.PeerPair{Old: have.Peers[key], New: &spec, Forced: c.pacer.forced(key)})
+			p.peers = append(p.peers, c.chosen(plan.PeerPair{Old: have.Peers[key], New: &spec, Forced: c.pacer.forced(key)}, peer.Query))
 		}
 		return true
 	})

@@ -44,6 +44,33 @@ func (x sourceIndex) remove(key bgp.PeerKey) {
 	}
 }
 
+// chosen fills in what the route lookup gives on the side of a pair that leaves
+// the source to it, where the other names one: naming what is in force costs
+// nothing. Of an established session its own address counts.
+func (c *Coordinator) chosen(pair plan.PeerPair, q srcaddr.Query) plan.PeerPair {
+	old, new := pair.Old, pair.New
+	if old == nil || new == nil || old.Source.IsValid() == new.Source.IsValid() {
+		return pair
+	}
+	named, open := old, new
+	if new.Source.IsValid() {
+		was := *old
+		pair.Old, named, open = &was, new, &was
+	}
+	if open.Down != bgp.DownNone && open.Down != bgp.DownDisabled {
+		return pair // it has no source at all
+	}
+	if st := c.oper.Get(new.Key).State; open != new && st != nil && st.Session == bgp.StateEstablished && st.Socket.Local.IsValid() {
+		open.Chosen = st.Socket.Local.Addr()
+	} else {
+		open.Chosen = c.cfg.Sources.Route(q)
+	}
+	if open.Chosen.WithZone("") == named.Source.WithZone("") {
+		open.Chosen = named.Source // on the link that the peer is on, whatever its zone is called
+	}
+	return pair
+}
+
 // sourcesChanged resolves the sources of a namespace's peers again and resets
 // those whose answer is another one. It changes no configuration: applied
 // follows the network, intended stays. There is no pacing: the old address is
@@ -71,7 +98,7 @@ func (c *Coordinator) sourcesChanged(ctx context.Context, namespace string) {
 			}
 			continue
 		}
-		pairs = append(pairs, plan.PeerPair{Old: old, New: &spec})
+		pairs = append(pairs, c.chosen(plan.PeerPair{Old: old, New: &spec}, c.queries.byPeer[key]))
 		if spec.SourceWarning != "" && old.SourceWarning == "" {
 			warned++
 		}

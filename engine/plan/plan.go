@@ -200,10 +200,14 @@ func peerStep(pair PeerPair, causes map[bgp.InstanceKey][]bgp.LeafChange, costs 
 		Op: UpdatePeer, Instance: new.Key.InstanceKey(), Peer: new.Key, Old: old, New: new,
 		Leaves: bgp.DiffPeers(old, new), Forced: pair.Forced,
 	}
+	changed := len(step.Leaves) > 0
+	if slices.ContainsFunc(step.Leaves, bgp.LeafChange.InForce) {
+		step.Impact = bgp.ImpactNextSession
+		step.Leaves = slices.DeleteFunc(step.Leaves, bgp.LeafChange.InForce)
+	}
 	for _, l := range step.Leaves {
 		step.Impact = max(step.Impact, costs.Impact(l.Leaf))
 	}
-	changed := len(step.Leaves) > 0
 	if cause, ok := causes[step.Instance]; ok {
 		step.Impact = bgp.ImpactReset
 		step.Leaves = append(step.Leaves, cause...)

@@ -59,6 +59,8 @@ type network struct{ changes chan srcaddr.Change }
 
 func (n network) Changes() <-chan srcaddr.Change { return n.changes }
 
+func (network) Route(srcaddr.Query) netip.Addr { return netip.Addr{} }
+
 func (n network) Resolve(q srcaddr.Query) srcaddr.Answer {
 	switch {
 	case q.Source.IsValid():

@@ -41,6 +41,8 @@ type unbound chan srcaddr.Change
 
 func (u unbound) Changes() <-chan srcaddr.Change { return u }
 
+func (unbound) Route(srcaddr.Query) netip.Addr { return netip.Addr{} }
+
 func (unbound) Resolve(q srcaddr.Query) srcaddr.Answer {
 	return srcaddr.Answer{Status: srcaddr.Unbound}
 }

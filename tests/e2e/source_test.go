@@ -82,7 +82,7 @@ func TestForms(t *testing.T) {
 	if s := p.Transport.ConnectInterface.State; s.ResolvedSource != "" {
 		t.Errorf("after undo: connect-interface/state = %+v, want no resolved source", s)
 	}
-	if want := "transport/connect-interface/config/source-address: 10.9.3.1 -> (none)"; !slices.Contains(p.State.LastReset.Leaf, want) {
+	if want := "transport/connect-interface/config/source-address: 10.9.3.1 -> 10.1.1.1"; !slices.Contains(p.State.LastReset.Leaf, want) {
 		t.Errorf("last-reset/leaf = %q, want %q", p.State.LastReset.Leaf, want)
 	}
 }
