@@ -95,6 +95,10 @@ bench: ## measure against the targets; a quarter of an hour, some need root
 	$(GO) test ./tests/bench -run '^$$' -bench . -benchtime 300x -timeout 60m $(TESTFLAGS)
 	$(GO) test ./engine/commit ./backend/gobgp ./backend/frr ./server/gnmi ./server/netconf -run '^$$' -bench . -timeout 30m $(TESTFLAGS)
 
+.PHONY: fuzz-yanglint
+fuzz-yanglint: ## random documents, judged by us and by yanglint, for FUZZTIME (1h)
+	MOORING_FUZZ_YANGLINT=$(or $(FUZZTIME),1h) $(GO) test ./engine/schema -count=1 -run TestFuzzAgainstYanglint -v -timeout 0 $(TESTFLAGS)
+
 .PHONY: setup
 setup: packages ## install what the tests need, where that is possible
 	@if command -v apt-get >/dev/null; then tests/netlab/unpack-debian; fi || \

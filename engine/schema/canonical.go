@@ -116,14 +116,17 @@ func canonicalRoute(s string) (string, error) {
 		return "", errRoute
 	}
 	if strings.IndexByte(admin, '.') >= 0 {
-		if _, err := canonicalIPv4(admin); err != nil || n > 65535 {
+		if _, err := canonicalIPv4(admin); err != nil || !short(number, n) {
 			return "", errRoute
 		}
 		return admin + ":" + strconv.FormatUint(n, 10), nil
 	}
 	as, err := strconv.ParseUint(admin, 10, 32)
-	if err != nil || len(admin) > 10 || as > 65535 && n > 65535 {
+	if err != nil || len(admin) > 10 || !short(admin, as) && !short(number, n) {
 		return "", errRoute
 	}
 	return strconv.FormatUint(as, 10) + ":" + strconv.FormatUint(n, 10), nil
 }
+
+// short says whether a number is of 2 octets, and written as one.
+func short(digits string, n uint64) bool { return n <= 65535 && len(digits) <= 5 }

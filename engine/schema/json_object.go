@@ -1,8 +1,10 @@
 package schema
 
 import (
+	"bytes"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -198,6 +200,9 @@ func (d *jsonDecoder) leaf(n *Node) (Value, string, error) {
 		text, err = d.str()
 	case (b == '-' || '0' <= b && b <= '9') && n.Type.Kind != ValueBool && n.Type.Kind != ValueEnum:
 		text, err = d.number()
+		if n.Type.Kind != ValueString {
+			text = withoutExponent(text)
+		}
 	case n.Type.Kind == ValueBool && d.word("true"):
 		return BoolValue(true), "true", nil
 	case n.Type.Kind == ValueBool && d.word("false"):
@@ -224,6 +229,35 @@ func (d *jsonDecoder) leaf(n *Node) (Value, string, error) {
 		return Value{}, "", n.valueError(slices.Clone(d.path), lexical, err)
 	}
 	return v, lexical, nil
+}
+
+// withoutExponent writes an integer with an exponent as YANG has it: 1e1 is 10
+// (RFC 7951 6.1 asks for a JSON number, no matter which form). All else is
+// returned as it is.
+func withoutExponent(number []byte) []byte {
+	const most = 20 // digits of an integer of 64 bits
+	mantissa, exponent, found := bytes.Cut(bytes.ToLower(number), []byte("e"))
+	shift, err := strconv.Atoi(string(exponent))
+	if !found || err != nil {
+		return number
+	}
+	digits, negative := bytes.CutPrefix(mantissa, []byte("-"))
+	whole, fraction, _ := bytes.Cut(digits, []byte("."))
+	digits = bytes.TrimLeft(slices.Concat(whole, fraction), "0")
+	if len(digits) == 0 {
+		return []byte("0")
+	}
+	for shift -= len(fraction); shift < 0 && digits[len(digits)-1] == '0'; shift++ {
+		digits = digits[:len(digits)-1]
+	}
+	if shift < 0 || shift+len(digits) > most {
+		return number
+	}
+	digits = append(digits, bytes.Repeat([]byte("0"), shift)...)
+	if negative {
+		digits = append([]byte("-"), digits...)
+	}
+	return digits
 }
 
 // jsonName names the JSON form of a value for messages.

@@ -121,7 +121,7 @@ func TestDecodeXMLFaults(t *testing.T) {
 		},
 		{
 			"32 wildcard key", inVPN1(`<peer-groups><peer-group><name>*</name></peer-group></peer-groups>`), OpMerge,
-			want{Tag: "invalid-value", Path: vpn1Path + "/peer-groups/peer-group/name", BadElement: "name", Message: "'*' stands for any entry and cannot be a key"},
+			want{Tag: "invalid-value", Path: vpn1Path + "/peer-groups/peer-group/name", BadElement: "name", Message: "'*' is no name: it stands for any entry"},
 		},
 		{
 			"33 missing key", inVPN1(`<peers><peer><config><address>10.0.0.1</address></config></peer></peers>`), OpMerge,

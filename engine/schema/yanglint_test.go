@@ -1,7 +1,9 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -14,11 +16,12 @@ import (
 
 const modelDir = "../../yang"
 
-// yanglint says for each document, the content of a <config>, whether libyang
-// accepts it as a whole configuration: types, must, when, unique, mandatory,
-// limits and leafrefs. All are read by one process, which would stop at the
+// yanglint says for each document, in XML the content of a <config>, whether libyang
+// accepts it as a whole configuration and prints it, else "": types, must, when, unique, mandatory,
+// limits and leafrefs; what it prints has the defaults in it, so that it is never
+// empty. All are read by one process, which would stop at the
 // first fault if they were its arguments, so they are its commands.
-func yanglint(t *testing.T, docs []string) (accepted []bool, output string) {
+func yanglint(t *testing.T, docs []lintDoc) (printed []string, output string) {
 	t.Helper()
 	program, err := exec.LookPath("yanglint")
 	if err != nil {
@@ -27,7 +30,11 @@ func yanglint(t *testing.T, docs []string) (accepted []bool, output string) {
 		}
 		t.Skip("yanglint is missing: install libyang2-tools")
 	}
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp("", "mooring-yanglint")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
 	model, err := filepath.Abs(modelDir)
 	if err != nil {
 		t.Fatal(err)
@@ -35,10 +42,10 @@ func yanglint(t *testing.T, docs []string) (accepted []bool, output string) {
 	var script strings.Builder
 	fmt.Fprintf(&script, "searchpath %s\nload mooring-agent\nload mooring-bgp\nload mooring-vpn-instance\nload ietf-netconf-acm\n", model)
 	for i, doc := range docs {
-		if err := os.WriteFile(fmt.Sprintf("%s/%d.in.xml", dir, i), []byte(doc), 0o600); err != nil {
+		if err := os.WriteFile(fmt.Sprintf("%s/%d.in", dir, i), []byte(doc.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(&script, "data -t config -f xml -o %d.out.xml %d.in.xml\n", i, i)
+		fmt.Fprintf(&script, "data -t config -F %s -f xml -d all -o %d.out %d.in\n", doc.format, i, i)
 	}
 	cmd := exec.Command(program)
 	cmd.Dir = dir
@@ -48,23 +55,26 @@ func yanglint(t *testing.T, docs []string) (accepted []bool, output string) {
 	if err != nil {
 		t.Fatalf("yanglint: %v\n%s", err, out)
 	}
-	accepted = make([]bool, len(docs))
+	printed = make([]string, len(docs))
 	for i := range docs {
-		info, err := os.Stat(fmt.Sprintf("%s/%d.out.xml", dir, i))
-		accepted[i] = err == nil && info.Size() > 0
+		text, err := os.ReadFile(fmt.Sprintf("%s/%d.out", dir, i))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		printed[i] = string(text)
 	}
-	return accepted, string(out)
+	return printed, string(out)
 }
 
 // Our verdict on random configurations, valid and broken in each way, is that
 // of libyang.
 func TestValidateAgainstYanglint(t *testing.T) {
 	const n = 600
-	docs, ours := make([]string, n), make([]error, n)
+	docs, ours := make([]lintDoc, n), make([]error, n)
 	good := 0
 	for i := range docs {
-		docs[i] = randomConfig(rand.New(rand.NewPCG(uint64(i), 1)))
-		if _, ours[i] = newStore().commitXML(docs[i], OpMerge); ours[i] == nil {
+		docs[i] = lintDoc{format: "xml", text: randomConfig(rand.New(rand.NewPCG(uint64(i), 1)))}
+		if _, ours[i] = newStore().commitXML(docs[i].text, OpMerge); ours[i] == nil {
 			good++
 		}
 	}
@@ -75,12 +85,12 @@ func TestValidateAgainstYanglint(t *testing.T) {
 	theirs, _ := yanglint(t, docs)
 	wrong := 0
 	for i := range docs {
-		if theirs[i] == (ours[i] == nil) {
+		if (theirs[i] != "") == (ours[i] == nil) {
 			continue
 		}
 		if wrong++; wrong <= 3 {
 			_, output := yanglint(t, docs[i:i+1])
-			t.Errorf("configuration %d: ours %v, yanglint accepts = %v\n%s\n%s", i, ours[i], theirs[i], output, docs[i])
+			t.Errorf("configuration %d: ours %v, yanglint accepts = %v\n%s\n%s", i, ours[i], theirs[i] != "", output, docs[i].text)
 		}
 	}
 	if wrong > 3 {
