@@ -34,7 +34,7 @@ run: build ## the agent with a BGP peer on loopback, until Ctrl-C
 	@exec bin/agent demo
 
 .PHONY: test
-test: setup check e2e ## everything that CI runs
+test: setup check e2e test-frr ## everything that CI runs
 
 .PHONY: check
 check: lint vet generated yang unit clients ## all that needs no other daemon
@@ -89,6 +89,15 @@ clients: ## the tests of clients in modules of their own
 e2e: ## the tests of the whole agent; they need root
 	@[ "$$(id -u)" = 0 ] || echo 'not root: the tests that make network namespaces are skipped (sudo make e2e runs them)'
 	$(GO) test -p 1 -count=1 -timeout 15m $(TESTFLAGS) $(WHOLE)
+
+# The FRR of another Debian release: trixie is pinned, FRR=sid fetches the newest.
+FRR ?= trixie
+.PHONY: test-frr
+test-frr: ## the tests that drive FRR, with that of another Debian release; they need root
+	@if [ "$$(id -u)" != 0 ]; then echo 'not root: the tests with another FRR are skipped'; [ "$${CI:-}" != true ]; exit; fi; \
+	[ '$(FRR)' = trixie ] || { pins=$$(mktemp); trap 'rm -f "$$pins"' EXIT; echo '$(FRR) frr' >"$$pins"; tests/netlab/unpack-debian "$$pins"; }; \
+	tests/netlab/with-frr '$(FRR)' $(GO) test -count=1 -timeout 15m $(TESTFLAGS) ./backend/frr; \
+	tests/netlab/with-frr '$(FRR)' $(GO) test -count=1 -timeout 15m -run FRR $(TESTFLAGS) ./tests/e2e
 
 .PHONY: bench
 bench: ## measure against the targets; a quarter of an hour, some need root
