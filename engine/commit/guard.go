@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +44,7 @@ type Guarded struct {
 type GuardedPeer struct {
 	Peer        bgp.PeerKey `json:"peer"`
 	Transitions uint64      `json:"transitions,omitempty"` // how often it had been established
+	Source      netip.Addr  `json:"source,omitzero"`       // of the session that is to come; zero: any
 	Prefixes    uint64      `json:"prefixes,omitempty"`
 }
 
@@ -115,6 +117,9 @@ func (p *GuardedPeer) missing(st *bgp.PeerState, percent uint8) string {
 		return "is " + st.Session.String()
 	case st.Transitions <= p.Transitions:
 		return "has not been reset yet"
+	case p.Source.IsValid() && st.Socket.Local.IsValid() && st.Socket.Local.Addr().WithZone("") != p.Source:
+		// bgpd of FRR accepts a session that the remote opens at any address.
+		return fmt.Sprintf("has a session at %s, not at the source %s", st.Socket.Local.Addr(), p.Source)
 	}
 	if have := received(st); have*100 < p.Prefixes*uint64(percent) {
 		return fmt.Sprintf("has %d of %d prefixes", have, p.Prefixes)
@@ -150,7 +155,7 @@ func (c *Coordinator) watchOver(ch *change) error {
 			continue
 		}
 		st := c.oper.Get(s.Peer).State
-		g.Peers = append(g.Peers, GuardedPeer{Peer: s.Peer, Transitions: st.Transitions, Prefixes: received(st)})
+		g.Peers = append(g.Peers, GuardedPeer{Peer: s.Peer, Transitions: st.Transitions, Source: s.New.Source.WithZone(""), Prefixes: received(st)})
 	}
 	if len(g.Peers) == 0 {
 		return nil

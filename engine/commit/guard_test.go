@@ -2,6 +2,7 @@ package commit
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,12 @@ func TestJudge(t *testing.T) {
 			{Family: bgp.IPv4Unicast, Active: true, Received: prefixes}, {Family: bgp.IPv6Unicast, Received: 1000},
 		}}
 	}
+	at := func(local string) *bgp.PeerState {
+		st := up(4, 200)
+		st.Socket.Local = netip.AddrPortFrom(netip.MustParseAddr(local), 179)
+		return st
+	}
+	source := netip.MustParseAddr("10.0.0.1")
 	tests := []struct {
 		name    string
 		percent uint8
@@ -41,11 +48,14 @@ func TestJudge(t *testing.T) {
 		{"too few prefixes for too long", 80, after, up(4, 159), guardUnmet, "has 159 of 200 prefixes"},
 		{"just enough prefixes", 80, before, up(4, 160), guardMet, ""},
 		{"all of them", 100, before, up(4, 200), guardMet, ""},
+		{"at the source", 0, before, at("10.0.0.1"), guardMet, ""},
+		{"at another address", 0, before, at("10.0.0.9"), guardWaits, "has a session at 10.0.0.9, not at the source 10.0.0.1"},
+		{"at another address for too long", 0, after, at("10.0.0.9"), guardUnmet, "has a session at 10.0.0.9, not at the source 10.0.0.1"},
 	}
 	now := time.Unix(1e9, 0)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			g := &Guarded{Deadline: now, Percent: tt.percent, Peers: []GuardedPeer{{Peer: thePeer, Transitions: 3, Prefixes: 200}}}
+			g := &Guarded{Deadline: now, Percent: tt.percent, Peers: []GuardedPeer{{Peer: thePeer, Transitions: 3, Source: source, Prefixes: 200}}}
 			v, missing := g.judge(now.Add(tt.at), func(bgp.PeerKey) *bgp.PeerState { return tt.state })
 			want := ""
 			if tt.missing != "" {

@@ -185,3 +185,49 @@ func TestFRRGuard(t *testing.T) {
 		t.Errorf("%d sessions ended, want each once: %v", len(n), n)
 	}
 }
+
+// A session at another address than the source, which a remote that dials the old one
+// gets from bgpd, does not meet a guard.
+func TestFRRGuardElsewhere(t *testing.T) {
+	t.Parallel()
+	lab := netlab.New(t)
+	b := &frrBed{bed: &bed{t: t, lab: lab, dut: lab.Namespace("dut"), far: lab.Namespace("far")}, peers: []string{"10.3.0.1"}}
+	lab.Link(b.dut, "vd", b.far, "vr")
+	b.dut.AddAddr("vd", frrSource1+"/8")
+	b.dut.AddAddr("vd", nowhere+"/32")
+	b.far.AddAddr("vr", b.peers[0]+"/8")
+	lab.StartBIRD(b.far, netlab.BIRDConfig{RouterID: netip.MustParseAddr("2.2.2.2"), Protocols: []netlab.BIRDPeer{{
+		Name: "dut", LocalAddr: netip.MustParseAddr(b.peers[0]), LocalAS: remoteAS,
+		NeighborAddr: netip.MustParseAddr(frrSource1), NeighborAS: 100,
+	}}})
+	b.frr = lab.StartFRR(b.dut)
+	b.wire = lab.Capture(b.dut, "vd", 179)
+	b.startFRR("")
+	b.set(
+		runner.Update("/bgp/instances/instance[name=default]/config", object{"as": 100, "router-id": "1.1.1.1"}),
+		runner.Update(frrGroup, object{
+			"config": object{"as": remoteAS}, "transport": object{"connect-interface": object{"config": from(frrSource1)}},
+		}),
+		runner.Update(publicVPN+"/peers", object{"peer": []object{
+			{"address": b.peers[0], "config": object{"address": b.peers[0], "peer-group": "g"}},
+		}}),
+	)
+	b.settled("up", frrSource1)
+	b.set(runner.Update(frrSource, nowhere), asking(&preview.Preview{Guard: &preview.Guard{TimeoutSeconds: 8}}))
+	var h []commit
+	for end := time.Now().Add(patience); ; time.Sleep(poll) {
+		h = b.history()
+		if last := h[len(h)-1]; last.Protocol == "guard" {
+			break
+		} else if last.Result == "ok" {
+			t.Fatalf("the guard is met by a session at %s: %+v", frrSource1, last)
+		}
+		if time.Now().After(end) {
+			t.Fatalf("not rolled back: history %+v", h)
+		}
+	}
+	if r := h[len(h)-2].Result; !strings.Contains(r, "not at the source "+nowhere) {
+		t.Errorf("result %q", r)
+	}
+	b.settled("up from the old source", frrSource1)
+}
