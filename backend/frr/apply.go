@@ -39,6 +39,9 @@ func (b *Backend) Apply(ctx context.Context, steps []plan.Step) (done int, err e
 		if err = ctx.Err(); err == nil {
 			err = b.step(ctx, s, &anew)
 		}
+		if aerr := b.connectAgain(ctx); aerr != nil {
+			b.log.Warn("cannot make bgpd dial", "err", aerr)
+		}
 		if err != nil {
 			err = fail(err)
 			break
@@ -134,7 +137,8 @@ func (b *Backend) createInstance(ctx context.Context, spec *bgp.InstanceSpec) (*
 			return nil, err
 		}
 		_, shared, ours := parseInstance(blk)
-		in.shared, in.gr, have = shared || !ours, blk.restart(), blk.ours()
+		in.shared, in.gr, have = shared || !ours, blk.restart(), blk.ours(shared)
+		in.implicit = in.shared && blk.implicit
 		if in.shared {
 			if err := b.checkRouterID(ctx, in); err != nil {
 				return nil, err
@@ -151,7 +155,7 @@ func (b *Backend) createInstance(ctx context.Context, spec *bgp.InstanceSpec) (*
 		if blk == nil {
 			return nil, errors.Join(err, b.force(in, nil), b.dropRouter(in))
 		}
-		return nil, errors.Join(err, b.force(in, changeInstance(in.lines, blk.ours())))
+		return nil, errors.Join(err, b.force(in, changeInstance(in.lines, blk.ours(in.shared))))
 	}
 	if err := errors.Join(b.askVRF(ctx, in), b.stream(ctx, in, blk)); err != nil {
 		return nil, err
@@ -217,7 +221,8 @@ func (b *Backend) remake(ctx context.Context, in *instance, spec *bgp.InstanceSp
 		in.lines, in.gr, in.vrf = again.lines, again.gr, again.vrf
 		return err
 	}
-	in.spec, in.place, in.shared, in.lines, in.gr, in.vrf = spec, made.place, made.shared, made.lines, made.gr, made.vrf
+	in.spec, in.place, in.shared, in.implicit = spec, made.place, made.shared, made.implicit
+	in.lines, in.gr, in.vrf = made.lines, made.gr, made.vrf
 	return nil
 }
 

@@ -49,8 +49,14 @@ func (b *Backend) putPeer(ctx context.Context, in *instance, s *plan.Step) error
 			return err
 		}
 		p.conf = nil
-		if blk := c.blocks[in.place]; blk != nil && blk.neighbors[addr] != nil {
+		blk := c.blocks[in.place]
+		if blk != nil && blk.neighbors[addr] != nil {
 			p.conf = blk.neighbors[addr].conf
+		}
+		if blk == nil && !in.shared { // removed as a whole: its lines come before the neighbor
+			if err := b.shell.configure(ctx, in.router(), changeInstance(nil, in.lines)); err != nil {
+				return err
+			}
 		}
 	}
 	return b.update(ctx, in, p, s)
@@ -63,7 +69,7 @@ func (b *Backend) add(ctx context.Context, in *instance, p *peer, spec *bgp.Peer
 	if err := errors.Join(b.putRestart(ctx, in, spec), b.beforePassword(ctx, in, p, conf)); err != nil {
 		return err
 	}
-	if err := b.shell.configure(ctx, in.router(), create(addrOf(spec.Key), p.conf, conf)); err != nil {
+	if err := b.shell.configure(ctx, in.router(), create(addrOf(spec.Key), p.conf, conf, in.implicit)...); err != nil {
 		return errors.Join(err, b.takeBack(in, p, spec.Key))
 	}
 	created := p.want == nil
@@ -117,6 +123,7 @@ func (b *Backend) update(ctx context.Context, in *instance, p *peer, s *plan.Ste
 		return err
 	}
 	cut := up && s.Impact == bgp.ImpactReset
+	dials := cut && b.dials(p, give, conf)
 	if cut && give.Down == bgp.DownNone && give.ResetMode == bgp.ResetHard && p.nBit {
 		// FRR wraps only this one in a Hard Reset (RFC 8538 3.1); what follows
 		// finds no session.
@@ -126,14 +133,22 @@ func (b *Backend) update(ctx context.Context, in *instance, p *peer, s *plan.Ste
 		b.ended(p, sent(bgp.CeaseHardReset))
 		cut = false
 	}
-	commands := order(s, p, give, conf, cut)
-	if err := b.shell.configure(ctx, in.router(), commands); err != nil {
+	soft, commands := b.behaviour.order(s, in, p, give, conf, cut)
+	err := b.shell.configure(ctx, in.router(), soft)
+	if err == nil {
+		err = b.shell.configure(ctx, in.router(), commands...)
+	}
+	if err != nil {
 		return errors.Join(err, b.takeBack(in, p, s.Peer))
 	}
-	if give.Down == bgp.DownNone {
-		p.reaches(p.conf, conf)
+	switch addr := addrOf(s.Peer); {
+	case give.Down != bgp.DownNone:
+	case farther(p.conf, conf):
+		b.later(in, addr, reachTime, reach)
+	case dials:
+		b.later(in, addr, restTime, dial)
 	}
-	if _, open := shutters(addrOf(s.Peer)); s.Impact == bgp.ImpactReset && give.Down == bgp.DownNone && !slices.Contains(commands, open) {
+	if _, open := shutters(addrOf(s.Peer)); s.Impact == bgp.ImpactReset && give.Down == bgp.DownNone && !slices.Contains(slices.Concat(commands...), open) {
 		// FRR doubles its idle time with each end of a session: a clear sets it
 		// back to 1 s (backends.md 4.3), as no shutdown does. There is no session
 		// that this ends.
@@ -156,14 +171,18 @@ func (b *Backend) update(ctx context.Context, in *instance, p *peer, s *plan.Ste
 	return nil
 }
 
-// order returns the commands of a change in the order that ends the session
-// once and for the right reason: disabling with 6/2, all else with 6/6.
-func order(st *plan.Step, p *peer, give *bgp.PeerSpec, conf conf, cut bool) []command {
+// order returns the commands of a change that ends the session once and for the right
+// reason: disabling with 6/2, all else with 6/6. soft leave it alone and come first.
+// The first of the others that bgpd ends it for is the last of its group: bgpd ends a
+// session when it has carried out what it has read, and up to then further commands
+// would send further NOTIFICATIONs.
+func (v *behaviour) order(st *plan.Step, in *instance, p *peer, give *bgp.PeerSpec, conf conf, cut bool) (soft []command, groups [][]command) {
 	addr := addrOf(st.Peer)
 	if !p.conf.has("remote-as") { // removed by hand: made again
-		return create(addr, nil, conf)
+		return nil, create(addr, nil, conf, in.implicit)
 	}
-	var shut, hard, soft []command
+	var shut, hard []command
+	first := quiet // of hard
 	for _, s := range change(addr, p.conf, conf) {
 		switch {
 		case s.key == "shutdown":
@@ -171,29 +190,41 @@ func order(st *plan.Step, p *peer, give *bgp.PeerSpec, conf conf, cut bool) []co
 				s.text += " message " + text
 			}
 			shut = append(shut, s.command)
-		case s.resets:
-			hard = append(hard, s.command)
+		case v.of(s) != quiet:
+			if hard = append(hard, s.command); first == quiet {
+				first = v.of(s)
+			}
 		default:
 			soft = append(soft, s.command)
 		}
 	}
 	if give.Down == bgp.DownDisabled {
-		return slices.Concat(shut, soft, hard)
+		return soft, [][]command{shut, hard}
 	}
-	if cut && len(hard) == 0 {
-		hard = nudge(addr, conf)
+	if cut && first != ends {
+		hard = nudge(addr, p.conf, hard)
 	}
+	var end []command
+	if cut {
+		end, hard = hard[:1], hard[1:]
+	}
+	hard = append(hard, shut...)
 	if give.Down != bgp.DownNone {
-		return slices.Concat(hard, shut, soft)
+		return soft, [][]command{end, hard}
 	}
-	if len(hard) > 1 && len(shut) == 0 && !p.nBit {
-		// The first ends the session. A remote that connects before the last
-		// would get a session by half of the settings, to be ended again. Where
-		// routes are kept for its return (RFC 8538) a shutdown would lose them.
-		closing, opening := shutters(addr)
-		hard, shut = slices.Insert(hard, 1, closing), []command{opening}
+	return soft, [][]command{end, whole(addr, p.nBit, hard)}
+}
+
+// whole are the commands after the end of a session. A remote that connects before the
+// last of them would get a session by half of the settings, to be ended again: where
+// they are more than bgpd reads at once, the neighbor is shut down for so long. Not
+// where routes are kept for its return (RFC 8538), which a shutdown would lose.
+func whole(addr netip.Addr, kept bool, commands []command) []command {
+	shut, open := shutters(addr)
+	if atOnce(commands) || kept || slices.Contains(commands, open) {
+		return commands
 	}
-	return slices.Concat(soft, hard, shut)
+	return append(slices.Insert(commands, 0, shut), open)
 }
 
 // messageMax is what FRR 8.4 takes of a shutdown communication (RFC 9003).

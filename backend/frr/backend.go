@@ -54,16 +54,19 @@ type Backend struct {
 	tick time.Duration
 	room func() int             // for MD5 keys on a listener
 	said atomic.Pointer[string] // version, for those who must not wait
+	note atomic.Pointer[string] // what to say of it
 	wake chan struct{}          // holds one token while Run has something to do
 
 	// mu serialises what is asked of bgpd and guards all below. The sink runs
 	// without it.
 	mu        sync.Mutex
-	shell     *shell  // nil: not connected
+	shell     *shell // nil: not connected
+	behaviour *behaviour
 	running   *config // as read last
 	digest    [sha256.Size]byte
 	instances map[bgp.InstanceKey]*instance
 	events    []backend.Event
+	pending   []again
 	lost      error // why the connection was lost, until Run has told it
 	drift     []Difference
 	bmpAt     netip.AddrPort // where Run listens, zero: nowhere
@@ -83,6 +86,7 @@ type instance struct {
 	spec     *bgp.InstanceSpec
 	place    string
 	shared   bool     // the block is the operator's, only our neighbors are ours
+	implicit bool     // a new neighbor of the block has ipv4 unicast at once
 	lines    []string // ours, as FRR shows them
 	gr       restart
 	vrf      int64                // bgpd's number of it when the passwords were said, or vrfUnknown
@@ -103,8 +107,8 @@ type peer struct {
 	looked   bool          // ups is known
 	ups      uint64        // establishments that were told
 	received uint64        // notifications until the last look
+	sent     uint64        // likewise
 	digest   summaryPeer   // of the last poll
-	again    time.Time     // when bgpd is told again to connect, zero: never
 	rekey    bool          // bgpd is to be told the password again
 }
 
@@ -129,7 +133,8 @@ func New(o Options) *Backend {
 	}
 	return &Backend{
 		opt: o, log: o.Log, tick: defaultTick, room: md5Room, wake: make(chan struct{}, 1),
-		running: parseConfig(""), instances: map[bgp.InstanceKey]*instance{},
+		behaviour: &behaviours[len(behaviours)-1],
+		running:   parseConfig(""), instances: map[bgp.InstanceKey]*instance{},
 	}
 }
 
@@ -143,8 +148,15 @@ func (b *Backend) Info() backend.Info {
 	return info
 }
 
-// Status tells what is done about manual changes.
-func (b *Backend) Status() backend.Status { return backend.Status{Drift: b.opt.Drift.String()} }
+// Status says what is done about manual changes, and whether bgpd is one that has not
+// been measured.
+func (b *Backend) Status() backend.Status {
+	s := backend.Status{Drift: b.opt.Drift.String()}
+	if note := b.note.Load(); note != nil {
+		s.Degraded = *note
+	}
+	return s
+}
 
 // connect makes sure that there is a connection. The caller holds mu.
 func (b *Backend) connect(ctx context.Context) error {
@@ -167,6 +179,11 @@ func (b *Backend) connect(ctx context.Context) error {
 	}
 	b.shell, b.noBMP = s, false
 	b.said.Store(&version)
+	known, note := behaviourOf(version)
+	b.behaviour = known
+	if said := b.note.Swap(&note); note != "" && (said == nil || *said != note) {
+		b.log.Warn(note)
+	}
 	if _, err := b.read(ctx); err != nil {
 		v.close()
 		b.shell = nil
@@ -252,6 +269,10 @@ func (b *Backend) Reset(ctx context.Context, key bgp.PeerKey, r backend.ResetReq
 		return fail(err)
 	}
 	if r.Mode == backend.ResetHard {
+		if b.dials(p, p.given, p.conf) {
+			b.later(in, addrOf(key), restTime, dial)
+			b.poke()
+		}
 		b.ended(p, sent(bgp.CeaseAdminReset))
 	}
 	return nil

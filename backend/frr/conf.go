@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"mooring/bgp"
 )
 
 // command is one line for a router block; af is the address family that it
@@ -19,11 +21,10 @@ type line struct {
 // conf is a set of settings, sorted by rank.
 type conf []line
 
-// setting is how FRR treats one line of a neighbor.
+// setting is how FRR names one line of a neighbor.
 type setting struct {
-	key    string
-	resets bool // FRR ends the session by itself, with 6/6
-	whole  bool // "no" wants the whole line
+	key   string
+	whole bool // "no" wants the whole line
 }
 
 // neighborSettings are the lines of a neighbor that Mooring manages, in the
@@ -31,22 +32,22 @@ type setting struct {
 // address family has no session, so that comes last. Every other line of a
 // neighbor is the operator's (route-map, maximum-prefix, ...).
 var neighborSettings = []setting{
-	{key: "remote-as", resets: true},
+	{key: "remote-as"},
 	{key: "description"},
-	{key: "shutdown"}, // ends the session with 6/2
+	{key: "shutdown"},
 	{key: "interface"},
-	{key: "local-as", resets: true},
-	{key: "passive", resets: true},
-	{key: "port", resets: true},
-	{key: "ebgp-multihop", resets: true},
-	{key: "ttl-security", resets: true, whole: true},
-	{key: "update-source", resets: true},
-	{key: "password", resets: true},
+	{key: "local-as"},
+	{key: "passive"},
+	{key: "port"},
+	{key: "ebgp-multihop"},
+	{key: "ttl-security", whole: true},
+	{key: "update-source"},
+	{key: "password"},
 	{key: "tcp-mss"},
 	{key: "timers"},
 	{key: "timers connect"},
 	{key: "graceful-restart"},
-	{key: "activate", resets: true},
+	{key: "activate"},
 }
 
 // settingOf returns the setting that a line of a neighbor is.
@@ -96,11 +97,20 @@ func (c conf) text(key string) string {
 
 func (c conf) has(key string) bool { return c.text(key) != "" }
 
-// step is a command of a change and whether FRR resets on it.
+// kind is what a step does to its setting.
+type kind uint8
+
+const (
+	added kind = iota
+	changed
+	removed
+)
+
+// step is a command of a change.
 type step struct {
 	command
-	key    string
-	resets bool
+	key  string
+	kind kind
 }
 
 // change returns the commands that lead a neighbor from old to new: what goes
@@ -108,9 +118,8 @@ type step struct {
 func change(addr netip.Addr, old, new conf) []step {
 	name := "neighbor " + addr.WithZone("").String() + " "
 	var out []step
-	add := func(l line, text string) {
-		s, _ := settingOf(l.text)
-		out = append(out, step{command{l.af, text}, l.key, s.resets})
+	add := func(l line, k kind, text string) {
+		out = append(out, step{command{l.af, text}, l.key, k})
 	}
 	if old.has("remote-as") && old.text("remote-as") != new.text("remote-as") {
 		// FRR forgets what does not fit the new kind of session, and shows
@@ -129,54 +138,70 @@ func change(addr netip.Addr, old, new conf) []step {
 		if s.whole {
 			text = l.text
 		}
-		add(l, "no "+name+text)
+		add(l, removed, "no "+name+text)
 	}
 	for _, l := range new {
-		if was, ok := old.find(l.af, l.key); !ok || was.text != l.text {
-			add(l, name+l.text)
+		switch was, ok := old.find(l.af, l.key); {
+		case !ok:
+			add(l, added, name+l.text)
+		case was.text != l.text:
+			add(l, changed, name+l.text)
 		}
 	}
 	return out
 }
 
-// nudge is a pair of commands that changes nothing and ends the session with
-// one Cease 6/6: the second finds no session.
-func nudge(addr netip.Addr, now conf) []command {
-	name := "neighbor " + addr.WithZone("").String() + " passive"
+// nudge puts a command before those of a change that ends the session with one Cease
+// 6/6: `passive` comes or goes, whatever it is to be. What undoes that, if it does not
+// change, is next, and finds no session any more where bgpd has ended it.
+func nudge(addr netip.Addr, now conf, rest []command) []command {
+	passive := command{"", "neighbor " + addr.WithZone("").String() + " passive"}
+	active := command{"", "no " + passive.text}
+	there, back := passive, active
 	if now.has("passive") {
-		return []command{{"", "no " + name}, {"", name}}
+		there, back = active, passive
 	}
-	return []command{{"", name}, {"", "no " + name}}
+	if i := slices.Index(rest, there); i >= 0 {
+		return slices.Concat([]command{there}, rest[:i], rest[i+1:])
+	}
+	return append([]command{there, back}, rest...)
 }
 
 // create returns the commands that make a neighbor, of which old may be there
 // already. bgpd accepts connections as soon as one address family is activated,
-// with what it has been told by then: where there are several, the neighbor is
-// shut down until all are.
-func create(addr netip.Addr, old, new conf) []command {
-	steps := change(addr, old, new)
-	families := 0
-	for _, s := range steps {
-		if s.key == "activate" {
-			families++
-		}
-	}
+// with what it has been told by then: the families come last, and in one write.
+// `timers connect` comes with them: without a family it would start the neighbor.
+// Where a family is active from the beginning, the neighbor is shut down until all
+// is there, if that is more than one write.
+func create(addr netip.Addr, old, new conf, implicit bool) [][]command {
 	shut, open := shutters(addr)
 	closed, stays := old.has("shutdown"), new.has("shutdown")
-	var out []command
-	for _, s := range steps {
-		// After the mark: what dies before it is not known again as ours.
-		if !closed && !stays && families > 1 && s.key != "remote-as" && s.key != "description" {
-			out, closed = append(out, shut), true
+	_, active := old.find(afNames[bgp.IPv4Unicast], "activate")
+	active = active || implicit && len(old) == 0
+	var first, last []command
+	for _, s := range change(addr, old, new) {
+		switch {
+		case s.command == open:
+		case s.key == "activate", s.key == "timers connect":
+			last = append(last, s.command)
+		default:
+			first = append(first, s.command)
 		}
-		if s.command != open {
-			out = append(out, s.command)
+		if s.key == "remote-as" && implicit && len(old) == 0 {
+			first = append(first, command{afNames[bgp.IPv4Unicast], "no neighbor " + addr.String() + " activate"})
+			active = false
 		}
+	}
+	if active && !closed && !stays && !atOnce(slices.Concat(first, last)) {
+		first, closed = slices.Insert(first, 0, shut), true
 	}
 	if closed && !stays {
-		out = append(out, open)
+		last = append(last, open)
 	}
-	return out
+	if active {
+		return [][]command{slices.Concat(first, last)}
+	}
+	return [][]command{first, last}
 }
 
 // shutters are the commands between which bgpd neither opens nor accepts a

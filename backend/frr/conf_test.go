@@ -114,7 +114,7 @@ func TestGoldens(t *testing.T) {
 			base := with(plainPeer(), func(q *bgp.PeerSpec) { q.Key = p.Key })
 			a, b := render(in, base), render(in, p)
 			addr := addrOf(p.Key)
-			golden(t, strings.ReplaceAll(v.name, " ", "-"), "# create\n"+text(create(addr, nil, b))+
+			golden(t, strings.ReplaceAll(v.name, " ", "-"), "# create\n"+text(slices.Concat(create(addr, nil, b, false)...))+
 				"# from plain\n"+text(commands(change(addr, a, b)))+"# to plain\n"+text(commands(change(addr, b, a)))+
 				"# delete\n"+text(remove(addr)))
 		})
@@ -197,7 +197,7 @@ func TestChangeReaches(t *testing.T) {
 		if slices.Equal(a, b) != (len(steps) == 0) {
 			t.Fatalf("from %v to %v: %v", a, b, steps)
 		}
-		for _, cs := range [][]command{commands(steps), create(remote(0), a, b)} {
+		for _, cs := range [][]command{commands(steps), slices.Concat(create(remote(0), a, b, false)...)} {
 			if got := execute(t, a, cs); !slices.Equal(got, b) {
 				t.Fatalf("from %v to %v by %v: %v", a, b, cs, got)
 			}
@@ -240,7 +240,7 @@ func TestNudge(t *testing.T) {
 		{plainPeer(), "neighbor 10.9.0.101 passive\nno neighbor 10.9.0.101 passive\n"},
 		{passive, "no neighbor 10.9.0.101 passive\nneighbor 10.9.0.101 passive\n"},
 	} {
-		if got := text(nudge(remote(0), render(in, c.p))); got != c.want {
+		if got := text(nudge(remote(0), render(in, c.p), nil)); got != c.want {
 			t.Errorf("nudge of %v: %s", c.p.ConnectMode, got)
 		}
 	}

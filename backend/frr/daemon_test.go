@@ -236,7 +236,7 @@ func TestGoldensInBGPD(t *testing.T) {
 	lines := instanceConf(in, false, restart{77 * time.Second, 99 * time.Second})
 	vpn := vpnInstance()
 	do(slices.Concat(changeInstance(nil, lines), vpnCommands(nil, vpn), vpnCommands(vpn, in), vpnCommands(in, vpn)))
-	if cs := changeInstance(read().ours(), lines); len(cs) > 0 {
+	if cs := changeInstance(read().ours(false), lines); len(cs) > 0 {
 		t.Errorf("the block differs: %v", cs)
 	}
 	for _, variant := range variants {
@@ -251,13 +251,13 @@ func TestGoldensInBGPD(t *testing.T) {
 			}
 		}
 		made := render(in, p)
-		do(create(addr, nil, made))
+		do(slices.Concat(create(addr, nil, made, false)...))
 		check("created", made)
 		do(commands(change(addr, made, base)))
 		check("to plain", base)
 		do(commands(change(addr, base, made)))
 		check("from plain", made)
-		do(nudge(addr, made))
+		do(nudge(addr, made, nil))
 		check("nudged", made)
 		do(remove(addr))
 		if read().neighbors[addr] != nil {
@@ -266,7 +266,7 @@ func TestGoldensInBGPD(t *testing.T) {
 	}
 	plain := instanceConf(in, false, restart{})
 	do(changeInstance(lines, plain))
-	if cs := changeInstance(read().ours(), plain); len(cs) > 0 {
+	if cs := changeInstance(read().ours(false), plain); len(cs) > 0 {
 		t.Errorf("the block differs: %v", cs)
 	}
 }

@@ -1,6 +1,6 @@
-// Package frr drives the bgpd of an FRR that runs on its own (8.4.4 and
-// later). It speaks the vty protocol on bgpd's unix socket: one connection, one
-// command at a time, each answer judged line by line.
+// Package frr drives the bgpd of an FRR that runs on its own (8.4, 10.3 and 10.7
+// are measured). It speaks the vty protocol on bgpd's unix socket: one connection,
+// the commands of a change in one write, each answer judged line by line.
 //
 //	PeerSpec ── render ─► conf ── change(have, conf) ─► commands ─► vty ─► bgpd
 //	PeerSpec ◄─ parsePeer ─ conf ◄─ parseConfig ◄──── show running-config ──┤
@@ -32,26 +32,29 @@
 // which would look like a fault of the transport, and differ from the other
 // backends. An operator who wants RFC 8212 makes the router block himself.
 //
-// Decision: one Cease a change. FRR resets by itself on most settings, with 6/6,
-// and after the first there is no session that the others could end: so the
-// settings that FRR does not reset on come first, then the others, then a
-// clear, which finds no session but sets FRR's idle time back to 1 s (2 s and
-// more without it). Where the model resets and FRR would not (hold time, MSS,
-// graceful restart), `passive` is switched over and back: one Cease 6/6,
-// nothing changed. shutdown and no shutdown are as fast (1.0 s) but say 6/2
-// "Administrative Shutdown", which is not what happens. Settings that FRR
-// resets on but the model does not (connect-mode, TTL, GTSM) wait for the end
-// of the session. reset-mode hard begins with the clear, because FRR sends only that
-// as a Hard Reset (RFC 8538), where both sides have the N bit.
+// Decision: one Cease a change. FRR resets by itself on most settings, with 6/6, and
+// which they are depends on its version: behaviour.go has what was measured, and
+// TestReactions compares it with the wire. The settings that FRR does not reset on
+// come first. Then one command ends the session, and the others follow when bgpd has
+// ended it: up to then each would send a NOTIFICATION of its own. Where the first of
+// them would send several (a local AS, a further family in 10.x), or FRR would not
+// reset (hold time, MSS), that one command is `passive`, switched over and back. Last
+// comes a clear, which finds no session but sets FRR's idle time back to 1 s (2 s and
+// more without it). shutdown and no shutdown would say 6/2 "Administrative Shutdown",
+// which is not what happens. Settings that FRR resets on but the model does not
+// (connect-mode, TTL, GTSM) wait for the end of the session. reset-mode hard begins
+// with the clear, because FRR sends only that as a Hard Reset (RFC 8538), where both
+// sides have the N bit.
 //
-// Decision: no session by half of the settings. bgpd accepts a connection between
-// two commands, and its OPEN says what bgpd has been told by then: a session
-// without the second address family, for good. So a new neighbor of several
-// families is shut down until it is complete; one family is the last thing that
-// it is told. Where a change has several settings that FRR resets on, a
-// shutdown follows the first, when the session has its Cease, and no shutdown
-// stands in for the clear; not where routes are kept for the peer's return, which
-// a shutdown would lose.
+// Decision: no session by half of the settings. bgpd reads 512 octets of commands at
+// once and carries them out before it does anything else. What follows the end of a
+// session is one such read, and so are the families of a new neighbor, which has no
+// connection before it has one. Commands that are longer than that have a shutdown
+// around them, in place of the clear; not where routes are kept for the peer's return,
+// which a shutdown would lose. A comment fills up a read: bgpd ends a session between
+// two reads, without waiting for the agent.
+//
+// Decision: bgpd dials again at once (again.go), where that is safe.
 //
 // Traps of FRR 8.4.4 that are met here (backends.md 4):
 //
@@ -63,6 +66,10 @@
 //   - A " | word" in a command is a pipe, and a password is one word.
 //   - restart-time and stalepath-time are of the router block, not of a
 //     neighbor: peers that disagree are refused.
+//   - Without zebra each change of graceful restart is answered with a code as if it
+//     were refused: bgpd's configuration is asked whether it was.
+//   - 9.1 and later show `ebgp-multihop 255` without the number, and AS numbers as
+//     `as-notation` of the block says.
 //   - BMP says which neighbor changed, but not in which VRF, nor with which
 //     NOTIFICATION, and nothing of many sessions that the remote opened: it is
 //     a hint to ask at once what a poll would find within a second.

@@ -89,7 +89,7 @@ func (b *Backend) compare(c *config) []Difference {
 			out = append(out, Difference{Instance: key, Text: in.router()})
 			continue
 		}
-		if cs := changeInstance(blk.ours(), in.lines); len(cs) > 0 {
+		if cs := changeInstance(blk.ours(in.shared), in.lines); len(cs) > 0 {
 			out = append(out, Difference{Instance: key, Text: join(cs)})
 		}
 		for addr, p := range in.peers {

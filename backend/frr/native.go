@@ -7,9 +7,9 @@ import (
 	"mooring/bgp"
 )
 
-// quiet are the settings that FRR takes without ending a session (backends.md
+// gentle are the settings that FRR takes without ending a session (backends.md
 // 4.2). All others end it with Cease 6/6, enabled with 6/2.
-var quiet = map[string]bgp.Impact{
+var gentle = map[string]bgp.Impact{
 	"transport/config/tcp-mss":                  bgp.ImpactNextSession,
 	"timers/config/hold-time":                   bgp.ImpactNextSession,
 	"timers/config/keepalive-interval":          bgp.ImpactNextSession,
@@ -102,11 +102,11 @@ func (b *Backend) Capabilities() []backend.Capability {
 	return cs
 }
 
-// Native says reset for everything but what is quiet.
+// Native says reset for everything but what is gentle.
 func (b *Backend) Native(old, new *bgp.PeerSpec) bgp.Impact {
 	impact := bgp.ImpactNone
 	for _, c := range bgp.DiffPeers(old, new) {
-		i, ok := quiet[c.Leaf]
+		i, ok := gentle[c.Leaf]
 		if !ok {
 			return bgp.ImpactReset
 		}

@@ -2,6 +2,7 @@ package frr
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -60,26 +61,35 @@ var states = map[string]bgp.SessionState{
 	"OpenConfirm": bgp.StateOpenConfirm, "Established": bgp.StateEstablished,
 } // Idle, Clearing, Deleted and what comes later: idle
 
-// look asks bgpd about a session and tells what is new. The caller holds mu
-// and a connection.
+// look asks bgpd about a session and publishes what is new. The caller holds mu and a
+// connection.
 func (b *Backend) look(ctx context.Context, in *instance, p *peer, key bgp.PeerKey) error {
+	_, err := b.ask(ctx, in, p, key)
+	return err
+}
+
+// ask is look, and returns bgpd's word for the state.
+func (b *Backend) ask(ctx context.Context, in *instance, p *peer, key bgp.PeerKey) (state string, err error) {
 	name := addrOf(key).String()
 	raw, err := b.shell.exec(ctx, "show bgp "+within(in.place)+"neighbors "+name+" json")
+	if no := (*refusal)(nil); errors.As(err, &no) && no.code == codeWarning {
+		raw, err = no.text, nil // where there is no such router block it is {}
+	}
 	if err != nil {
-		return err
+		return "", err
 	}
 	n, err := decodeNeighbor([]byte(raw), name)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if n == nil { // removed by somebody else: the next look at the configuration tells
+	if n == nil { // removed by somebody else: the next look at the configuration shows it
 		n = &neighborJSON{State: "Idle", LastReset: "the neighbor is not in bgpd"}
 	}
 	b.observe(p, n)
 	if !p.up() && p.want != nil && p.given != nil && p.want != p.given {
-		return b.release(ctx, in, p)
+		err = b.release(ctx, in, p)
 	}
-	return nil
+	return n.State, err
 }
 
 // observe compares what bgpd tells with what was told and makes events of the
@@ -127,7 +137,8 @@ func (b *Backend) observe(p *peer, n *neighborJSON) {
 			b.tell(p, e)
 		}
 	}
-	p.ups, p.nBit, p.received = n.Ups, n.Restart.NBit, n.Messages.Received
+	p.ups, p.nBit = n.Ups, n.Restart.NBit
+	p.received, p.sent = n.Messages.Received, n.Messages.Sent
 }
 
 // blank is a peer without a session.
@@ -231,26 +242,40 @@ func sent(subcode uint8) *backend.Ended {
 	return &backend.Ended{Notification: &bgp.Notification{Code: bgp.CodeCease, Subcode: subcode, Sent: true}}
 }
 
-// explain says why a session ended that nobody of ours ended. Where the remote
-// connected again before we looked, bgpd has taken over the reason of the new
+// explain says why a session ended that was not ended by a command of ours. Where the
+// remote connected again before we looked, bgpd has taken over the reason of the new
 // connection, and only its counters tell.
 func (p *peer) explain(n *neighborJSON) *backend.Ended {
-	if n.State == "Established" && !final[n.LastReset] {
-		text := "the connection was lost"
-		if n.Messages.Received > p.received {
-			text = "the remote sent a NOTIFICATION, and connected again before bgpd was asked which"
-		}
-		return &backend.Ended{Cause: bgp.CauseRemote, Text: text}
+	if n.State != "Established" || final(n.LastReset) {
+		return explain(n)
 	}
-	return explain(n)
+	switch {
+	case n.Messages.Received > p.received:
+		return &backend.Ended{Cause: bgp.CauseRemote, Text: "the remote sent a NOTIFICATION, and connected again before bgpd was asked which"}
+	case n.Messages.Sent > p.sent:
+		return &backend.Ended{Cause: bgp.CauseBackend, Text: "bgpd sent a NOTIFICATION, not for a command of Mooring's, and the remote connected again before bgpd was asked which"}
+	}
+	return &backend.Ended{Cause: bgp.CauseRemote, Text: "the connection was lost"}
 }
 
-// final are the reasons that are not those of a connection being made.
-var final = map[string]bool{
+// ceases are the Ceases that 10.6 and later have words for, without their code.
+var ceases = map[string]uint8{
+	"Cease: peer de-configured":   bgp.CeasePeerDeconfigured,
+	"Cease: other config change":  bgp.CeaseOtherConfiguration,
+	"Cease: connection collision": bgp.CeaseConnectionCollision,
+	"Cease: hard reset":           bgp.CeaseHardReset,
+}
+
+// finals are the reasons that are not those of a connection being made.
+var finals = map[string]bool{
 	"BGP Notification received": true, "BGP Notification send": true, "Peer closed the session": true,
 	"Admin. shutdown": true, "User reset": true, "Update source change": true, "Remote AS change": true,
 	"Interface down": true, "Neighbor deleted": true, "Passive config change": true, "Password config change": true,
+	"Capability changed": true, "Address family activated": true, "Router ID changed": true, "Remote AS changed": true,
+	"RS client config change": true, "RR client config change": true,
 }
+
+func final(reason string) bool { return finals[reason] || strings.HasPrefix(reason, "Cease: ") }
 
 // explain gives bgpd's word for it (peer_down_str of FRR).
 func explain(n *neighborJSON) *backend.Ended {
@@ -273,7 +298,11 @@ func explain(n *neighborJSON) *backend.Ended {
 		}
 		return &backend.Ended{Cause: bgp.CauseBackend, Notification: note}
 	}
-	return &backend.Ended{Cause: bgp.CauseBackend, Text: "bgpd says: " + n.LastReset}
+	why := &backend.Ended{Cause: bgp.CauseBackend, Text: "bgpd says: " + n.LastReset}
+	if subcode, ok := ceases[n.LastReset]; ok {
+		why.Notification = sent(subcode).Notification
+	}
+	return why
 }
 
 // parseNotification reads code and subcode as bgpd shows them, "0602".
@@ -291,7 +320,8 @@ func parseNotification(s string) *bgp.Notification {
 // release hands over what waited for the end of the session.
 func (b *Backend) release(ctx context.Context, in *instance, p *peer) error {
 	conf := render(in.spec, p.want)
-	commands := commands(change(addrOf(p.want.Key), p.conf, conf))
+	addr := addrOf(p.want.Key)
+	commands := whole(addr, p.nBit, commands(change(addr, p.conf, conf)))
 	if err := b.shell.configure(ctx, in.router(), commands); err != nil {
 		b.log.Error("settings that waited for the next session are not in force", "peer", p.want.Key.String(), "err", err)
 		if isRefusal(err) {
@@ -299,7 +329,9 @@ func (b *Backend) release(ctx context.Context, in *instance, p *peer) error {
 		}
 		return err
 	}
-	p.reaches(p.conf, conf)
+	if farther(p.conf, conf) {
+		b.later(in, addr, reachTime, reach)
+	}
 	p.given, p.conf = p.want, conf
 	return nil
 }

@@ -1,6 +1,7 @@
 package frr
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -82,17 +83,46 @@ func parseConfig(text string) *config {
 }
 
 func (c *config) block(rest string) *block {
+	rest, _, _ = strings.Cut(rest, " as-notation ")
 	number, place, _ := strings.Cut(rest, " ")
-	as, err := strconv.ParseUint(number, 10, 32)
+	as, err := parseAS(number)
 	if err != nil {
 		return nil
 	}
 	b := &block{
-		as: uint32(as), place: place, neighbors: map[netip.Addr]*neighbor{},
+		as: as, place: place, neighbors: map[netip.Addr]*neighbor{},
 		af: map[string][]string{}, bmp: map[string][]string{},
 	}
 	c.blocks[place] = b
 	return b
+}
+
+// parseAS reads an AS number as asplain, asdot or asdot+ (RFC 5396).
+func parseAS(s string) (uint32, error) {
+	high, low, dotted := strings.Cut(s, ".")
+	if !dotted {
+		n, err := strconv.ParseUint(s, 10, 32)
+		return uint32(n), err
+	}
+	h, err := strconv.ParseUint(high, 10, 16)
+	l, lerr := strconv.ParseUint(low, 10, 16)
+	return uint32(h<<16 | l), errors.Join(err, lerr)
+}
+
+// plain writes a line of a neighbor as it would be shown without `as-notation`, and
+// with what 9.1 and later leave out.
+func plain(key, text string) string {
+	words := strings.Fields(text)
+	switch {
+	case (key == "remote-as" || key == "local-as") && len(words) > 1:
+		if as, err := parseAS(words[1]); err == nil {
+			words[1] = strconv.FormatUint(uint64(as), 10)
+			return strings.Join(words, " ")
+		}
+	case text == "ebgp-multihop":
+		return text + " 255"
+	}
+	return text
 }
 
 // add files a line of the block or of one of its address families.
@@ -128,6 +158,7 @@ func (b *block) neighborLine(addr netip.Addr, af, text string) {
 	if s.key == "shutdown" {
 		text = s.key // the message was for the remote and has been sent
 	}
+	text = plain(s.key, text)
 	switch {
 	case ok && (af == "") != (s.key == "activate"):
 		n.conf = append(n.conf, line{af, s.key, text})
@@ -168,11 +199,28 @@ func (b *block) value(key string) string {
 
 func (b *block) mark() string { return b.value("neighbor " + group + " description") }
 
-// ours returns the lines of the block that Mooring manages.
-func (b *block) ours() []string {
+// has says whether a command that sets or removes a line of the block, or sets one of a
+// neighbor, is in force.
+func (b *block) has(text string) bool {
+	words, ok := strings.CutPrefix(text, "neighbor ")
+	if name, setting, _ := strings.Cut(words, " "); ok {
+		if addr, err := netip.ParseAddr(name); err == nil && b.neighbors[addr] != nil {
+			s, _ := settingOf(setting)
+			return b.neighbors[addr].conf.text(s.key) == setting
+		}
+	}
+	if gone, ok := strings.CutPrefix(text, "no "); ok {
+		return b.value(gone) == ""
+	}
+	return slices.Contains(b.lines, text)
+}
+
+// ours returns the lines of the block that Mooring manages: of a shared one only its
+// mark.
+func (b *block) ours(shared bool) []string {
 	var out []string
 	for _, l := range b.lines {
-		if instanceKey(l) != "" {
+		if key := instanceKey(l); key != "" && (!shared || strings.HasPrefix(l, "neighbor "+group+" ")) {
 			out = append(out, l)
 		}
 	}

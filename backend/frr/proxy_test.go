@@ -1,10 +1,10 @@
 package frr
 
 import (
-	"bytes"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -76,27 +76,56 @@ func (p *proxy) serve(c net.Conn) {
 		if err != nil || n == 0 || buf[n-1] != 0 {
 			return
 		}
-		switch p.judge(string(buf[:n-1])) {
-		case cut:
-			return
-		case spoiled:
-			_, err = c.Write([]byte("% spoiled\n\x00\x00\x00\x0d"))
-		case pass:
-			_, err = far.Write(buf[:n])
-			var answer []byte
-			for done := false; !done && err == nil; {
+		// What is one write stays one.
+		var to []byte
+		waiting := 0
+		relay := func() error {
+			if waiting == 0 {
+				return nil
+			}
+			_, err := far.Write(to)
+			var answers []byte
+			for err == nil && count(answers) < waiting {
 				n, err = far.Read(buf)
-				answer = append(answer, buf[:n]...)
-				i := bytes.IndexByte(answer, 0)
-				done = i >= 0 && len(answer) >= i+4
+				answers = append(answers, buf[:n]...)
 			}
 			if err == nil {
-				_, err = c.Write(answer)
+				_, err = c.Write(answers)
+			}
+			to, waiting = nil, 0
+			return err
+		}
+		for command := range strings.SplitSeq(string(buf[:n-1]), "\x00") {
+			switch p.judge(command) {
+			case cut:
+				return
+			case spoiled:
+				if err = relay(); err == nil {
+					_, err = c.Write([]byte("% spoiled\n\x00\x00\x00\x0d"))
+				}
+			case pass:
+				to, waiting = append(append(to, command...), 0), waiting+1
+			}
+			if err != nil {
+				return
 			}
 		}
+		err = relay()
 		if err != nil {
 			return
 		}
+	}
+}
+
+// count is how many whole answers b has.
+func count(b []byte) int {
+	n := 0
+	for {
+		_, _, size, err := decodeAnswer(b)
+		if err != nil || size == 0 {
+			return n
+		}
+		b, n = b[size:], n+1
 	}
 }
 

@@ -35,6 +35,10 @@ func (b *Backend) Run(ctx context.Context, sink func(backend.Event)) error {
 	b.hints.addAll()
 	b.poke()
 	for n := 1; ; {
+		var due <-chan time.Time
+		if at, ok := b.next(); ok {
+			due = time.After(time.Until(at))
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -42,6 +46,8 @@ func (b *Backend) Run(ctx context.Context, sink func(backend.Event)) error {
 			r.react(ctx)
 		case <-r.retry():
 			r.react(ctx)
+		case <-due:
+			r.again(ctx)
 		case <-tick.C:
 			r.regular(ctx, n)
 			n++
@@ -129,6 +135,18 @@ func (w *watch) react(ctx context.Context) {
 	w.after(ctx, err)
 }
 
+// again does what is due for neighbors without a session.
+func (w *watch) again(ctx context.Context) {
+	b := w.b
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.shell == nil || !w.connected(ctx) {
+		b.pending = nil // with another bgpd all is new
+		return
+	}
+	w.after(ctx, b.connectAgain(ctx))
+}
+
 // regular does what is due at a tick.
 func (w *watch) regular(ctx context.Context, n int) {
 	b := w.b
@@ -137,12 +155,12 @@ func (w *watch) regular(ctx context.Context, n int) {
 	if w.timer != nil && b.shell == nil || !w.connected(ctx) {
 		return
 	}
-	err := b.connectAgain(ctx)
-	if err == nil && time.Since(b.polled) >= pollShare*b.pollCost {
+	var err error
+	if time.Since(b.polled) >= pollShare*b.pollCost {
 		err = b.poll(ctx)
 	}
-	if err == nil && n%driftTicks == 0 {
-		err = b.checkDrift(ctx)
+	if n%driftTicks == 0 && (err == nil || isRefusal(err)) { // which may be for what is gone
+		err = errors.Join(err, b.checkDrift(ctx))
 	}
 	w.after(ctx, err)
 }

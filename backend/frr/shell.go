@@ -15,7 +15,6 @@ type shell struct {
 	vty  *vty
 	log  *slog.Logger
 	at   string // command that entered the router block, top, or "" outside
-	af   string // address family inside at, "" outside
 	down error  // why the connection is of no more use
 }
 
@@ -39,55 +38,150 @@ func (s *shell) run(ctx context.Context, command string) (string, error) {
 	return text, err
 }
 
-// configure sends the commands to a router block, entering and leaving what
-// is needed. It stops at the first that is refused and stands outside then.
-func (s *shell) configure(ctx context.Context, router string, commands []command) error {
-	for _, c := range commands {
-		if err := s.enter(ctx, router, c.af); err != nil {
-			return errors.Join(err, s.leave())
+// configure sends groups of commands to a router block, entering it where it is
+// needed. bgpd reads each group by itself, and carries out what it reads at once
+// before it does anything else; between groups it does what has come up meanwhile,
+// such as the end of a session, without waiting for us. A group that is longer than
+// that is several. All is carried out, also what comes after a refusal; after one the
+// shell stands outside.
+func (s *shell) configure(ctx context.Context, router string, groups ...[]command) error {
+	var lines []string
+	for _, g := range groups {
+		for _, write := range writes(g) {
+			if len(lines) > 0 {
+				lines = append(lines, padding(lines))
+			}
+			lines = append(lines, write...)
 		}
-		text, err := s.run(ctx, c.text)
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	if err := s.enter(ctx, router); err != nil {
+		return errors.Join(err, s.leave())
+	}
+	answers, err := s.ask(ctx, lines)
+	if err != nil {
+		return err
+	}
+	for i, a := range answers {
+		err := a.judge(lines[i])
+		if err != nil && a.tookIt(lines[i]) {
+			err = s.inForce(ctx, router, lines[i], err)
+		}
 		if err != nil {
 			return errors.Join(err, s.leave())
 		}
-		for _, r := range remarks(text) {
-			s.log.Warn("bgpd remarks", "command", redact(c.text), "text", r)
+		for _, r := range remarks(a.text) {
+			s.log.Warn("bgpd remarks", "command", redact(lines[i]), "text", redact(r))
 		}
 	}
 	return nil
 }
 
-func (s *shell) enter(ctx context.Context, router, af string) error {
-	if s.at != router {
-		if err := s.leave(); err != nil {
-			return err
-		}
-		if _, err := s.run(ctx, "configure terminal"); err != nil {
-			return fmt.Errorf("enter the configuration: %w", err)
-		}
-		s.at = top
-		if router != top {
-			if _, err := s.run(ctx, router); err != nil {
-				return err
-			}
-		}
-		s.at = router
+// inForce returns err unless bgpd's configuration has a line all the same.
+func (s *shell) inForce(ctx context.Context, at, line string, err error) error {
+	text, rerr := s.exec(ctx, "show running-config")
+	if rerr != nil {
+		return errors.Join(err, rerr)
 	}
-	if s.af == af {
+	for _, b := range parseConfig(text).blocks {
+		if router(b.as, b.place) == at && b.has(line) {
+			return nil
+		}
+	}
+	return err
+}
+
+// padding is a comment after which bgpd has read as much as it does at once.
+func padding(lines []string) string {
+	size := 1
+	for _, l := range lines {
+		size += len(l) + 1
+	}
+	return strings.Repeat("!", (writeMax-size%writeMax)%writeMax)
+}
+
+// ask sends commands in one write. An error ends the connection.
+func (s *shell) ask(ctx context.Context, commands []string) ([]answer, error) {
+	if s.down != nil {
+		return nil, s.down
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, errors.Join(err, s.leave())
+	}
+	answers, err := s.vty.ask(commands...)
+	if err != nil {
+		s.down = fmt.Errorf("%s: %w", redact(commands[0]), err)
+		s.vty.close()
+	}
+	return answers, s.down
+}
+
+// writes are commands of a router block, with those that enter and leave its address
+// families, by what bgpd reads at once. Each ends in the router block.
+func writes(commands []command) [][]string {
+	var out [][]string
+	var write []string
+	size, af := 0, ""
+	add := func(text string) {
+		write, size = append(write, text), size+len(text)+1
+	}
+	leave := func() {
+		if af != "" {
+			add(leaveFamily)
+		}
+		af = ""
+	}
+	for _, c := range commands {
+		// With what may have to be said before and after it, and a padding.
+		if need := len(c.af+c.text) + len(enterFamily) + 2*len(leaveFamily) + 5; len(write) > 0 && size+need > writeMax {
+			leave()
+			out, write, size = append(out, write), nil, 0
+		}
+		if af != c.af {
+			leave()
+			if c.af != "" {
+				add(enterFamily + c.af)
+			}
+			af = c.af
+		}
+		add(c.text)
+	}
+	leave()
+	if len(write) > 0 {
+		out = append(out, write)
+	}
+	return out
+}
+
+const (
+	enterFamily = "address-family "
+	leaveFamily = "exit-address-family"
+)
+
+// atOnce says whether bgpd carries the commands out without doing anything else
+// between them.
+func atOnce(commands []command) bool { return len(writes(commands)) <= 1 }
+
+// enter goes to a router block, or to top.
+func (s *shell) enter(ctx context.Context, router string) error {
+	if s.at == router {
 		return nil
 	}
-	if s.af != "" {
-		if _, err := s.run(ctx, "exit-address-family"); err != nil {
+	if err := s.leave(); err != nil {
+		return err
+	}
+	if _, err := s.run(ctx, "configure terminal"); err != nil {
+		return fmt.Errorf("enter the configuration: %w", err)
+	}
+	s.at = top
+	if router != top {
+		if _, err := s.run(ctx, router); err != nil {
 			return err
 		}
-		s.af = ""
 	}
-	if af != "" {
-		if _, err := s.run(ctx, "address-family "+af); err != nil {
-			return err
-		}
-		s.af = af
-	}
+	s.at = router
 	return nil
 }
 
@@ -97,7 +191,7 @@ func (s *shell) leave() error {
 	if s.at == "" || s.down != nil {
 		return s.down
 	}
-	s.at, s.af = "", ""
+	s.at = ""
 	_, err := s.run(context.Background(), "end")
 	return err
 }

@@ -62,9 +62,10 @@ func (b *Backend) adopt(c *config) {
 			in = &instance{place: place, vrf: vrfUnknown, peers: map[netip.Addr]*peer{}}
 			b.instances[spec.Key] = in
 		}
-		if in.spec == nil || in.spec.AS != spec.AS || len(changeInstance(blk.ours(), in.lines)) > 0 {
+		if in.spec == nil || in.spec.AS != spec.AS || len(changeInstance(blk.ours(shared), in.lines)) > 0 {
 			if !b.reported(spec.Key, bgp.PeerKey{}) {
-				in.spec, in.shared, in.lines, in.gr = spec, shared, blk.ours(), blk.restart()
+				in.spec, in.shared, in.lines, in.gr = spec, shared, blk.ours(shared), blk.restart()
+				in.implicit = shared && blk.implicit
 			}
 		}
 		b.adoptPeers(in, blk)

@@ -16,7 +16,9 @@ import (
 // The codes that bgpd answers with (lib/command.h of FRR).
 const (
 	codeOK      = 0
+	codeWarning = 1
 	codeNoMatch = 2
+	codeFailed  = 13
 )
 
 // answerTime is how long bgpd may take for one command. It answers in 0.03 ms,
@@ -28,12 +30,16 @@ const answerMax = 256 << 20
 
 var errVTYClosed = errors.New("bgpd closed the vty connection")
 
-// vty is one connection to bgpd's vty socket. Commands go one at a time and
-// each waits for its answer: FRR says that input after a command may be lost.
+// vty is one connection to bgpd's vty socket. bgpd reads writeMax octets at once and
+// carries out all commands of them before it does anything else: it neither dials nor
+// answers between them.
 type vty struct {
 	conn net.Conn
 	buf  []byte
 }
+
+// writeMax is how many octets bgpd reads at once (VTY_READ_BUFSIZ of FRR).
+const writeMax = 512
 
 // dialVTY connects to the daemon whose vty directory is dir.
 func dialVTY(ctx context.Context, dir string) (*vty, error) {
@@ -59,36 +65,65 @@ func dialVTY(ctx context.Context, dir string) (*vty, error) {
 
 func (v *vty) close() { v.conn.Close() }
 
-// ask sends a command and waits for the answer. An error means that the
-// connection is of no more use.
-func (v *vty) ask(command string) (text string, code byte, err error) {
-	if strings.ContainsAny(command, "\x00\r\n") {
-		return "", 0, fmt.Errorf("command %q has a control character", redact(command))
+// answer is what bgpd says to one command.
+type answer struct {
+	text string
+	code byte
+}
+
+// ask sends commands in one write and waits for all answers. An error means that
+// the connection is of no more use.
+func (v *vty) ask(commands ...string) ([]answer, error) {
+	var out []byte
+	for _, c := range commands {
+		if strings.ContainsAny(c, "\x00\r\n") {
+			return nil, fmt.Errorf("command %q has a control character", redact(c))
+		}
+		out = append(append(out, c...), 0)
 	}
 	if err := v.conn.SetDeadline(time.Now().Add(answerTime)); err != nil {
-		return "", 0, err
+		return nil, err
 	}
-	if _, err := v.conn.Write(append([]byte(command), 0)); err != nil {
-		return "", 0, closed(err)
+	if _, err := v.conn.Write(out); err != nil {
+		return nil, closed(err)
 	}
+	return v.answers(len(commands))
+}
+
+// answers reads n answers, and nothing that comes after them.
+func (v *vty) answers(n int) ([]answer, error) {
 	b := v.buf[:0]
 	defer func() { v.keep(b) }()
+	out := make([]answer, 0, n)
+	from := 0 // where in b the next answer begins
 	chunk := make([]byte, 4096)
 	for {
-		text, code, done, err := decodeAnswer(b)
-		if err != nil || done {
-			return text, code, err
+		for len(out) < n {
+			text, code, size, err := decodeAnswer(b[from:])
+			if err != nil {
+				return nil, err
+			}
+			if size == 0 {
+				break
+			}
+			out, from = append(out, answer{text, code}), from+size
+		}
+		if len(out) == n {
+			if from < len(b) {
+				return nil, errAnswer
+			}
+			return out, nil
 		}
 		if len(b) > answerMax {
-			return "", 0, fmt.Errorf("answer of more than %d octets", answerMax)
+			return nil, fmt.Errorf("answer of more than %d octets", answerMax)
 		}
-		n, err := v.conn.Read(chunk)
+		got, err := v.conn.Read(chunk)
 		if err != nil {
-			return "", 0, closed(err)
+			return nil, closed(err)
 		}
-		b = append(b, chunk[:n]...)
-		if n == len(chunk) && n < 1<<20 {
-			chunk = make([]byte, 4*n)
+		b = append(b, chunk[:got]...)
+		if got == len(chunk) && got < 1<<20 {
+			chunk = make([]byte, 4*got)
 		}
 	}
 }
@@ -110,17 +145,17 @@ func closed(err error) error {
 
 var errAnswer = errors.New("not an answer of a vty")
 
-// decodeAnswer finds the end of an answer: text, three zero octets, and the
-// code. done is false while it is not complete.
-func decodeAnswer(b []byte) (text string, code byte, done bool, err error) {
+// decodeAnswer reads the answer at the beginning of b: text, three zero octets, and
+// the code. size is its length, 0 while it is not complete.
+func decodeAnswer(b []byte) (text string, code byte, size int, err error) {
 	i := bytes.IndexByte(b, 0)
 	if i < 0 || len(b) < i+4 {
-		return "", 0, false, nil
+		return "", 0, 0, nil
 	}
-	if b[i+1] != 0 || b[i+2] != 0 || len(b) != i+4 {
-		return "", 0, false, errAnswer
+	if b[i+1] != 0 || b[i+2] != 0 {
+		return "", 0, 0, errAnswer
 	}
-	return string(b[:i]), b[i+3], true, nil
+	return string(b[:i]), b[i+3], i + 4, nil
 }
 
 // refusal is an answer that says no. The connection is still good.
@@ -130,7 +165,9 @@ type refusal struct {
 }
 
 func (r *refusal) Error() string {
-	return fmt.Sprintf("bgpd refuses %q: %s (code %d)", redact(r.command), strings.Join(strings.Fields(r.text), " "), r.code)
+	// bgpd repeats a command that it does not know.
+	text := strings.Join(strings.Fields(redact(r.text)), " ")
+	return fmt.Sprintf("bgpd refuses %q: %s (code %d)", redact(r.command), text, r.code)
 }
 
 // redact hides a password in a command.
@@ -149,22 +186,33 @@ var expected = []string{
 	"Graceful restart configuration changed, reset this peer to take effect",
 }
 
-// run asks and judges the answer: a code, or a line that begins with "%", is
-// a *refusal although the code may be 0.
+// run asks one command and judges the answer.
 func (v *vty) run(command string) (string, error) {
-	text, code, err := v.ask(command)
+	answers, err := v.ask(command)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", redact(command), err)
 	}
-	if code != codeOK {
-		return "", &refusal{command, text, code}
+	return answers[0].text, answers[0].judge(command)
+}
+
+// judge returns a *refusal for a code, or for a line that begins with "%" although
+// the code is 0.
+func (a answer) judge(command string) error {
+	if a.code != codeOK {
+		return &refusal{command, a.text, a.code}
 	}
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(a.text) {
 		if strings.HasPrefix(strings.TrimSpace(line), "%") {
-			return "", &refusal{command, line, code}
+			return &refusal{command, line, a.code}
 		}
 	}
-	return text, nil
+	return nil
+}
+
+// tookIt says whether bgpd may have carried out what it seems to refuse: without a
+// connection to zebra it answers each change of graceful restart with code 13.
+func (a answer) tookIt(command string) bool {
+	return a.code == codeFailed && strings.Contains(command, "graceful-restart")
 }
 
 // remarks returns the lines of an answer that nobody expects.

@@ -22,20 +22,20 @@ func TestDecodeAnswer(t *testing.T) {
 		in   string
 		text string
 		code byte
-		done bool
+		size int
 		err  error
 	}{
-		{"", "", 0, false, nil},
-		{"hello", "", 0, false, nil},
-		{"hello\x00\x00\x00", "", 0, false, nil},
-		{"hello\x00\x00\x00\x00", "hello", 0, true, nil},
-		{"\x00\x00\x00\x0d", "", 13, true, nil},
-		{"a\x00b\x00\x00", "", 0, false, errAnswer},
-		{"a\x00\x00\x00\x00more", "", 0, false, errAnswer},
+		{"", "", 0, 0, nil},
+		{"hello", "", 0, 0, nil},
+		{"hello\x00\x00\x00", "", 0, 0, nil},
+		{"hello\x00\x00\x00\x00", "hello", 0, 9, nil},
+		{"\x00\x00\x00\x0d", "", 13, 4, nil},
+		{"a\x00b\x00\x00", "", 0, 0, errAnswer},
+		{"a\x00\x00\x00\x00more", "a", 0, 5, nil},
 	} {
-		text, code, done, err := decodeAnswer([]byte(c.in))
-		if text != c.text || code != c.code || done != c.done || !errors.Is(err, c.err) {
-			t.Errorf("%q: %q, %d, %v, %v", c.in, text, code, done, err)
+		text, code, size, err := decodeAnswer([]byte(c.in))
+		if text != c.text || code != c.code || size != c.size || !errors.Is(err, c.err) {
+			t.Errorf("%q: %q, %d, %v, %v", c.in, text, code, size, err)
 		}
 	}
 }
@@ -44,9 +44,9 @@ func FuzzDecodeAnswer(f *testing.F) {
 	f.Add([]byte("text\n\x00\x00\x00\x01"))
 	f.Add([]byte("\x00\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		text, code, done, err := decodeAnswer(b)
-		if done && !bytes.Equal(b, append([]byte(text), 0, 0, 0, code)) || done && err != nil {
-			t.Errorf("%q: %q, %d, %v, %v", b, text, code, done, err)
+		text, code, size, err := decodeAnswer(b)
+		if size > 0 && !bytes.Equal(b[:size], append([]byte(text), 0, 0, 0, code)) || size > 0 && err != nil {
+			t.Errorf("%q: %q, %d, %v, %v", b, text, code, size, err)
 		}
 	})
 }
@@ -82,9 +82,13 @@ func serveScript(conn net.Conn, answer func(string) string) {
 		if err != nil || buf[n-1] != 0 {
 			return
 		}
-		a := answer(string(buf[:n-1]))
-		if a == "" {
-			return
+		a := ""
+		for c := range strings.SplitSeq(string(buf[:n-1]), "\x00") {
+			one := answer(c)
+			if one == "" {
+				return
+			}
+			a += one
 		}
 		if _, err := conn.Write([]byte(a)); err != nil {
 			return
@@ -102,6 +106,7 @@ func TestAnswers(t *testing.T) {
 		{"code", "% no\n\x00\x00\x00\x0d", `bgpd refuses "do it": % no (code 13)`},
 		{"line", ok("fine\n% but no\n"), `bgpd refuses "do it": % but no (code 0)`},
 		{"closed", "", "do it: bgpd closed the vty connection"},
+		{"too much", ok("") + "more", "do it: not an answer of a vty"},
 		{"nonsense", "a\x00b\x00\x00", "do it: not an answer of a vty"},
 		{"fine", ok("all % is well\n"), ""},
 	} {
@@ -126,7 +131,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestNoSecretInErrors(t *testing.T) {
-	r := &refusal{"neighbor 1.1.1.1 password hush", "% no", 13}
+	r := &refusal{"neighbor 1.1.1.1 password hush", "% [BGP] Unknown command: neighbor 1.1.1.1 password hush", 13}
 	if strings.Contains(r.Error(), "hush") {
 		t.Error(r)
 	}
@@ -135,7 +140,7 @@ func TestNoSecretInErrors(t *testing.T) {
 		t.Error(d)
 	}
 	v := &vty{}
-	if _, _, err := v.ask("two\nlines"); err == nil {
+	if _, err := v.ask("two\nlines"); err == nil {
 		t.Error("a command of two lines is sent")
 	}
 }
