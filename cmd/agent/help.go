@@ -156,6 +156,20 @@ Flags:
 `)
 }
 
+func protoUsage(w io.Writer) {
+	io.WriteString(w, `Usage: agent proto
+
+Prints preview.proto, the gNMI extension of the agent (preview, guard, rollback,
+reset), for clients that need it as a file, such as gnmic:
+
+  agent proto >preview.proto
+  gnmic ... --registered-extensions 999:mooring.gnmi.Preview \
+    --proto-dir . --proto-file preview.proto
+
+The agent serves the same by gRPC reflection.
+`)
+}
+
 func versionUsage(w io.Writer) {
 	io.WriteString(w, `Usage: agent version
 

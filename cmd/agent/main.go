@@ -53,6 +53,7 @@ func commands() []command {
 		{"demo", "[flags]", "run the agent with a BGP peer on loopback, and show what a change does", demo},
 		{"check-config", "FILE", "check a configuration file and show what would be used", checkConfig},
 		{"hash-password", "", "make the hash of a password for users.yaml", hashPassword},
+		{"proto", "", "print the gNMI extension, for clients that need its file", protoFile},
 		{"version", "", "show the version", version},
 		{"help", "[command]", "show help", help},
 	}

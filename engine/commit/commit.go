@@ -236,12 +236,16 @@ func (c *Coordinator) EditCandidate(_ context.Context, actor Actor, cand *datast
 
 // Commit makes a candidate the running configuration. On an error the
 // candidate is kept. A commit without Confirm confirms the pending commit that
-// it belongs to; the error wraps ErrConfirmID where it names another one.
+// it belongs to; the error wraps ErrConfirmID where it names another one. One
+// without changes that names a guarded commit ends its guard.
 func (c *Coordinator) Commit(ctx context.Context, actor Actor, cand *datastore.Candidate, opt Options) (*Result, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return nil, err // it waited behind another commit for too long
+	}
+	if res, done, err := c.confirmsGuard(actor, cand, opt); done || err != nil {
+		return res, err
 	}
 	if err := c.checkID(opt.ConfirmID); err != nil {
 		return nil, err

@@ -185,6 +185,9 @@ func (c *Coordinator) announced(opt Options) string {
 // others to decide (RFC 6241 7.5). The caller holds c.mu.
 func (c *Coordinator) named(actor Actor, id string) (*Pending, error) {
 	p := c.Pending()
+	if g := c.Guarded(); p == nil && g != nil && id != "" {
+		return nil, fmt.Errorf("%w: %w", ErrConfirmID, &GuardError{*g})
+	}
 	if p == nil {
 		return nil, ErrNotPending
 	}
@@ -194,10 +197,17 @@ func (c *Coordinator) named(actor Actor, id string) (*Pending, error) {
 	return p, c.cfg.Store.CheckWrite(datastore.DatastoreRunning, actor.holder())
 }
 
-// Confirm makes the pending commit permanent.
+// Confirm makes the pending commit permanent, or ends the guard of the commit
+// that id names.
 func (c *Coordinator) Confirm(actor Actor, id string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	switch g, err := c.settleGuard(actor, id); {
+	case err != nil:
+		return err
+	case g != nil:
+		return c.keepGuarded(actor, g)
+	}
 	if _, err := c.named(actor, id); err != nil {
 		return err
 	}
@@ -213,10 +223,17 @@ func (c *Coordinator) confirm(actor Actor) error {
 	return nil
 }
 
-// Extend gives the pending commit a new time to wait, from now.
+// Extend gives the pending commit a new time to wait, from now, or the guard of
+// the commit that id names.
 func (c *Coordinator) Extend(actor Actor, id string, timeout time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	switch g, err := c.settleGuard(actor, id); {
+	case err != nil:
+		return err
+	case g != nil:
+		return c.extendGuarded(actor, g, orDefault(timeout))
+	}
 	p, err := c.named(actor, id)
 	if err != nil {
 		return err
@@ -230,11 +247,18 @@ func (c *Coordinator) Extend(actor Actor, id string, timeout time.Duration) erro
 	return nil
 }
 
-// Cancel rolls the pending commit back. The error is a *datastore.LockedError
+// Cancel rolls the pending commit back, or the guarded commit that id names. The
+// error is a *datastore.LockedError
 // where another one has locked running, or a part that the rollback changes.
 func (c *Coordinator) Cancel(ctx context.Context, actor Actor, id string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	switch g, err := c.settleGuard(actor, id); {
+	case err != nil:
+		return err
+	case g != nil:
+		return c.cancelGuarded(ctx, actor, g)
+	}
 	if _, err := c.named(actor, id); err != nil {
 		return err
 	}

@@ -57,8 +57,8 @@ func (e *GuardError) Error() string {
 	if n := len(e.Peers); n != 1 {
 		whom, back = fmt.Sprintf("%d peers", n), "they are"
 	}
-	return fmt.Sprintf("a guarded commit by %s over %s waits for %s until %s: try again when %s back, or the commit rolled back",
-		e.User, e.Protocol, whom, e.Deadline.UTC().Format(time.RFC3339), back)
+	return fmt.Sprintf("a guarded commit by %s over %s waits for %s until %s: try again when %s back or the commit is rolled back, or confirm or cancel commit %s",
+		e.User, e.Protocol, whom, e.Deadline.UTC().Format(time.RFC3339), back, e.CommitID())
 }
 
 // guardNote is the name under which the store keeps the guarded commit, and

@@ -50,6 +50,9 @@ type jsonDecoder struct {
 	emit func(Path, *Edit) error
 	open func([]byte) ([]byte, error) // opens secrets, of the store; nil: they are in the clear
 	slab editSlab                     // of the record that is read
+	// input marks the input of an operation, which is neither configuration nor
+	// state.
+	input bool
 }
 
 // emitted marks an error of emit, which is not the decoder's.

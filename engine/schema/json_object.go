@@ -40,7 +40,7 @@ func (d *jsonDecoder) members(n *Node, fn func(*Node) error) error {
 			return d.fault(BadElement, c, "%s stands in the object twice", c.Name)
 		}
 		seen |= 1 << c.index
-		if err := c.writable(d.path); err != nil {
+		if err := c.writable(d.path); err != nil && !d.input {
 			return detached(err)
 		}
 		if err := fn(c); err != nil {

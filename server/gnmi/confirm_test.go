@@ -124,10 +124,10 @@ func TestCommitConfirmedWithPreview(t *testing.T) {
 	both := func(p *preview.Preview, text string) *gpb.SetRequest {
 		return &gpb.SetRequest{Update: move("10.1.1.9"), Extension: append(commitExt(t, text), previewExt(t, p)...)}
 	}
-	if got := answerOf(t, r.set(both(&preview.Preview{DryRun: true}, `id: "x" commit {}`)).Extension); got.Resets != 1 || r.engine.Pending() != nil {
+	if got := answerOf(t, r.set(both(&preview.Preview{DryRun: true}, `id: "x" commit {}`)).Extension); got.GetResets() != 1 || r.engine.Pending() != nil {
 		t.Errorf("dry run: %v, pending %v", got, r.engine.Pending())
 	}
-	if got := answerOf(t, r.set(both(&preview.Preview{}, `id: "x" commit {}`)).Extension); got.Resets != 1 || got.CommitId == "" || r.engine.Pending() == nil {
+	if got := answerOf(t, r.set(both(&preview.Preview{}, `id: "x" commit {}`)).Extension); got.GetResets() != 1 || got.CommitId == "" || r.engine.Pending() == nil {
 		t.Errorf("for real: %v, pending %v", got, r.engine.Pending())
 	}
 	req := both(&preview.Preview{}, `id: "x" cancel {}`)

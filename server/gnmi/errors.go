@@ -226,6 +226,8 @@ func statusOf(err error) error {
 	switch {
 	case errors.Is(err, commit.ErrNotPending):
 		return fault{code: codes.FailedPrecondition, op: "extension", reason: err.Error(), tag: "nothing-pending"}.err()
+	case errors.Is(err, commit.ErrGuardTime):
+		return fault{code: codes.InvalidArgument, op: "extension", reason: err.Error(), tag: "guard-time"}.err()
 	case errors.Is(err, commit.ErrUnknownCommit):
 		return fault{code: codes.NotFound, op: "extension", reason: err.Error(), tag: "unknown-commit"}.err()
 	case errors.Is(err, datastore.ErrNoUndo):

@@ -31,6 +31,9 @@ type extensions struct {
 	election   *extpb.MasterArbitration // of a Set
 	preview    *preview.Preview         // of a Set
 	confirm    *confirmation            // of a Set
+	rollbackTo string                   // of a Set: the commit of the history
+	resets     []*preview.Reset         // of a Set: the sessions
+	invoked    bool                     // the two are updates of operations, and not of preview
 	snapshot   *period                  // of a Subscribe
 	replay     *period                  // of a Subscribe
 }
@@ -127,7 +130,7 @@ func (x *extensions) readPreview(b []byte) (codes.Code, string) {
 	if reason := checkGuard(p.GetGuard()); reason != "" {
 		return codes.InvalidArgument, reason
 	}
-	x.preview = p
+	x.preview, x.rollbackTo, x.resets = p, p.GetRollbackTo(), p.GetReset_()
 	return codes.OK, ""
 }
 

@@ -12,6 +12,7 @@ import (
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	extpb "github.com/openconfig/gnmi/proto/gnmi_ext"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protojson"
 	gproto "google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
@@ -225,7 +226,7 @@ func TestPreview(t *testing.T) {
 		update(otherPeer+"/timers/config/keepalive-interval", jsonVal("20")),
 		update(thePeer+"/transport/connect-interface/config/source-address", stringVal("10.1.1.9")),
 	}}
-	want := textOf[preview.Preview](t, `resets: 1 next_sessions: 1
+	want := textOf[preview.Preview](t, `resets: 1 next_sessions: 1 untouched: 0
 		peer: {instance: "default" vpn_instance: "vpn1" address: "10.1.1.2" impact: RESET session_state: "established" family: "ipv4-unicast" source: "10.1.1.9"
 			cause: {leaf: "transport/connect-interface/config/source-address" old: "10.1.1.1" new: "10.1.1.9"}}
 		peer: {instance: "default" vpn_instance: "vpn1" address: "10.1.1.3" impact: NEXT_SESSION session_state: "established" source: "10.1.1.1"
@@ -260,10 +261,19 @@ func TestPreview(t *testing.T) {
 		t.Errorf("first told: %v", texts(n))
 	}
 
-	// A Set that changes nothing, one that is refused, and one that is empty.
-	if got := answerOf(t, r.set(req).Extension); got.CommitId != "" || got.Resets+got.NextSessions+got.Untouched != 0 || len(got.Peer) != 0 {
-		t.Errorf("the same again: %v", got)
+	// A Set that changes nothing says so, in the JSON that gnmic prints too.
+	for _, dry := range []bool{true, false} {
+		req.Extension = previewExt(t, &preview.Preview{DryRun: dry})
+		got := answerOf(t, r.set(req).Extension)
+		want := &preview.Preview{DryRun: dry, Resets: gproto.Uint32(0), NextSessions: gproto.Uint32(0), Untouched: gproto.Uint32(0)}
+		if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+			t.Errorf("nothing to do, dry run %v (-want +got):\n%s", dry, diff)
+		}
+		if text := protojson.Format(got); !strings.Contains(text, `"resets"`) {
+			t.Errorf("JSON: %s", text)
+		}
 	}
+	// One that is refused, and one that is empty.
 	_, err := r.client.Set(r.ctx(), &gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/config/as", jsonVal("0"))}, Extension: previewExt(t, &preview.Preview{DryRun: true})})
 	wantStatus(t, err, codes.InvalidArgument, thePeer+"/config/as")
 	if got := answerOf(t, r.set(&gpb.SetRequest{Extension: previewExt(t, &preview.Preview{DryRun: true})}).Extension); !got.DryRun || len(got.Peer) != 0 {
@@ -291,8 +301,8 @@ func TestPreviewTellsPacing(t *testing.T) {
 	for _, dry := range []bool{true, false} {
 		req.Extension = previewExt(t, &preview.Preview{DryRun: dry})
 		got := answerOf(t, r.set(req).Extension)
-		if diff := cmp.Diff(want, got.Pacing, protocmp.Transform()); diff != "" || got.Resets != 3 {
-			t.Errorf("dry run %v: %d resets, pacing (-want +got):\n%s", dry, got.Resets, diff)
+		if diff := cmp.Diff(want, got.Pacing, protocmp.Transform()); diff != "" || got.GetResets() != 3 {
+			t.Errorf("dry run %v: %d resets, pacing (-want +got):\n%s", dry, got.GetResets(), diff)
 		}
 	}
 	if n := r.backend.TotalCeases(); n != 1 {
@@ -344,8 +354,8 @@ func TestPreviewIsBounded(t *testing.T) {
 	impacts[len(impacts)-1].Impact = 2 // reset
 	p := &preview.Preview{}
 	fill(p, impacts)
-	if len(p.Peer) != maxPreviewPeers || p.Peer[0].Impact != preview.Impact_RESET || p.Resets != 1 || p.Untouched != uint32(len(impacts)-1) {
-		t.Errorf("%d peers, first %v, %d resets, %d untouched", len(p.Peer), p.Peer[0].Impact, p.Resets, p.Untouched)
+	if len(p.Peer) != maxPreviewPeers || p.Peer[0].Impact != preview.Impact_RESET || p.GetResets() != 1 || p.GetUntouched() != uint32(len(impacts)-1) {
+		t.Errorf("%d peers, first %v, %d resets, %d untouched", len(p.Peer), p.Peer[0].Impact, p.GetResets(), p.GetUntouched())
 	}
 }
 

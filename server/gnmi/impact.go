@@ -20,13 +20,13 @@ const maxPreviewPeers = 5000
 func (s *Server) edit(ctx context.Context, exts *extensions, fn func(schema.Tx) error) (*commit.Result, []*extpb.Extension, error) {
 	who, asked := actor(ctx), exts.preview
 	opt := commit.Options{Confirm: exts.confirm.begin(), Guard: guardOf(asked.GetGuard())}
-	if asked.GetRollbackTo() != "" {
+	if exts.rollbackTo != "" {
 		if err := s.mayCall(ctx, "mooring-bgp", "rollback"); err != nil {
 			return nil, nil, err
 		}
 	}
 	change := func(opt commit.Options) (*commit.Result, error) {
-		if id := asked.GetRollbackTo(); id != "" {
+		if id := exts.rollbackTo; id != "" {
 			return s.cfg.Engine.Rollback(ctx, who, opt, id)
 		}
 		return s.cfg.Engine.Edit(ctx, who, opt, fn)
@@ -68,19 +68,22 @@ func (s *Server) edit(ctx context.Context, exts *extensions, fn func(schema.Tx) 
 	return res, out, err
 }
 
-// fill puts the impacts into an answer, resets first.
+// fill puts the impacts into an answer, resets first. The counts are there also
+// if they are 0: that nothing happens is an answer too.
 func fill(answer *preview.Preview, impacts []commit.PeerImpact) {
 	slices.SortStableFunc(impacts, func(a, b commit.PeerImpact) int { return int(b.Impact) - int(a.Impact) })
+	var resets, next, untouched uint32
 	for _, p := range impacts {
 		switch p.Impact {
 		case bgp.ImpactReset:
-			answer.Resets++
+			resets++
 		case bgp.ImpactNextSession:
-			answer.NextSessions++
+			next++
 		default:
-			answer.Untouched++
+			untouched++
 		}
 	}
+	answer.Resets, answer.NextSessions, answer.Untouched = &resets, &next, &untouched
 	for i := range impacts[:min(len(impacts), maxPreviewPeers)] {
 		answer.Peer = append(answer.Peer, impactOut(&impacts[i]))
 	}

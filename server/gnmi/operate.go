@@ -29,7 +29,7 @@ const (
 // rollback nor a reset goes with operations.
 func checkOther(exts *extensions, operations int) error {
 	p := exts.preview
-	back, resets := p.GetRollbackTo() != "", len(p.GetReset_()) > 0
+	back, resets := exts.rollbackTo != "", len(exts.resets) > 0
 	var reason string
 	switch {
 	case (back || resets) && operations > 0:
@@ -38,7 +38,7 @@ func checkOther(exts *extensions, operations int) error {
 		reason = "rollback_to and reset are for two requests"
 	case resets && (p.GetGuard() != nil || exts.confirm != nil):
 		reason = "a reset is no commit: it can neither be guarded nor confirmed"
-	case len(p.GetReset_()) > maxResets:
+	case len(exts.resets) > maxResets:
 		reason = fmt.Sprintf("one Set resets at most %d sessions", maxResets)
 	default:
 		return nil
@@ -89,17 +89,18 @@ var resetModes = map[preview.ResetMode]commit.ResetMode{
 // reset resets sessions and completes the answer. Nothing is reset where one
 // of them could not be; what fails after the first reset is told in the answer.
 // It returns when the backend was asked, not when the sessions are up again.
-func (s *Server) reset(ctx context.Context, asked *preview.Preview, resp *gpb.SetResponse) (*gpb.SetResponse, error) {
+func (s *Server) reset(ctx context.Context, exts *extensions, resp *gpb.SetResponse) (*gpb.SetResponse, error) {
 	if err := s.mayCall(ctx, "mooring-bgp", "reset-peer"); err != nil {
 		return nil, err
 	}
-	answer := &preview.Preview{DryRun: asked.GetDryRun()}
-	keys, err := s.resettable(asked.GetReset_(), answer)
+	dry := exts.preview.GetDryRun()
+	answer := &preview.Preview{DryRun: dry}
+	keys, err := s.resettable(exts, answer)
 	if err != nil {
 		return nil, err
 	}
 	for i, out := range answer.Reset_ {
-		if asked.GetDryRun() {
+		if dry {
 			break
 		}
 		err := s.cfg.Engine.Reset(ctx, actor(ctx), keys[i], resetModes[out.GetMode()], out.GetText())
@@ -108,10 +109,15 @@ func (s *Server) reset(ctx context.Context, asked *preview.Preview, resp *gpb.Se
 		}
 		if err != nil {
 			out.Error = clipText(err.Error())
+			if exts.preview == nil { // the answer has no place for it
+				return nil, fault{code: codes.Aborted, op: exts.resetName(i), reason: "this session was not reset, those before it were: " + out.Error}.err()
+			}
 		}
 	}
-	if resp.Extension, err = registered(answer); err != nil {
-		return nil, statusOf(err)
+	if exts.preview != nil {
+		if resp.Extension, err = registered(answer); err != nil {
+			return nil, statusOf(err)
+		}
 	}
 	resp.Timestamp = time.Now().UnixNano()
 	return resp, nil
@@ -119,7 +125,8 @@ func (s *Server) reset(ctx context.Context, asked *preview.Preview, resp *gpb.Se
 
 // resettable checks all requests, and puts them into the answer with the
 // sessions as they are now.
-func (s *Server) resettable(asked []*preview.Reset, answer *preview.Preview) ([]bgp.PeerKey, error) {
+func (s *Server) resettable(exts *extensions, answer *preview.Preview) ([]bgp.PeerKey, error) {
+	asked := exts.resets
 	keys := make([]bgp.PeerKey, 0, len(asked))
 	seen := make(map[bgp.PeerKey]bool, len(asked))
 	var bad faults
@@ -134,7 +141,7 @@ func (s *Server) resettable(asked []*preview.Reset, answer *preview.Preview) ([]
 			now, f = s.resetsNow(key)
 		}
 		if f != nil {
-			f.op = fmt.Sprintf("reset[%d]", i)
+			f.op = exts.resetName(i)
 			if bad = append(bad, *f); len(bad) >= maxFaults {
 				break
 			}
@@ -153,6 +160,14 @@ func (s *Server) resettable(asked []*preview.Reset, answer *preview.Preview) ([]
 		return nil, bad.err()
 	}
 	return keys, nil
+}
+
+// resetName is how messages call the i-th reset.
+func (x *extensions) resetName(i int) string {
+	if x.invoked {
+		return fmt.Sprintf("update[%d]", i)
+	}
+	return fmt.Sprintf("reset[%d]", i)
 }
 
 // resetKey reads which peer a request names.

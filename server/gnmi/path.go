@@ -89,6 +89,8 @@ func checkOrigin(t target) *fault {
 	switch {
 	case t.origin == "" || t.origin == originNative || t.origin == originOpenConfig:
 		return nil
+	case t.origin == originOperations:
+		return &fault{code: codes.Unimplemented, reason: "origin operations is for the update of a Set: an operation has nothing to read"}
 	case !slices.ContainsFunc(models, func(m *gpb.ModelData) bool { return m.GetName() == t.origin }):
 		return &fault{code: codes.Unimplemented, reason: "origin " + quote(t.origin) + " is not served: use origin mooring or openconfig, or none"}
 	case len(t.elems) == 0:

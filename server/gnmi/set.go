@@ -53,16 +53,9 @@ func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse
 	if err := s.elections.check(exts.election); err != nil { // counts also where what follows fails (gnmi.md 85)
 		return nil, err
 	}
-	ops, err := operations(ctx, req)
+	ops, resp, err := s.read(ctx, req, &exts)
 	if err != nil {
 		return nil, err
-	}
-	for i := range ops {
-		ops[i].value.merges = ops[i].kind == gpb.UpdateResult_UPDATE && s.cfg.LeafLists == MergeLeafLists
-	}
-	resp := &gpb.SetResponse{Prefix: req.GetPrefix(), Response: make([]*gpb.UpdateResult, len(ops))}
-	for i := range ops {
-		resp.Response[i] = &gpb.UpdateResult{Path: ops[i].path, Op: ops[i].kind}
 	}
 	if exts.confirm.settles() {
 		return s.settle(ctx, &exts, resp)
@@ -70,10 +63,10 @@ func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse
 	if err := checkOther(&exts, len(ops)); err != nil {
 		return nil, err
 	}
-	if len(exts.preview.GetReset_()) > 0 {
-		return s.reset(ctx, exts.preview, resp)
+	if len(exts.resets) > 0 {
+		return s.reset(ctx, &exts, resp)
 	}
-	if len(ops) == 0 && exts.preview == nil && exts.confirm == nil { // gnmi.md 30
+	if len(ops) == 0 && exts.preview == nil && exts.confirm == nil && exts.rollbackTo == "" { // gnmi.md 30
 		resp.Timestamp = time.Now().UnixNano()
 		return resp, nil
 	}
@@ -94,6 +87,25 @@ func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse
 	}
 	resp.Timestamp, resp.Extension = res.Time.UnixNano(), answer
 	return resp, nil
+}
+
+// read returns the operations of a Set on configuration and the answer to them,
+// or adds what else the Set names to its extensions.
+func (s *Server) read(ctx context.Context, req *gpb.SetRequest, exts *extensions) ([]operation, *gpb.SetResponse, error) {
+	if invokes(req) {
+		resp, err := exts.invoke(req)
+		return nil, resp, err
+	}
+	ops, err := operations(ctx, req)
+	if err != nil {
+		return nil, nil, err
+	}
+	resp := &gpb.SetResponse{Prefix: req.GetPrefix(), Response: make([]*gpb.UpdateResult, len(ops))}
+	for i := range ops {
+		ops[i].value.merges = ops[i].kind == gpb.UpdateResult_UPDATE && s.cfg.LeafLists == MergeLeafLists
+		resp.Response[i] = &gpb.UpdateResult{Path: ops[i].path, Op: ops[i].kind}
+	}
+	return ops, resp, nil
 }
 
 // setStatus is statusOf, but for a union_replace that failed on the way

@@ -64,7 +64,7 @@ func TestPacing(t *testing.T) {
 	if err := proto.Unmarshal(resp.Extension[0].GetRegisteredExt().GetMsg(), &told); err != nil {
 		t.Fatal(err)
 	}
-	if p := told.GetPacing(); told.Resets != n || p.GetMaxConcurrent() != limit || p.GetAtOnce() != limit || p.GetWaiting() != n-limit {
+	if p := told.GetPacing(); told.GetResets() != n || p.GetMaxConcurrent() != limit || p.GetAtOnce() != limit || p.GetWaiting() != n-limit {
 		t.Errorf("preview says %v", &told)
 	}
 

@@ -20,7 +20,7 @@ var places = map[string]place{
 	"cmd/agent": {may: []string{
 		"backend", "backend/fake", "backend/frr", "backend/gobgp", "backend/srcaddr", "bgp",
 		"engine/commit", "engine/datastore", "engine/nacm", "engine/schema",
-		"server", "server/authority", "server/gnmi", "server/netconf",
+		"server", "server/authority", "server/gnmi", "server/gnmi/preview", "server/netconf",
 	}, tests: []string{"backend/backendtest"}},
 
 	"server":           {may: []string{"internal/fileio", "internal/netspace"}, tests: []string{"server/authority", "tests/netlab"}},

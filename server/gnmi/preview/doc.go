@@ -9,3 +9,10 @@
 //	go build -o protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
 //	protoc --plugin=./protoc-gen-go --go_out=. --go_opt=paths=source_relative preview.proto
 package preview
+
+import _ "embed"
+
+// File is the text of preview.proto.
+//
+//go:embed preview.proto
+var File string

@@ -143,7 +143,7 @@ func TestWireErrors(t *testing.T) {
 		{
 			"guarded commit", &commit.GuardError{Guarded: commit.Guarded{User: "ann", Protocol: "gnmi", Peers: make([]commit.GuardedPeer, 2)}},
 			[]string{head("protocol", "in-use") + message + "a guarded commit by ann over gnmi waits for 2 peers until " +
-				"0001-01-01T00:00:00Z: try again when they are back, or the commit rolled back</error-message>"},
+				"0001-01-01T00:00:00Z: try again when they are back or the commit is rolled back, or confirm or cancel commit 1</error-message>"},
 		},
 		{
 			"not established", fmt.Errorf("peer x: %w", commit.ErrNotEstablished),
