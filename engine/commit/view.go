@@ -24,6 +24,10 @@ func (e Entry) Revision() uint64 { return e.snap.Revision() }
 // current values after it: a change may then be told twice, but none is lost.
 func (c *Coordinator) Subscribe() *Subscription { return c.feed.Subscribe() }
 
+// SubscribeEach is Subscribe, with what a record was in between: a batch may have
+// several changes of one record.
+func (c *Coordinator) SubscribeEach() *Subscription { return c.feed.SubscribeEach() }
+
 // view is a schema.View. It caches instances, so it belongs to one goroutine.
 type view struct {
 	schema.Reader

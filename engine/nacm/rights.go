@@ -78,6 +78,11 @@ var deniedNames = sync.OnceValue(func() map[string][]string {
 	return m
 })
 
+// Same says whether the rights of a user, nil for all, are those that they were.
+func (r *Rights) Same(o *Rights) bool {
+	return r == o || r != nil && o != nil && r.policy == o.policy
+}
+
 // Read is the access to the whole data tree for reading.
 func (r *Rights) Read() schema.Access { return r.access(read) }
 

@@ -41,6 +41,7 @@ type Subscription[K cmp.Ordered, V any] struct {
 	wake chan struct{} // has room for one signal; Publish never waits
 	done chan struct{} // closed by Close
 
+	each   bool       // see SubscribeEach
 	mu     sync.Mutex // guards what follows
 	closed bool
 	batch  []Change[K, V] // shared with others; nil if merged is in use
@@ -59,7 +60,20 @@ type pending[K cmp.Ordered, V any] struct {
 // now on. Whoever needs the current values too reads them after Subscribe; no
 // change is lost between, one may be told twice.
 func (f *Feed[K, V]) Subscribe() *Subscription[K, V] {
+	return f.subscribe(false)
+}
+
+// SubscribeEach is Subscribe for a reader that wants to know what a record was in
+// between: a batch of Next may hold several changes of a record, one after the
+// other. Only a reader that is far behind is given them merged.
+func (f *Feed[K, V]) SubscribeEach() *Subscription[K, V] { return f.subscribe(true) }
+
+// maxEach is how many changes are kept apart for a reader.
+const maxEach = 4096
+
+func (f *Feed[K, V]) subscribe(each bool) *Subscription[K, V] {
 	s := &Subscription[K, V]{
+		each: each,
 		feed: f,
 		wake: make(chan struct{}, 1),
 		done: make(chan struct{}),
@@ -128,7 +142,7 @@ func (s *Subscription[K, V]) merge(changes []Change[K, V]) {
 	for i := range changes {
 		c := &changes[i]
 		at, ok := s.index[c.Key]
-		if !ok {
+		if !ok || s.each && len(s.merged) < maxEach {
 			s.index[c.Key] = len(s.merged)
 			s.merged = append(s.merged, pending[K, V]{change: c})
 			continue
@@ -179,7 +193,7 @@ func (s *Subscription[K, V]) take() ([]Change[K, V], error) {
 		for i, p := range s.merged {
 			changes[i] = *p.change
 		}
-		slices.SortFunc(changes, func(a, b Change[K, V]) int { return cmp.Compare(a.Key, b.Key) })
+		slices.SortStableFunc(changes, func(a, b Change[K, V]) int { return cmp.Compare(a.Key, b.Key) })
 	}
 	s.batch, s.merged, s.index = nil, nil, nil
 	return changes, nil

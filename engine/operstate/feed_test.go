@@ -28,6 +28,34 @@ func next(t *testing.T, s *operstate.Subscription[string, int]) []change {
 	return got
 }
 
+// A reader that wants to know of each change gets each, in their order, and is
+// bounded where it does not read.
+func TestFeedOfEachChange(t *testing.T) {
+	f := &feed{}
+	s := f.SubscribeEach()
+	defer s.Close()
+	for _, c := range []change{{Key: "b", New: 9}, {Key: "a", Old: 1, New: 2}, {Key: "a", Old: 2, New: 1}, {Key: "b", Old: 9}} {
+		f.Publish([]change{c})
+	}
+	want := []change{{Key: "a", Old: 1, New: 2}, {Key: "a", Old: 2, New: 1}, {Key: "b", New: 9}, {Key: "b", Old: 9}}
+	if diff := cmp.Diff(want, next(t, s)); diff != "" {
+		t.Error(diff)
+	}
+	const many = 50_000
+	for i := range many {
+		f.Publish([]change{{Key: "a", Old: i, New: i + 1}})
+	}
+	got := next(t, s)
+	if len(got) > many/10 {
+		t.Errorf("%d changes are kept", len(got))
+	}
+	for i := range got {
+		if i > 0 && got[i].Old != got[i-1].New || i == len(got)-1 && got[i].New != many {
+			t.Fatalf("change %d is %+v after %+v", i, got[i], got[i-1])
+		}
+	}
+}
+
 func TestFeedCoalescesForASlowReader(t *testing.T) {
 	tests := []struct {
 		name    string

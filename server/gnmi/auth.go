@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -140,9 +141,10 @@ func credentialsOf(ctx context.Context) (name, password string, given bool) {
 	return one(md, "username"), one(md, "password"), len(md.Get("password")) > 0
 }
 
-// one returns the value of a key that is there exactly once.
+// one returns the value of a key. It may be there several times, as clients do
+// that set it for the connection and for the call; two different values are none.
 func one(md metadata.MD, key string) string {
-	if v := md.Get(key); len(v) == 1 {
+	if v := slices.Compact(md.Get(key)); len(v) == 1 {
 		return v[0]
 	}
 	return ""

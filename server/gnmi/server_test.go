@@ -101,6 +101,17 @@ func TestAuthentication(t *testing.T) {
 		{"empty password", []string{"username", testUser, "password", ""}, codes.Unauthenticated, "authentication failed"},
 		{"two passwords", []string{"username", testUser, "password", "guess", "password", testPassword}, codes.Unauthenticated, "authentication failed"},
 		{"basic, wrong", []string{"authorization", basic(testUser + ":guess")}, codes.Unauthenticated, "authentication failed"},
+		// As every client of google/gnxi sends them: for the connection and for the call.
+		{"all twice", []string{"username", testUser, "username", testUser, "password", testPassword, "password", testPassword}, codes.OK, ""},
+		{"the username twice", []string{"username", testUser, "username", testUser, "password", testPassword}, codes.OK, ""},
+		{"the password three times", []string{"username", testUser, "password", testPassword, "password", testPassword, "password", testPassword}, codes.OK, ""},
+		{"basic twice", []string{"authorization", basic(testUser + ":" + testPassword), "authorization", basic(testUser + ":" + testPassword)}, codes.OK, ""},
+		{"all twice, wrong", []string{"username", testUser, "username", testUser, "password", "guess", "password", "guess"}, codes.Unauthenticated, "authentication failed"},
+		{"two usernames", []string{"username", testUser, "username", "mallory", "password", testPassword}, codes.Unauthenticated, "authentication failed"},
+		{"the right password around another", []string{"username", testUser, "password", testPassword, "password", "guess", "password", testPassword}, codes.Unauthenticated, "authentication failed"},
+		{"an empty password beside the right one", []string{"username", testUser, "password", "", "password", testPassword}, codes.Unauthenticated, "authentication failed"},
+		{"two different basics", []string{"authorization", basic(testUser + ":" + testPassword), "authorization", basic(testUser + ":guess")}, codes.Unauthenticated, "username and password"},
+		{"the username twice, no password", []string{"username", testUser, "username", testUser}, codes.Unauthenticated, "no password"},
 		{"another scheme", []string{"authorization", "Bearer x"}, codes.Unauthenticated, "username and password"},
 	}
 	for _, tt := range tests {

@@ -135,6 +135,19 @@ func TestPushOperational(t *testing.T) {
 	}
 }
 
+// RFC 8641 3.3: what changed in a dampening period and is as before is sent with
+// its value, what came and went as deleted.
+func TestPushTellsChurn(t *testing.T) {
+	l := newRig(t, Limits{}).listen()
+	w, c := l.configured()
+	id := w.establish(of("running", peers("")) + onChange("<sync-on-start>false</sync-on-start><dampening-period>60</dampening-period>"))
+	c.ok(edit(peer("", peer2, "<description>d5</description>"))) // at once
+	w.wantEdits(id, 0, "replace "+targetPeer+"/config/description <description"+inBGP+">d5</description>")
+	c.ok(edit(peer("", peer2, "<description>d6</description>")), edit(peer("", peer2, "<description>d5</description>")),
+		edit(peer("", "10.1.1.7", "<as>5</as>")), edit(peer(` nc:operation="delete"`, "10.1.1.7", "")))
+	w.wantEdits(id, 1, "replace "+targetPeer+"/config/description <description"+inBGP+">d5</description>", "delete "+targetVPN+"/peers/peer=10.1.1.7")
+}
+
 // netconf.md 75: changes only, some types of them left out, not too often.
 func TestPushTerms(t *testing.T) {
 	l := newRig(t, Limits{}).listen()

@@ -1,7 +1,6 @@
 package push
 
 import (
-	"io"
 	"sync"
 
 	"mooring/engine/commit"
@@ -36,13 +35,13 @@ type sharedEdits struct {
 	edits
 }
 
-// Write is as the function Write, and shares the edits.
-func (c *Cache) Write(w io.Writer, changes []commit.Change, sel *Selection) error {
-	if len(changes) > maxShared {
-		return Write(w, changes, sel)
+// Reader returns one who may read everything, and shares the edits of a batch
+// of n changes.
+func (c *Cache) Reader(sel *Selection, n int) Reader {
+	if n > maxShared {
+		return sel.Reader(nil)
 	}
-	p := patcher{w: w, of: func(change *commit.Change) edits { return c.edits(change, sel) }}
-	return p.write(changes)
+	return Reader{func(change *commit.Change) edits { return c.edits(change, sel) }, sel.Exclude}
 }
 
 func (c *Cache) edits(change *commit.Change, sel *Selection) edits {

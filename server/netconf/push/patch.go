@@ -25,8 +25,15 @@ type Selection struct {
 
 // edits are those that one change makes.
 type edits struct {
-	list [][]byte // each without its start tag and its number
-	gone bool     // the record, and with it all below
+	list []edit
+	gone bool // the record, and with it all below
+}
+
+// edit is one of them.
+type edit struct {
+	op     schema.Op
+	target string // as RESTCONF writes it
+	text   []byte // without the start tag and the number
 }
 
 // edits returns what a change of a record means to the selection.
@@ -40,9 +47,7 @@ func (s *Selection) edits(c *commit.Change) (e edits) {
 	}
 	compare(c.Key, s.state(c.Old), s.state(c.New), s.Filter, s.Content, func(a *schema.Alteration) {
 		e.gone = e.gone || a.Op == schema.OpDelete && a.Path.Node() == c.Key.Kind().Node
-		if !slices.Contains(s.Exclude, a.Op) {
-			e.list = append(e.list, s.appendEdit(nil, a))
-		}
+		e.list = append(e.list, s.edit(a))
 	})
 	return e
 }
@@ -56,9 +61,11 @@ func (s *Selection) state(e commit.Entry) schema.RecordState {
 	return r
 }
 
-func (s *Selection) appendEdit(b []byte, a *schema.Alteration) []byte {
-	b = append(append(append(b, "</edit-id><operation>"...), a.Op.String()...), "</operation><target>"...)
+func (s *Selection) edit(a *schema.Alteration) edit {
+	b := append(append([]byte("</edit-id><operation>"), a.Op.String()...), "</operation><target>"...)
+	from := len(b)
 	b = appendTarget(b, a.Path, a.Path.Node().Kind == schema.LeafList, a.Entry)
+	target := string(b[from:])
 	b = append(b, "</target>"...)
 	if a.Op != schema.OpDelete {
 		b = append(append(append(b, "<value>"...), a.Value...), "</value>"...)
@@ -66,13 +73,34 @@ func (s *Selection) appendEdit(b []byte, a *schema.Alteration) []byte {
 	if a.Op != schema.OpCreate && s.Before != nil {
 		b = append(append(append(b, "<source-value>"...), a.Before(s.Before)...), "</source-value>"...)
 	}
-	return append(b, "</edit>"...)
+	return edit{a.Op, target, append(b, "</edit>"...)}
+}
+
+// Reader is who is sent the edits of changes.
+type Reader struct {
+	of      func(*commit.Change) edits
+	exclude []schema.Op
+}
+
+// Reader returns one who may read what readable leaves of changes, nil for
+// everything.
+func (s *Selection) Reader(readable func([]commit.Change) []commit.Change) Reader {
+	if readable == nil {
+		return Reader{s.edits, s.Exclude}
+	}
+	return Reader{exclude: s.Exclude, of: func(c *commit.Change) edits {
+		left := readable([]commit.Change{*c})
+		if len(left) == 0 {
+			return edits{}
+		}
+		return s.edits(&left[0])
+	}}
 }
 
 // Write writes the edits that changes make, in their order, and nothing where
-// there are none. The error is that of w.
-func Write(w io.Writer, changes []commit.Change, sel *Selection) error {
-	p := patcher{w: w, of: sel.edits}
+// there are none. A record is in at most one of them. The error is that of w.
+func Write(w io.Writer, changes []commit.Change, r Reader) error {
+	p := patcher{w: w, Reader: r}
 	return p.write(changes)
 }
 
@@ -81,8 +109,8 @@ const buffer = 32 << 10
 
 // patcher numbers edits and writes them.
 type patcher struct {
-	w  io.Writer
-	of func(*commit.Change) edits
+	Reader
+	w io.Writer
 
 	buf  []byte
 	n    int64
@@ -100,10 +128,13 @@ func (p *patcher) write(changes []commit.Change) error {
 		if e.gone {
 			p.gone = c.Key
 		}
-		for _, rest := range e.list {
+		for i := range e.list {
+			if slices.Contains(p.exclude, e.list[i].op) {
+				continue
+			}
 			p.n++
 			p.buf = strconv.AppendInt(append(p.buf, "<edit><edit-id>"...), p.n, 10)
-			p.buf = append(p.buf, rest...)
+			p.buf = append(p.buf, e.list[i].text...)
 		}
 		if len(p.buf) > buffer {
 			if err := p.flush(); err != nil {

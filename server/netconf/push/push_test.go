@@ -3,6 +3,7 @@ package push
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -73,7 +74,7 @@ func TestCache(t *testing.T) {
 	text := func(changes []commit.Change, sel *Selection) string {
 		t.Helper()
 		var b strings.Builder
-		if err := c.Write(&b, changes, sel); err != nil {
+		if err := Write(&b, changes, c.Reader(sel, len(changes))); err != nil {
 			t.Fatal(err)
 		}
 		return b.String()
@@ -113,10 +114,10 @@ func TestCache(t *testing.T) {
 		t.Errorf("after Forget: %s", got)
 	}
 	failing := errors.New("full")
-	if err := c.Write(writer{failing}, changes, all); !errors.Is(err, failing) {
+	if err := Write(writer{failing}, changes, c.Reader(all, len(changes))); !errors.Is(err, failing) {
 		t.Errorf("error of the writer: %v", err)
 	}
-	if err := c.Write(writer{failing}, many, all); !errors.Is(err, failing) {
+	if err := Write(writer{failing}, many, c.Reader(all, len(many))); !errors.Is(err, failing) {
 		t.Errorf("error of the writer: %v", err)
 	}
 }
@@ -133,7 +134,7 @@ func TestGone(t *testing.T) {
 		return commit.Change{Key: k, Old: commit.Entry{Config: schema.New(k)}}
 	}
 	var b strings.Builder
-	if err := new(Cache).Write(&b, []commit.Change{gone(in), gone(vpn), gone(schema.MakeKey("", schema.KindOf(schema.KindInstance), "default2"))}, &Selection{Content: schema.ConfigOnly}); err != nil {
+	if err := Write(&b, []commit.Change{gone(in), gone(vpn), gone(schema.MakeKey("", schema.KindOf(schema.KindInstance), "default2"))}, (&Selection{Content: schema.ConfigOnly}).Reader(nil)); err != nil {
 		t.Fatal(err)
 	}
 	const want = "<edit><edit-id>1</edit-id><operation>delete</operation><target>/mooring-bgp:bgp/instances/instance=default</target></edit>" +
@@ -157,4 +158,102 @@ func FuzzTarget(f *testing.F) {
 			t.Errorf("%q: %s", key, got)
 		}
 	})
+}
+
+// steps are changes of the description of x, one after the other, empty where
+// the VPN instance is not there.
+func steps(values ...string) (out []commit.Change) {
+	for i := range values[1:] {
+		out = append(out, changed("x", values[i], values[i+1]))
+	}
+	return out
+}
+
+// RFC 8641 3.3, step 4: what changed and is as before is sent with the last
+// change, and each node once.
+func TestDampened(t *testing.T) {
+	const at = "/mooring-vpn-instance:vpn-instances/vpn-instance=x"
+	const leaf = at + "/config/description"
+	tests := []struct {
+		name    string
+		values  []string
+		exclude []schema.Op
+		want    string
+	}{
+		{"one change", []string{"a", "b"}, nil, "replace " + leaf + " b"},
+		{"two", []string{"a", "b", "c"}, nil, "replace " + leaf + " c"},
+		{"and back", []string{"a", "b", "a"}, nil, "replace " + leaf + " a"},
+		{"there and back often", []string{"a", "b", "a", "c", "a"}, nil, "replace " + leaf + " a"},
+		{"came", []string{"", "a"}, nil, "create " + at + " a"},
+		{"came and changed", []string{"", "a", "b"}, nil, "create " + at + " b"},
+		{"came and went", []string{"", "a", ""}, nil, "delete " + at},
+		{"came, changed and went", []string{"", "a", "b", ""}, nil, "delete " + at},
+		{"came, went and came", []string{"", "a", "", "b"}, nil, "create " + at + " b"},
+		{"changed and went", []string{"a", "b", ""}, nil, "delete " + at},
+		{"went and came", []string{"a", "", "a"}, nil, "create " + at + " a"},
+		{"went and came as another", []string{"a", "", "b"}, nil, "create " + at + " b"},
+		{"went, came and changed", []string{"a", "", "b", "c"}, nil, "create " + at + " b, replace " + leaf + " c"},
+		{"went, came and went", []string{"a", "", "b", ""}, nil, "delete " + at},
+		{"and back, where a replace is left out", []string{"a", "b", "a"}, []schema.Op{schema.OpReplace}, ""},
+		{"came and went, where a delete is left out", []string{"", "a", ""}, []schema.Op{schema.OpDelete}, ""},
+		{"went and came as another, where a create is left out", []string{"a", "", "b"}, []schema.Op{schema.OpCreate}, "replace " + leaf + " b"},
+		{"went and came, where a create is left out", []string{"a", "", "a"}, []schema.Op{schema.OpCreate}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			all := steps(tt.values...)
+			for split := range len(all) + 1 { // in two batches
+				var d Dampened
+				sel := &Selection{Content: schema.ConfigOnly, Exclude: tt.exclude}
+				r := sel.Reader(nil)
+				d.Add(all[:split], r)
+				d.Add(all[split:], r)
+				var b strings.Builder
+				if err := d.Write(&b, r); err != nil || !d.Empty() {
+					t.Fatal(err, d.Len())
+				}
+				if got := brief(b.String()); got != tt.want {
+					t.Errorf("got  %s\nwant %s", got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+var editForm = regexp.MustCompile(`<edit><edit-id>\d+</edit-id><operation>(\w+)</operation><target>([^<]*)</target>(?:<value>.*?<description[^>]*>(\w+)</description>.*?</value>)?</edit>`)
+
+// brief names the edits of a patch with the description that each leads to.
+func brief(patch string) string {
+	var out []string
+	for _, m := range editForm.FindAllStringSubmatch(patch, -1) {
+		out = append(out, strings.TrimSpace(m[1]+" "+m[2]+" "+m[3]))
+	}
+	return strings.Join(out, ", ")
+}
+
+// What is remembered is bounded, and forgotten when the rights change; the
+// difference is sent all the same.
+func TestDampenedForgets(t *testing.T) {
+	sel := &Selection{Content: schema.ConfigOnly}
+	r := sel.Reader(nil)
+	for name, forget := range map[string]func(*Dampened){
+		"another reader": (*Dampened).Forget,
+		"too many":       func(d *Dampened) { d.churned = maxChurned },
+	} {
+		var d Dampened
+		d.Add(steps("a", "b"), r)
+		forget(&d)
+		d.Add(steps("b", "a", "c"), r)
+		d.Add([]commit.Change{changed("y", "a", "b"), changed("y", "b", "a")}, r)
+		if name == "another reader" {
+			d.Forget()
+		}
+		var b strings.Builder
+		if err := d.Write(&b, r); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := brief(b.String()), "replace /mooring-vpn-instance:vpn-instances/vpn-instance=x/config/description c"; got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
 }

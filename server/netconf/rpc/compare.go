@@ -206,7 +206,7 @@ func differences(name string, changes []commit.Change, sel *push.Selection) body
 		if _, err := w.Write(x.b); err != nil {
 			return err
 		}
-		if err := push.Write(w, changes, sel); err != nil {
+		if err := push.Write(w, changes, sel.Reader(nil)); err != nil {
 			return err
 		}
 		_, err := io.WriteString(w, "</yang-patch></differences>")

@@ -15,15 +15,17 @@ import (
 
 // pusher serves one subscription to a datastore.
 type pusher struct {
-	srv   *Server
-	sub   *subscription
-	out   Output
-	feed  *commit.Subscription // of an on-change one, open all the time: no change is lost
-	terms terms
-	sync  bool      // send all that is selected next
-	patch uint32    // the number of the next patch
-	last  time.Time // when the last update was made
-	due   time.Time // of the next periodic update
+	srv    *Server
+	sub    *subscription
+	out    Output
+	feed   *commit.Subscription // of an on-change one, open all the time: no change is lost
+	kept   push.Dampened        // that has changed since the last update
+	rights *nacm.Rights         // with which kept was read
+	terms  terms
+	sync   bool      // send all that is selected next
+	patch  uint32    // the number of the next patch
+	last   time.Time // when the last update was made
+	due    time.Time // of the next periodic update
 }
 
 // errStopTime is returned when the stop-time is reached.
@@ -44,10 +46,10 @@ func (s *Server) startPush(sub *subscription) func(context.Context, Output) erro
 func (p *pusher) follow(open bool) {
 	switch {
 	case open && p.feed == nil:
-		p.feed = p.srv.engine.Subscribe()
+		p.feed = p.srv.engine.SubscribeEach()
 	case !open && p.feed != nil:
 		p.feed.Close()
-		p.feed = nil
+		p.feed, p.kept = nil, push.Dampened{}
 	}
 }
 
@@ -65,6 +67,7 @@ func (p *pusher) serve(ctx context.Context) error {
 			if err := p.srv.modified(p.sub, p.out, terms); err != nil {
 				return err
 			}
+			p.kept.Forget() // it was read for another selection
 		}
 		if first || order.modified {
 			p.follow(terms.push.period == 0)
@@ -167,6 +170,7 @@ func (p *pusher) update(ctx context.Context) error {
 	t := p.terms.push
 	if p.feed != nil {
 		_, _ = p.feed.Next(past) // what is in the view needs not be told
+		p.kept = push.Dampened{}
 	}
 	rights := p.srv.rights(p.sub.sess)
 	if !rights.Notify(pushModule, "push-update") {
@@ -221,45 +225,73 @@ func (p *pusher) change(ctx context.Context) error {
 	if p.sync {
 		return p.update(ctx)
 	}
-	if d := p.terms.push.dampening; d > 0 {
-		if err := until(ctx, p.last.Add(d)); err != nil {
-			return err
-		}
-	}
-	changes, err := p.feed.Next(ctx)
-	if err != nil {
+	if err := p.collect(ctx); err != nil {
 		return err
 	}
 	n := &notice{srv: p.srv, sess: p.sub.sess, out: p.out, at: time.Now()}
 	w := &patchWriter{notice: n, sub: p.sub.id, patch: p.patch}
-	if err := p.patches(w, changes); err != nil {
+	if err := p.patches(w); err != nil {
 		return errors.Join(err, n.end())
 	}
 	if !n.begun {
 		return nil // nothing that is selected: nothing is sent, nothing dampened
 	}
-	_, err = io.WriteString(n, "</yang-patch></datastore-changes></push-change-update>")
+	_, err := io.WriteString(n, "</yang-patch></datastore-changes></push-change-update>")
 	p.sub.sent.Add(1)
 	p.patch++ // 4294967295 is followed by 0 (RFC 8641 3.7)
 	p.last = time.Now()
 	return errors.Join(err, n.end())
 }
 
+// collect waits until something has changed and the dampening period of the last
+// update is over. It takes the changes as they come, so that one that is undone
+// within the period is not missed.
+func (p *pusher) collect(ctx context.Context) error {
+	over := p.last.Add(p.terms.push.dampening)
+	for p.kept.Empty() || time.Now().Before(over) {
+		wait, stop := ctx, context.CancelFunc(func() {})
+		if !p.kept.Empty() {
+			wait, stop = context.WithDeadline(ctx, over)
+		}
+		changes, err := p.feed.Next(wait)
+		stop()
+		switch {
+		case err == nil:
+			p.kept.Add(changes, p.reader(len(changes)))
+		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+			return err
+		}
+	}
+	return nil
+}
+
+// reader is who is sent changes, with the rights that the user has now. Those
+// who may read everything share the edits.
+func (p *pusher) reader(changes int) push.Reader {
+	rights, sel := p.srv.rights(p.sub.sess), &p.terms.push.selection
+	if !rights.Same(p.rights) {
+		p.kept.Forget()
+	}
+	p.rights = rights
+	if rights.Read() == nil {
+		return p.srv.patches.Reader(sel, changes)
+	}
+	records := rights.Records()
+	return sel.Reader(func(c []commit.Change) []commit.Change { return commit.Readable(c, records.Of) })
+}
+
 // pushModule is that of RFC 8641.
 const pushModule = "ietf-yang-push"
 
-// patches writes the edits of changes, as far as the user may read them now.
-// Those who may read everything share them.
-func (p *pusher) patches(w io.Writer, changes []commit.Change) error {
-	rights, sel := p.srv.rights(p.sub.sess), &p.terms.push.selection
-	if rights.Read() == nil {
-		return p.srv.patches.Write(w, changes, sel)
-	}
-	records := rights.Records()
-	if changes = commit.Readable(changes, records.Of); len(changes) == 0 || !rights.Notify(pushModule, "push-change-update") {
+// patches writes the edits of what has changed, as far as the user may read it
+// now.
+func (p *pusher) patches(w io.Writer) error {
+	r := p.reader(p.kept.Len())
+	if p.rights.Read() != nil && !p.rights.Notify(pushModule, "push-change-update") {
+		p.kept = push.Dampened{}
 		return nil
 	}
-	return push.Write(w, changes, sel)
+	return p.kept.Write(w, r)
 }
 
 // patchWriter begins a push-change-update with its first edit.

@@ -57,6 +57,8 @@ type Engine interface {
 	ConfigView(schema.Reader) schema.View
 	// Subscribe returns the changes from now on.
 	Subscribe() *commit.Subscription
+	// SubscribeEach is Subscribe with what a record was in between.
+	SubscribeEach() *commit.Subscription
 	// Listen makes the state of the agent show a subscription.
 	Listen(commit.Listener) *commit.Listening
 	// Access says what each user may do; nil: everything.
