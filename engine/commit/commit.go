@@ -220,17 +220,25 @@ func edit(rights *nacm.Rights, txn *datastore.Txn, fn func(schema.Tx) error) err
 	return nil
 }
 
-// EditCandidate lets fn change a candidate. Nothing is validated across
-// records until Validate or Commit (RFC 6241 8.3.1).
+// EditCandidate lets fn change a candidate. What the edit set under a when that
+// is false is refused at once (RFC 7950 8.3.1), and nothing else is validated
+// until Validate or Commit (8.3.3).
 func (c *Coordinator) EditCandidate(_ context.Context, actor Actor, cand *datastore.Candidate, fn func(schema.Tx) error) error {
 	return cand.Edit(func(txn *datastore.Txn) error {
-		if cand != c.cfg.Store.Shared() { // a private candidate knows no locks, and needs no right before it is committed
-			return edit(nil, txn, fn)
+		var rights *nacm.Rights // a private candidate knows no locks, and needs no right before it is committed
+		if cand == c.cfg.Store.Shared() {
+			if err := c.cfg.Store.CheckWrite(datastore.DatastoreCandidate, actor.holder()); err != nil {
+				return err
+			}
+			rights = c.rights(actor)
 		}
-		if err := c.cfg.Store.CheckWrite(datastore.DatastoreCandidate, actor.holder()); err != nil {
+		if err := edit(rights, txn, fn); err != nil {
 			return err
 		}
-		return edit(c.rights(actor), txn, fn)
+		if errs := schema.CheckWhen(txn, txn.Dirty()); len(errs) > 0 {
+			return errs
+		}
+		return nil
 	})
 }
 

@@ -34,7 +34,7 @@ var (
 // in YANG order (RFC 7950 9.7.2).
 func canonicalBits(bits []string) func(string) (string, error) {
 	return func(s string) (string, error) {
-		set := strings.Fields(s)
+		set := strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(" \t\r\n", r) }) // no space of Unicode
 		out := make([]string, 0, len(set))
 		for _, bit := range bits {
 			if slices.Contains(set, bit) {

@@ -3,7 +3,6 @@ package schema
 import (
 	"reflect"
 	"slices"
-	"strings"
 
 	"mooring/internal/xmltok"
 )
@@ -61,7 +60,7 @@ func (p *filterParser) content(f *filterNode) (text string, elements int, err er
 			f.selects = elements > 0 && others == 0 && f.n != nil && f.n.Parent != nil
 			return text, elements, nil
 		case xmltok.Text:
-			if t := strings.TrimSpace(string(tok.Text)); t != "" {
+			if t := xmltok.TrimSpace(string(tok.Text)); t != "" {
 				text = t
 			}
 		default:
@@ -157,7 +156,7 @@ func (m *contentMatch) holds(at place, defaults bool) bool {
 func (m *contentMatch) equal(f reflect.Value) bool {
 	v := m.leaf.valueAt(f)
 	if v.kind == ValueString {
-		return strings.TrimSpace(v.s) == m.text
+		return xmltok.TrimSpace(v.s) == m.text
 	}
 	return v.String() == m.text
 }

@@ -180,7 +180,7 @@ func (d *jsonDecoder) leafEdit(e *Edit) (err error) {
 		if err != nil {
 			return err
 		}
-		if uint64(len(e.Values)) == n.mostElements() {
+		if len(e.Values) == maxLeafList { // max-elements is for Validate (RFC 7950 8.3.3)
 			return tooMany(n, slices.Clone(d.path)) // here, before the comparisons get many
 		}
 		if !seen.add(v.String()) {

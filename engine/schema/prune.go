@@ -33,6 +33,45 @@ func PruneWhen(tx Tx, dirty []Dirty) bool {
 	return pruned
 }
 
+// CheckWhen refuses what an edit set under a when that is false. That is a fault
+// of the edit and not of the configuration (RFC 7950 8.3.1): it is called for a
+// candidate too, after PruneWhen, with the same records. Validate has it in it.
+func CheckWhen(r Reader, dirty []Dirty) Errors {
+	v := &validator{r: r}
+	for _, d := range dirty {
+		rules := allRules()[d.Key.Kind()]
+		if d.New == nil || rules == nil {
+			continue
+		}
+		v.k, v.stack = d.Key, v.stack[:0]
+		v.push(d.Key.Kind().Node, structOf(d.New), d.Key.Name())
+		v.whens(rules)
+	}
+	v.errs.Sort()
+	return v.errs
+}
+
+// whens checks the whens of the container or list entry on top of the stack, and
+// below it.
+func (v *validator) whens(r *rules) {
+	sv := v.stack[len(v.stack)-1].sv
+	v.when(r.when)
+	v.leafWhens(r, sv)
+	for _, c := range r.children {
+		if c.node.Kind == Container {
+			v.push(c.node, c.node.sub(sv), "")
+			v.whens(c)
+			v.pop()
+			continue
+		}
+		for _, e := range c.node.entries(sv) {
+			v.push(c.node, e.sv, e.key.String())
+			v.whens(c)
+			v.pop()
+		}
+	}
+}
+
 // remove takes the leaf or list entry at rest away.
 func remove(sv reflect.Value, rest Path) {
 	last := rest[len(rest)-1]

@@ -117,5 +117,5 @@ func (e *element) id() string {
 	if e == nil {
 		return ""
 	}
-	return e.text + e.raw
+	return e.text // raw is another spelling of it
 }

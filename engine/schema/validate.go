@@ -121,13 +121,7 @@ func (v *validator) instance(r *rules) {
 	for _, n := range r.counted {
 		v.count(n, top.sv)
 	}
-	for _, l := range r.leaves {
-		if l.node.isSet(top.sv) {
-			v.push(l.node, reflect.Value{}, "")
-			v.when(l.when)
-			v.pop()
-		}
-	}
+	v.leafWhens(r, top.sv)
 	v.choices(r.choices, top.sv)
 	for _, n := range r.instances {
 		v.knownPath(n, top.sv)
@@ -164,6 +158,16 @@ func (v *validator) knownPath(n *Node, sv reflect.Value) {
 	}
 	if err != nil {
 		v.fail(&Error{Tag: InvalidValue, Path: v.path(n), BadElement: n.Name, Message: err.Error()})
+	}
+}
+
+func (v *validator) leafWhens(r *rules, sv reflect.Value) {
+	for _, l := range r.leaves {
+		if l.node.isSet(sv) {
+			v.push(l.node, reflect.Value{}, "")
+			v.when(l.when)
+			v.pop()
+		}
 	}
 }
 
@@ -209,8 +213,8 @@ func (v *validator) count(n *Node, sv reflect.Value) {
 	}
 }
 
-// maxLeafList bounds leaf-lists of standards that have no max-elements:
-// comparing the entries of one that is larger costs too much.
+// maxLeafList bounds leaf-lists of standards that have no max-elements, and what
+// is read of any: comparing the entries of one that is larger costs too much.
 const maxLeafList = 4096
 
 // mostElements is how many entries a list or leaf-list may have, 0 for any

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -159,7 +160,7 @@ func TestDecodeXMLFaults(t *testing.T) {
 			want{Tag: "malformed-message", Path: "/", Message: `xml at byte 53: end tag "bgp" where "instances" must be`},
 		},
 		{
-			"38 too many entries", inVPN1(`<config>` + strings.Repeat("%", 9) + `</config>`), OpMerge,
+			"38 too many entries", inVPN1(`<config>` + strings.Repeat("%", maxLeafList+1) + `</config>`), OpMerge,
 			want{Tag: "operation-failed", App: "too-many-elements", Path: vpn1Path + "/config/listen-address", Message: "too many entries: at most 8 are allowed"},
 		},
 		{
@@ -209,8 +210,12 @@ func TestDecodeXMLFaults(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			edit := tt.edit
-			for i := range strings.Count(edit, "%") {
-				edit = strings.Replace(edit, "%", "<listen-address>10.0.0."+string(rune('0'+i))+"</listen-address>", 1)
+			if n := strings.Count(edit, "%"); n > 0 {
+				var all strings.Builder
+				for i := range n {
+					fmt.Fprintf(&all, "<listen-address>10.0.%d.%d</listen-address>", i/256, i%256)
+				}
+				edit = strings.Replace(edit, strings.Repeat("%", n), all.String(), 1)
 			}
 			_, err := base.editXML(edit, tt.op)
 			var e *Error

@@ -39,7 +39,7 @@ func (d *xmlDecoder) next(l *level) (c child, ok bool, err error) {
 		case tok.Kind == xmltok.StartElement:
 			c, err = d.start(l, &tok)
 			return c, err == nil, err
-		case strings.TrimSpace(string(tok.Text)) != "":
+		case xmltok.TrimSpace(string(tok.Text)) != "":
 			return c, false, &Error{Tag: BadElement, Path: d.at(), BadElement: l.n.Name, Message: "holds text: only elements are allowed here"}
 		}
 	}
@@ -107,7 +107,7 @@ func (d *xmlDecoder) attributes(n *Node, inherited Op, attrs []xmltok.Attr) (chi
 				return c, err
 			}
 		case a.Namespace == DefaultsNamespace && a.Local == "default" && n.Kind == Leaf:
-			switch strings.TrimSpace(a.Value) {
+			switch xmltok.TrimSpace(a.Value) {
 			case "true", "1":
 				c.isDefault = true
 			case "false", "0":
@@ -146,7 +146,7 @@ func (d *xmlDecoder) insertion(c child, a *xmltok.Attr) (child, error) {
 		return c, nil
 	}
 	key := c.n.Keys[0]
-	p := instanceParser{rest: strings.TrimSpace(a.Value), module: func(prefix string) (string, bool) {
+	p := instanceParser{rest: xmltok.TrimSpace(a.Value), module: func(prefix string) (string, bool) {
 		ns, declared := d.dec.LookupPrefix(prefix)
 		return c.n.Module, declared && ns == key.Namespace
 	}}

@@ -2,7 +2,6 @@ package schema
 
 import (
 	"slices"
-	"strings"
 
 	"mooring/internal/xmltok"
 )
@@ -57,7 +56,7 @@ func (d *xmlDecoder) leafListEntry(parent *Edit, c child, v Value) error {
 	switch {
 	case slices.Contains(e.Values, v):
 		return &Error{Tag: BadElement, Path: d.at(c.n), BadElement: c.n.Name, Message: clip(v.String()) + " stands twice"}
-	case uint64(len(e.Values)) == c.n.mostElements():
+	case len(e.Values) == maxLeafList: // max-elements is for Validate (RFC 7950 8.3.3)
 		return tooMany(c.n, d.at(c.n)) // here, before the comparisons get many
 	}
 	e.Values, e.HasValue = append(e.Values, v), true
@@ -105,7 +104,7 @@ func (d *xmlDecoder) value(text string, below ...*Node) (Value, error) {
 // instance puts names of modules for the prefixes of a path, which are those
 // that are declared where it stands. A name of a module does without.
 func (d *xmlDecoder) instance(text string, n *Node) (string, error) {
-	in, err := ParseInstance(strings.TrimSpace(text), func(prefix string) (string, bool) {
+	in, err := ParseInstance(xmltok.TrimSpace(text), func(prefix string) (string, bool) {
 		if ns, declared := d.dec.LookupPrefix(prefix); declared {
 			return moduleOf(ns)
 		}
@@ -124,7 +123,7 @@ func (t *Type) trim(s string) string {
 	if t.Kind == ValueString && t.custom == nil {
 		return s
 	}
-	return strings.Trim(s, " \t\r\n")
+	return xmltok.TrimSpace(s)
 }
 
 // keys looks ahead for the keys of the entry of the list n whose start tag was

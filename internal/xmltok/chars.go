@@ -1,6 +1,7 @@
 package xmltok
 
 import (
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -158,3 +159,7 @@ func charRef(p []byte) (rune, bool) {
 	}
 	return r, isChar(r) // no digits give 0, which is not a character
 }
+
+// TrimSpace removes the white space of XML (XML 1.0, 2.3) around a text, which
+// is less than that of Unicode.
+func TrimSpace(text string) string { return strings.Trim(text, " \t\r\n") }

@@ -6,8 +6,6 @@
 package xmltree
 
 import (
-	"strings"
-
 	"mooring/internal/xmltok"
 )
 
@@ -65,7 +63,7 @@ func ReadContent(dec *xmltok.Decoder) (e Element, err error) {
 		case tok.Kind == xmltok.EndElement:
 			return e, nil
 		case tok.Kind == xmltok.Text:
-			e.Text += strings.TrimSpace(string(tok.Text))
+			e.Text += xmltok.TrimSpace(string(tok.Text))
 			continue
 		}
 		child, err := Read(dec, tok)

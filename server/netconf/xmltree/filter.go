@@ -3,7 +3,6 @@ package xmltree
 import (
 	"errors"
 	"slices"
-	"strings"
 
 	"mooring/internal/xmltok"
 )
@@ -56,7 +55,7 @@ func (n *node) parse(dec *xmltok.Decoder, wanted func(namespace, name string) bo
 		case tok.Kind == xmltok.EndElement:
 			return nil
 		case tok.Kind == xmltok.Text:
-			if n.text += strings.TrimSpace(string(tok.Text)); n.text != "" && len(n.children) > 0 {
+			if n.text += xmltok.TrimSpace(string(tok.Text)); n.text != "" && len(n.children) > 0 {
 				return ErrMixed
 			}
 			continue
@@ -142,7 +141,7 @@ func (e *Element) match(namespace string, nodes []*node) (whole bool, below []*n
 		switch {
 		case !n.names(namespace, e.Name):
 		case n.text != "":
-			whole = whole || len(e.Children) == 0 && strings.TrimSpace(e.Text) == n.text
+			whole = whole || len(e.Children) == 0 && xmltok.TrimSpace(e.Text) == n.text
 		case len(n.children) == 0:
 			return true, nil
 		case !e.meets(namespace, n.children):
@@ -167,7 +166,7 @@ func (e *Element) meets(namespace string, nodes []*node) bool {
 			if c.Namespace != "" {
 				ns = c.Namespace
 			}
-			return n.names(ns, c.Name) && len(c.Children) == 0 && strings.TrimSpace(c.Text) == n.text
+			return n.names(ns, c.Name) && len(c.Children) == 0 && xmltok.TrimSpace(c.Text) == n.text
 		}) {
 			return false
 		}
