@@ -206,7 +206,7 @@ func TestRouterIDIsKept(t *testing.T) {
 	if text, err := store.Note(routerIDNote); err != nil || (len(text) == 0) != first.IsLoopback() {
 		t.Errorf("chose %s, kept %q, %v", first, text, err)
 	}
-	if err := store.SetNote(routerIDNote, []byte("192.0.2.77")); err != nil {
+	if err := store.SetNotes(map[string][]byte{routerIDNote: []byte("192.0.2.77")}); err != nil {
 		t.Fatal(err)
 	}
 	if id, err := keptRouterID(store, log); err != nil || id.String() != "192.0.2.77" {

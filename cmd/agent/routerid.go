@@ -87,5 +87,5 @@ func keptRouterID(store *datastore.Store, log *slog.Logger) (netip.Addr, error) 
 		return id, nil
 	}
 	log.Info("default router ID", "router-id", id)
-	return id, store.SetNote(routerIDNote, []byte(id.String()))
+	return id, store.SetNotes(map[string][]byte{routerIDNote: []byte(id.String())})
 }

@@ -27,6 +27,7 @@ type change struct {
 	dirty []schema.Dirty
 	res   *Result
 	ends  []bgp.PeerKey // the peers whose established sessions it ends
+	holds holds         // what waits once it is made
 
 	plan    plan.Plan
 	now     []plan.Step                   // those of the plan that are carried out with the commit

@@ -1,9 +1,10 @@
 // Package commit is the one write path. Every change, whatever its protocol,
 // becomes an edit of a private copy, is validated, planned, handed to the
-// backend, made durable, published and told, in this order:
+// disk and the backend, and published, in this order:
 //
-//	Edit, Commit ─► validate ─► plan ─► prepare ─► apply ─► persist ─► publish ─► tell
-//	                schema      plan    backend    backend  datastore  datastore  feed
+//	Edit, Commit ─► validate ─► plan ─► prepare ─► persist ──► apply ─► publish ─► tell
+//	                schema      plan    backend    datastore   backend  datastore  feed
+//	                                                    └─ abort ◄┘ where the backend fails
 //	source change ────────────► plan ─────────────► apply ────────────────────────► tell
 //	boot, backend up ─ compare ─► plan ───────────► apply ────────────────────────► tell
 //
@@ -105,6 +106,8 @@ type Options struct {
 	// stops.
 	undoes   bool
 	restores *uint64 // of a rollback: the revision that it leads back to
+	// leaves is what waits afterwards; nil: what waited before.
+	leaves *holds
 	// rights are those that a rollback needs. What is taken back by itself, or
 	// by who may cancel it, needs none.
 	rights *nacm.Rights
@@ -155,7 +158,10 @@ type Coordinator struct {
 	mu        sync.Mutex
 	instances map[bgp.InstanceKey]*bgp.InstanceSpec // as the backend accepted them
 	queries   sourceIndex
-	repair    bool // something could not be applied: reconcile again
+	repair    bool  // something could not be applied: reconcile again
+	expiry    retry // of the rollback of a pending commit that timed out
+	guarding  retry // of the end of a guard
+	settling  retry // of what the disk refused
 }
 
 // New returns a Coordinator. It starts nothing.
@@ -187,7 +193,7 @@ func (c *Coordinator) Store() *datastore.Store { return c.cfg.Store }
 // Edit lets fn change a private copy of the running configuration and commits
 // it. An error of fn is returned as it is, and nothing has changed. The other
 // errors are schema.Errors, an AccessDenied *schema.Error, *datastore.LockedError,
-// *PrepareError, *ApplyError and the context's where it ended before the change
+// *PrepareError, *DiskError, *ApplyError and the context's where it ended before the change
 // began.
 func (c *Coordinator) Edit(ctx context.Context, actor Actor, opt Options, fn func(schema.Tx) error) (*Result, error) {
 	c.mu.Lock()
@@ -274,13 +280,20 @@ func (c *Coordinator) Commit(ctx context.Context, actor Actor, cand *datastore.C
 	if err := c.rights(actor).Write(txn.Dirty()); err != nil {
 		return nil, err // RFC 8341 3.2.8: exactly what differs from running
 	}
+	confirms := opt.Confirm == nil && !opt.KeepPending && c.Pending() != nil
+	if confirms {
+		opt.leaves = &holds{guarded: c.Guarded()}
+	}
 	res, err := c.commit(ctx, actor, opt, txn)
 	if err != nil || opt.DryRun {
 		return res, err
 	}
 	cand.Committed(txn)
-	if opt.Confirm == nil && !opt.KeepPending && c.Pending() != nil {
-		err = c.confirm(actor) // it was the confirming commit
+	switch {
+	case confirms && res.Changed: // the same write has ended the pending commit
+		c.tellPending(PendingConfirmed, actor)
+	case confirms:
+		err = c.confirm(actor)
 	}
 	return res, err
 }

@@ -112,7 +112,12 @@ func newRig(t *testing.T) *rig {
 
 func bootRig(t *testing.T, dir string, b *fake.Backend, net *network) *rig {
 	t.Helper()
-	r := quietRig(t, dir, b, net)
+	return runRig(t, quietRig(t, dir, b, net))
+}
+
+// runRig makes a rig take the events of its backend.
+func runRig(t *testing.T, r *rig) *rig {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.c.Run(ctx) }()
@@ -132,7 +137,13 @@ func bootRig(t *testing.T, dir string, b *fake.Backend, net *network) *rig {
 // reaches it.
 func quietRig(t *testing.T, dir string, b *fake.Backend, net *network) *rig {
 	t.Helper()
-	store, err := datastore.Open(datastore.Options{Dir: dir, Log: slog.New(slog.DiscardHandler)})
+	return diskRig(t, dir, datastore.OS(), b, net)
+}
+
+// diskRig is quietRig on a disk of the test's.
+func diskRig(t *testing.T, dir string, fs datastore.FS, b *fake.Backend, net *network) *rig {
+	t.Helper()
+	store, err := datastore.Open(datastore.Options{Dir: dir, Log: slog.New(slog.DiscardHandler), FS: fs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -469,7 +480,7 @@ func TestFailureChangesNothing(t *testing.T) {
 				r.Fatal(err)
 			}
 		}, func(t *testing.T, err error) {
-			if _, ok := errors.AsType[*ApplyError](err); !ok {
+			if _, ok := errors.AsType[*DiskError](err); !ok || !strings.Contains(err.Error(), "nothing has changed") {
 				t.Errorf("error %v", err)
 			}
 		}},

@@ -109,10 +109,9 @@ func (c *Coordinator) checkID(id string) error {
 	return nil
 }
 
-// arm makes a pending commit durable before its change is, so that a crash
-// between the two leaves nothing that would not be rolled back. It returns how
-// to take that back. The caller holds c.mu.
-func (c *Coordinator) arm(actor Actor, cf *Confirm) (disarm func() error, err error) {
+// arm returns what waits once an actor has made a confirmed commit. It becomes
+// durable together with its change. The caller holds c.mu.
+func (c *Coordinator) arm(actor Actor, cf *Confirm) *Pending {
 	old := c.Pending()
 	next := &Pending{
 		ID: cf.ID, Announced: cf.Announced, Session: actor.Session, Volatile: cf.Volatile,
@@ -123,10 +122,7 @@ func (c *Coordinator) arm(actor Actor, cf *Confirm) (disarm func() error, err er
 		next.ID = cmp.Or(cf.ID, old.ID) // what outlives its session goes on doing so
 	}
 	next.Deadline = c.cfg.Now().Add(orDefault(cf.Timeout))
-	if err := c.setPending(next); err != nil {
-		return nil, err
-	}
-	return func() error { return c.setPending(old) }, nil
+	return next
 }
 
 func orDefault(d time.Duration) time.Duration {
@@ -138,42 +134,16 @@ func orDefault(d time.Duration) time.Duration {
 
 // setPending makes p the pending commit, nil for none.
 func (c *Coordinator) setPending(p *Pending) error {
-	var text []byte
-	if p != nil {
-		var err error
-		if text, err = json.Marshal(p); err != nil {
-			return err
-		}
-	}
-	if err := c.cfg.Store.SetNote(pendingNote, text); err != nil {
-		return fmt.Errorf("keep the confirmed commit: %w", err)
-	}
-	c.tell.Lock()
-	c.noteAgent()
-	c.pending.Store(p)
-	c.tell.Unlock()
-	c.retain()
-	c.wakeUp()
-	return nil
-}
-
-// retain makes the store keep the way back to before what waits, whatever is
-// committed meanwhile.
-func (c *Coordinator) retain() {
-	back := uint64(datastore.RetainNothing)
-	if p := c.Pending(); p != nil {
-		back = p.Base
-	}
-	if g := c.Guarded(); g != nil {
-		back = min(back, g.Base)
-	}
-	c.cfg.Store.Retain(back)
+	h := c.holding()
+	h.pending = p
+	return c.hold(h)
 }
 
 // announced is the identifier that everyone is told of with a change: that of
 // the pending commit, where the change is part of it.
-func (c *Coordinator) announced(opt Options) string {
-	p := c.Pending()
+func (c *Coordinator) announced(opt Options) string { return announced(c.Pending(), opt) }
+
+func announced(p *Pending, opt Options) string {
 	if p == nil || !p.Announced || opt.Confirm == nil && opt.ConfirmID != p.ID {
 		return ""
 	}
@@ -294,13 +264,16 @@ func (c *Coordinator) SessionEnded(ctx context.Context, actor Actor) {
 }
 
 // orphan lets a pending commit that could not be rolled back time out: its
-// session is gone and nobody else will try. The caller holds c.mu.
+// session is gone and nobody else will try. A restart rolls it back anyway, so
+// the disk need not have it. The caller holds c.mu.
 func (c *Coordinator) orphan(p *Pending) {
 	next := *p
 	next.Deadline = c.cfg.Now().Add(repairInterval)
-	if err := c.setPending(&next); err != nil {
-		c.log.Error("the confirmed commit keeps its time", "until", p.Deadline, "err", err)
-	}
+	c.tell.Lock()
+	c.noteAgent()
+	c.pending.Store(&next)
+	c.tell.Unlock()
+	c.wakeUp()
 }
 
 // expire rolls the pending commit back when its time is over, and returns how
@@ -315,12 +288,12 @@ func (c *Coordinator) expire(ctx context.Context) time.Duration {
 	if left := p.Deadline.Sub(c.cfg.Now()); left > 0 {
 		return left
 	}
-	actor := Actor{User: p.User, Protocol: "confirmed-commit"}
-	if err := c.rollBackPending(ctx, actor, PendingTimedOut, PendingTimedOut.String()); err != nil {
-		c.log.Error("rollback failed, will be tried again", "err", err)
-		return repairInterval
+	if left := c.expiry.left(c.cfg.Now()); left > 0 {
+		return left
 	}
-	return 0
+	actor := Actor{User: p.User, Protocol: "confirmed-commit"}
+	err := c.rollBackPending(ctx, actor, PendingTimedOut, PendingTimedOut.String())
+	return c.expiry.ended(c, "rollback failed, will be tried again", err)
 }
 
 // rollBackPending is an ordinary commit of the old records, which takes a guard
@@ -329,15 +302,25 @@ func (c *Coordinator) expire(ctx context.Context) time.Duration {
 // made it could lock. The caller holds c.mu.
 func (c *Coordinator) rollBackPending(ctx context.Context, actor Actor, kind PendingKind, why string) error {
 	p := c.Pending()
-	opt := Options{Comment: why, ConfirmID: p.ID, undoes: kind != PendingCanceled}
-	if _, err := c.rollBack(context.WithoutCancel(ctx), actor, opt, p.Base); err != nil {
-		return err
-	}
-	c.log.Warn("rolled back", "why", why)
-	if err := errors.Join(c.setPending(nil), c.unguard()); err != nil {
+	opt := Options{Comment: why, ConfirmID: p.ID, undoes: kind != PendingCanceled, leaves: &holds{}}
+	if err := c.takeBack(ctx, actor, opt, p.Base); err != nil {
 		return err
 	}
 	c.tellPending(kind, actor)
+	return nil
+}
+
+// takeBack rolls back to a revision, and ends what waits with the same write.
+// The caller holds c.mu.
+func (c *Coordinator) takeBack(ctx context.Context, actor Actor, opt Options, revision uint64) error {
+	res, err := c.rollBack(context.WithoutCancel(ctx), actor, opt, revision)
+	if err == nil && !res.Changed {
+		err = c.hold(*opt.leaves)
+	}
+	if err != nil {
+		return err
+	}
+	c.log.Warn("rolled back", "why", opt.Comment)
 	return nil
 }
 
@@ -401,29 +384,29 @@ func (c *Coordinator) resume() error {
 		return fmt.Errorf("the kept confirmed commit: %w", err)
 	}
 	c.pending.Store(&p)
-	c.retain()
+	c.retain(c.holding())
 	if p.ID != "" && !p.Volatile && c.cfg.Now().Before(p.Deadline) && c.cfg.Store.Running().Revision() != p.Base {
 		c.log.Warn("a confirmed commit waits for its confirmation", "id", p.ID, "until", p.Deadline)
 		return nil
 	}
 	actor := Actor{User: p.User, Protocol: "boot"}
-	if err := c.undoAtBoot(p.Base, actor, "confirmed commit not confirmed before the restart"); err != nil {
-		return err
-	}
-	return c.setPending(nil)
+	h := c.holding()
+	h.pending = nil
+	return c.undoAtBoot(p.Base, actor, "confirmed commit not confirmed before the restart", h)
 }
 
-// undoAtBoot rolls back to a revision before the backend is asked anything.
-func (c *Coordinator) undoAtBoot(revision uint64, actor Actor, why string) error {
+// undoAtBoot rolls back to a revision before the backend is asked anything, after
+// which h waits.
+func (c *Coordinator) undoAtBoot(revision uint64, actor Actor, why string, h holds) error {
 	txn, err := c.undone(revision)
 	if err != nil {
 		return err
 	}
 	defer txn.Discard()
 	if len(txn.Dirty()) == 0 {
-		return nil
+		return c.hold(h)
 	}
-	if err := c.bootCommit(txn, actor, Options{Comment: why, restores: &revision}); err != nil {
+	if err := c.bootCommit(txn, actor, Options{Comment: why, restores: &revision}, h); err != nil {
 		return err
 	}
 	c.log.Warn("rolled back", "why", why, "user", actor.User)

@@ -3,6 +3,7 @@ package commit
 import (
 	"errors"
 	"fmt"
+	"syscall"
 
 	"mooring/backend"
 	"mooring/engine/schema"
@@ -21,13 +22,34 @@ func (e *PrepareError) Error() string { return e.Path.String() + ": " + reason(e
 // Unwrap returns the reason.
 func (e *PrepareError) Unwrap() error { return e.Err }
 
-// ApplyError says that the change failed in the backend or on disk after it
-// had begun. The configuration is the old one, and so is the backend unless
-// Rollback says otherwise.
+// DiskError says that the disk refused a change before the backend was asked.
+// Nothing has changed. It wraps datastore.ErrUnsettled if the disk may keep what
+// it refused.
+type DiskError struct {
+	Err error
+}
+
+// Error says that nothing has changed, and why.
+func (e *DiskError) Error() string {
+	return "the disk refused the change, nothing has changed: " + e.Err.Error()
+}
+
+// Unwrap returns the reason.
+func (e *DiskError) Unwrap() error { return e.Err }
+
+// Full reports whether the disk had no room, rather than a fault.
+func (e *DiskError) Full() bool {
+	return errors.Is(e.Err, syscall.ENOSPC) || errors.Is(e.Err, syscall.EDQUOT)
+}
+
+// ApplyError says that the change failed in the backend after it had begun. The
+// configuration is the old one, and so is the backend unless Rollback says
+// otherwise.
 type ApplyError struct {
-	Path     schema.Path // the peer or instance; empty where the disk failed
-	Err      error
-	Rollback error // nil: everything is as before
+	Path      schema.Path // the peer or instance
+	Err       error
+	Rollback  error // nil: everything is as before
+	Unsettled error // not nil: the disk has not taken yet that the change failed
 }
 
 // Error names the path, the reason and what became of the undoing.
@@ -39,7 +61,10 @@ func (e *ApplyError) Error() string {
 	if len(e.Path) > 0 {
 		s += e.Path.String() + ": "
 	}
-	return s + reason(e.Err)
+	if s += reason(e.Err); e.Unsettled != nil {
+		s += "; " + e.Unsettled.Error()
+	}
+	return s
 }
 
 // Unwrap returns the reason.

@@ -79,6 +79,7 @@ func wait(t *time.Timer, d time.Duration) {
 func (c *Coordinator) repairNow(ctx context.Context, always bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.settling.ended(c, "the disk does not take that a commit was refused, will be tried again", c.cfg.Store.Settle())
 	if !c.repair && !always {
 		return
 	}
@@ -275,6 +276,38 @@ func (x *expectations) explain(key bgp.PeerKey, at time.Time) bgp.Reset {
 	}
 	x.byPeer[key] = list[i:]
 	return list[i]
+}
+
+// disown takes the name of a commit that was undone from the ends that it
+// explains.
+func (x *expectations) disown(key bgp.PeerKey, commitID string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for i := range x.byPeer[key] {
+		if r := &x.byPeer[key][i]; r.Cause == bgp.CauseCommit && r.CommitID == commitID {
+			r.CommitID, r.Text = "", undoneText
+		}
+	}
+}
+
+// disown is that of expectations for the peers of steps, and for what their
+// states show already.
+func (c *Coordinator) disown(steps []plan.Step, commitID string) {
+	for i := range steps {
+		key := steps[i].Peer
+		c.resets.disown(key, commitID)
+		st := c.oper.Get(key).State
+		if st == nil || st.LastReset == nil || st.LastReset.Cause != bgp.CauseCommit || st.LastReset.CommitID != commitID {
+			continue
+		}
+		c.observe(key, c.cfg.Now(), func(st *bgp.PeerState) {
+			if st.LastReset != nil && st.LastReset.CommitID == commitID {
+				r := *st.LastReset
+				r.CommitID, r.Text = "", undoneText
+				st.LastReset = &r
+			}
+		})
+	}
 }
 
 // forget drops what is known of a peer that is gone.

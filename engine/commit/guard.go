@@ -140,13 +140,12 @@ func received(st *bgp.PeerState) (n uint64) {
 // Guarded returns the commit whose guard waits, nil for none.
 func (c *Coordinator) Guarded() *Guarded { return c.guarded.Load() }
 
-// watchOver makes the guard of a change durable before the change is carried
-// out. A peer that the change deletes or disables is not meant to come back,
+// watchOver adds the guard of a change to what waits once it is made. A peer that the change deletes or disables is not meant to come back,
 // and one that was not established has nothing to lose. Without a peer there
 // is nothing to guard. The caller holds c.mu.
-func (c *Coordinator) watchOver(ch *change) error {
+func (c *Coordinator) watchOver(ch *change) {
 	if ch.opt.Guard == nil {
-		return nil
+		return
 	}
 	g := &Guarded{User: ch.actor.User, Protocol: ch.actor.Protocol, Base: c.cfg.Store.Running().Revision()}
 	for i := range ch.plan.Steps {
@@ -158,7 +157,7 @@ func (c *Coordinator) watchOver(ch *change) error {
 		g.Peers = append(g.Peers, GuardedPeer{Peer: s.Peer, Transitions: st.Transitions, Source: s.New.Source.WithZone(""), Prefixes: received(st)})
 	}
 	if len(g.Peers) == 0 {
-		return nil
+		return
 	}
 	timeout, percent := guardDefaults(c.cfg.Store.Running())
 	if ch.opt.Guard.Timeout > 0 {
@@ -173,8 +172,7 @@ func (c *Coordinator) watchOver(ch *change) error {
 		waves := (n + c.pacer.pending() + int(limit) - 1) / int(limit)
 		g.Deadline, g.Timeout = g.Deadline.Add(time.Duration(waves)*settle), timeout
 	}
-	ch.res.Guarded = g
-	return c.setGuarded(g)
+	ch.res.Guarded, ch.holds.guarded = g, g
 }
 
 // guardRepaired makes the guard wait for what a repair resets, as for what its
@@ -222,31 +220,9 @@ func guardDefaults(r schema.Reader) (time.Duration, uint8) {
 
 // setGuarded makes g the guarded commit, nil for none.
 func (c *Coordinator) setGuarded(g *Guarded) error {
-	var text []byte
-	if g != nil {
-		var err error
-		if text, err = json.Marshal(g); err != nil {
-			return err
-		}
-	}
-	if err := c.cfg.Store.SetNote(guardNote, text); err != nil {
-		return fmt.Errorf("keep the guarded commit: %w", err)
-	}
-	c.tell.Lock()
-	c.noteAgent() // whose history says what is waited for
-	c.guarded.Store(g)
-	c.tell.Unlock()
-	c.retain()
-	c.wakeUp()
-	return nil
-}
-
-// unguard drops the guard of a commit that is not there any more.
-func (c *Coordinator) unguard() error {
-	if c.Guarded() == nil {
-		return nil
-	}
-	return c.setGuarded(nil)
+	h := c.holding()
+	h.guarded = g
+	return c.hold(h)
 }
 
 // wakeUp makes follow look at what waits.
@@ -276,18 +252,18 @@ func (c *Coordinator) guard(ctx context.Context) time.Duration {
 	if c.Guarded() != g {
 		return 0 // rolled back meanwhile
 	}
+	if left := c.guarding.left(c.cfg.Now()); left > 0 {
+		return left
+	}
 	switch v, missing := g.judge(c.cfg.Now(), state); v {
 	case guardMet:
-		if err := c.setGuarded(nil); err != nil {
-			c.log.Error("the met guard is kept, will be tried again", "err", err)
-			return repairInterval
+		err := c.setGuarded(nil)
+		if err == nil {
+			c.log.Info("guard met", "user", g.User, "peers", len(g.Peers))
 		}
-		c.log.Info("guard met", "user", g.User, "peers", len(g.Peers))
+		return c.guarding.ended(c, "the met guard is kept, will be tried again", err)
 	case guardUnmet:
-		if err := c.rollBackGuarded(ctx, g, guardComment(missing)); err != nil {
-			c.log.Error("rollback failed, will be tried again", "err", err)
-			return repairInterval
-		}
+		return c.guarding.ended(c, "rollback failed, will be tried again", c.rollBackGuarded(ctx, g, guardComment(missing)))
 	case guardWaits:
 		return g.Deadline.Sub(c.cfg.Now())
 	}
@@ -306,11 +282,7 @@ func (c *Coordinator) rollBackGuarded(ctx context.Context, g *Guarded, why strin
 	if c.Pending() != nil {
 		return c.rollBackPending(ctx, actor, PendingGuardUnmet, why)
 	}
-	if _, err := c.rollBack(context.WithoutCancel(ctx), actor, Options{Comment: why, undoes: true}, g.Base); err != nil {
-		return err
-	}
-	c.log.Warn("rolled back", "why", why)
-	return c.setGuarded(nil)
+	return c.takeBack(ctx, actor, Options{Comment: why, undoes: true, leaves: &holds{}}, g.Base)
 }
 
 // resumeGuard takes up the guarded commit of the last run. The agent counts
@@ -325,18 +297,23 @@ func (c *Coordinator) resumeGuard() error {
 		return fmt.Errorf("the kept guarded commit: %w", err)
 	}
 	if c.cfg.Store.Running().Revision() != g.Base+1 {
-		return c.cfg.Store.SetNote(guardNote, nil) // it was never made, or is rolled back already
+		return c.dropGuard() // it is rolled back already
 	}
 	if !c.cfg.Now().Before(g.Deadline) {
 		actor := Actor{User: g.User, Protocol: guardProtocol}
-		if err := c.undoAtBoot(g.Base, actor, "the time of the guard passed before the restart"); err != nil {
-			return err
-		}
-		return c.cfg.Store.SetNote(guardNote, nil)
+		c.guarded.Store(&g)
+		h := c.holding()
+		h.guarded = nil
+		return c.undoAtBoot(g.Base, actor, "the time of the guard passed before the restart", h)
 	}
 	for i := range g.Peers {
 		g.Peers[i].Transitions = 0
 	}
 	c.log.Warn("a guarded commit waits for its peers", "peers", len(g.Peers), "until", g.Deadline)
 	return c.setGuarded(&g)
+}
+
+// dropGuard removes what is kept of a guard that nothing is left of.
+func (c *Coordinator) dropGuard() error {
+	return c.cfg.Store.SetNotes(map[string][]byte{guardNote: nil})
 }

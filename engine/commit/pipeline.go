@@ -2,7 +2,6 @@ package commit
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -19,7 +18,7 @@ import (
 // everything is as before.
 const Unchanged = "nothing differs"
 
-// commit takes an edited transaction from validation to telling. The caller
+// commit takes an edited transaction from validation to publication. The caller
 // holds c.mu.
 func (c *Coordinator) commit(ctx context.Context, actor Actor, opt Options, txn *datastore.Txn) (*Result, error) {
 	if !opt.undoes {
@@ -35,7 +34,10 @@ func (c *Coordinator) commit(ctx context.Context, actor Actor, opt Options, txn 
 	if err != nil {
 		return nil, err
 	}
-	ch.actor, ch.opt, ch.txn, ch.dirty = actor, opt, txn, dirty
+	ch.actor, ch.opt, ch.txn, ch.dirty, ch.holds = actor, opt, txn, dirty, c.holding()
+	if opt.leaves != nil {
+		ch.holds = *opt.leaves
+	}
 	running := c.cfg.Store.Running()
 	ch.res = &Result{Revision: running.Revision(), Time: c.cfg.Now(), Changed: len(dirty)+len(ch.plan.Steps) > 0, Plan: ch.plan}
 	ch.now, ch.later = c.pace(ch.txn, ch.plan.Steps)
@@ -71,24 +73,22 @@ func (c *Coordinator) tryOut(ctx context.Context, ch *change) (*Result, error) {
 	if c.Pending() != nil {
 		kind = PendingExtended
 	}
-	disarm, err := c.arm(ch.actor, ch.opt.Confirm)
-	if err != nil {
-		return nil, err
-	}
+	ch.holds.pending = c.arm(ch.actor, ch.opt.Confirm)
+	var err error
 	if ch.res.Changed {
 		err = c.carryOut(context.WithoutCancel(ctx), ch)
+	} else {
+		err = c.hold(ch.holds)
 	}
 	if err != nil {
-		if derr := disarm(); derr != nil {
-			c.log.Error("the confirmed commit before the failed one is not kept", "err", derr)
-		}
 		return nil, err
 	}
 	c.tellPending(kind, ch.actor)
 	return ch.res, nil
 }
 
-// carryOut applies, persists, publishes and tells a planned change.
+// carryOut persists, applies and publishes a planned change. The caller has set
+// ch.holds.
 func (c *Coordinator) carryOut(ctx context.Context, ch *change) error {
 	res := ch.res
 	running := c.cfg.Store.Running()
@@ -99,35 +99,43 @@ func (c *Coordinator) carryOut(ctx context.Context, ch *change) error {
 			s.Text = "commit " + res.CommitID + " by " + ch.actor.User
 		}
 	}
-	if err := c.watchOver(ch); err != nil {
-		return err
-	}
+	c.watchOver(ch)
 	if err := c.makeSo(ctx, ch, running); err != nil {
-		if res.Guarded == nil {
-			return err // a guard that waits is of a commit that is still there
-		}
-		return errors.Join(err, c.unguard())
+		res.Guarded = nil
+		c.retain(c.holding())
+		return err
 	}
 	c.log.Info("committed", "revision", res.Revision, "user", ch.actor.User, "protocol", ch.actor.Protocol,
 		"records", len(ch.dirty), "steps", len(ch.plan.Steps), "resets", len(ch.ends), "waiting", len(ch.later))
-	if c.pacer.pending() > 0 {
+	if c.pacer.pending() > 0 || ch.holds != (holds{}) {
 		c.wakeUp()
 	}
 	return nil
 }
 
-// makeSo is the part of carryOut that may fail and is undone then.
+// makeSo makes a change durable as prepared, which costs the speaker nothing if
+// the disk refuses, and then applies it. From the moment it is durable a restart
+// carries it out, until it is marked as aborted.
 func (c *Coordinator) makeSo(ctx context.Context, ch *change, running *datastore.Snapshot) error {
 	res := ch.res
 	ch.ends = c.ending(ch.plan.Steps)
-	c.resets.expect(ch.now, res.Time, bgp.CauseCommit, res.CommitID)
-	c.starts(ch.txn, ch.now)
-	if err := c.apply(ctx, ch.now); err != nil {
+	c.retain(ch.holds)
+	meta := ch.meta()
+	var err error
+	if meta.Notes, err = c.holding().changes(ch.holds); err != nil {
 		return err
 	}
-	next, err := c.cfg.Store.Persist(ch.txn, ch.meta())
+	next, err := c.cfg.Store.Persist(ch.txn, meta)
 	if err != nil {
-		return c.undo(ctx, ch.now, nil, err)
+		return &DiskError{Err: err}
+	}
+	c.resets.expect(ch.now, res.Time, bgp.CauseCommit, res.CommitID)
+	c.starts(ch.txn, ch.now)
+	if done, err := c.apply(ctx, ch.now); err != nil {
+		c.didNot(ch.now[done:])
+		// First the mark, then the speaker: a restart in between repairs it.
+		aborted := c.cfg.Store.Abort(next)
+		return c.undo(ctx, ch, done, err, aborted)
 	}
 	res.Revision = next.Revision()
 	c.accept(running, next, ch)
@@ -164,26 +172,31 @@ func (c *Coordinator) prepare(ctx context.Context, steps []plan.Step) error {
 	return nil
 }
 
-// apply hands the steps to the backend and undoes them if one fails.
-func (c *Coordinator) apply(ctx context.Context, steps []plan.Step) error {
+// apply hands the steps to the backend and returns how many were done.
+func (c *Coordinator) apply(ctx context.Context, steps []plan.Step) (done int, err error) {
 	if len(steps) == 0 {
-		return nil
+		return 0, nil
 	}
-	done, err := c.cfg.Backend.Apply(ctx, steps)
-	if err == nil {
-		return nil
-	}
-	c.didNot(steps[done:])
-	return c.undo(ctx, steps[:done], blame(err), err)
+	return c.cfg.Backend.Apply(ctx, steps)
 }
 
-// undo brings the backend back to what it was before the steps.
-func (c *Coordinator) undo(ctx context.Context, done []plan.Step, at schema.Path, cause error) error {
-	ae := &ApplyError{Path: at, Err: cause}
+// undoneText is the reason of a session end that belongs to no commit.
+const undoneText = "a commit failed and was undone"
+
+// undo brings the backend back to what it was before a change of which some
+// steps were done. What ended because of it names no commit, because there is
+// none: its identifier goes to the next one.
+func (c *Coordinator) undo(ctx context.Context, ch *change, n int, cause, aborted error) error {
+	ae := &ApplyError{Path: blame(cause), Err: cause, Unsettled: aborted}
+	c.disown(ch.now, ch.res.CommitID)
+	done := ch.now[:n]
 	if len(done) == 0 {
 		return ae
 	}
-	if _, err := c.cfg.Backend.Apply(ctx, plan.Inverse(done)); err != nil {
+	back := plan.Inverse(done)
+	c.resets.expect(back, c.cfg.Now(), bgp.CauseCommit, "")
+	defer c.disown(back, "")
+	if _, err := c.cfg.Backend.Apply(ctx, back); err != nil {
 		ae.Rollback = err
 		c.repair = true // Run compares and puts right
 		c.log.Error("undoing a failed change failed", "err", err)
@@ -204,12 +217,16 @@ func (c *Coordinator) accept(old, next *datastore.Snapshot, ch *change) {
 		c.note(c.entry(old, schema.AgentKey(), time.Time{}, "")) // a commit is a revision and a line in the history
 	}
 	c.cfg.Store.Publish(next)
+	announced := announced(ch.holds.pending, ch.opt)
+	if announced == "" {
+		announced = c.announced(ch.opt)
+	}
+	c.show(ch.holds)
 	if agent {
 		c.cfg.Store.SetHistory(int(historySize(next)))
 	}
 	c.applied(steps, ch.queries)
 	c.postpone(ch.later, bgp.CauseCommit, ch.res.CommitID)
-	announced := c.announced(ch.opt)
 	for i := range changes {
 		changes[i].New = c.entry(next, changes[i].Key, ch.res.Time, ch.res.CommitID)
 		changes[i].New.ConfirmID = announced
@@ -284,7 +301,7 @@ const maxHistoryLines = 200
 func (ch *change) meta() datastore.Meta {
 	m := datastore.Meta{
 		CommitID: ch.res.CommitID, User: ch.actor.User, Protocol: ch.actor.Protocol, SourceHost: ch.actor.Source,
-		Session: ch.actor.Session, Time: ch.res.Time, Comment: ch.opt.Comment, Restores: ch.opt.restores,
+		Session: ch.actor.Session, Time: ch.res.Time, Comment: ch.opt.Comment, Restores: ch.opt.restores, Urgent: ch.opt.undoes || ch.opt.restores != nil,
 	}
 	for i, d := range ch.dirty {
 		if len(m.Changes) >= maxHistoryLines {

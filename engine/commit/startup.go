@@ -18,30 +18,39 @@ func (c *Coordinator) startUp() error {
 	txn := store.Begin()
 	defer txn.Discard()
 	txn.Become(store.Startup())
-	if n := len(txn.Dirty()); n > 0 {
-		if err := c.bootCommit(txn, Actor{Protocol: "boot"}, Options{Comment: "startup"}); err != nil {
+	n := len(txn.Dirty())
+	if n == 0 {
+		if note, err := store.Note(pendingNote); note == nil {
 			return err
 		}
-		c.log.Info("running is startup again", "records", n)
+		return store.SetNotes(map[string][]byte{pendingNote: nil})
 	}
-	if note, err := store.Note(pendingNote); note == nil {
+	c.pending.Store(&Pending{}) // whatever it is
+	if err := c.bootCommit(txn, Actor{Protocol: "boot"}, Options{Comment: "startup"}, holds{}); err != nil {
 		return err
 	}
-	return c.setPending(nil)
+	c.log.Info("running is startup again", "records", n)
+	return nil
 }
 
 // bootCommit makes a transaction running before the backend is asked anything,
-// so that nothing has to be applied twice.
-func (c *Coordinator) bootCommit(txn *datastore.Txn, actor Actor, opt Options) error {
+// so that nothing has to be applied twice. Afterwards h waits.
+func (c *Coordinator) bootCommit(txn *datastore.Txn, actor Actor, opt Options, h holds) error {
 	store := c.cfg.Store
 	ch := &change{
 		actor: actor, opt: opt, dirty: txn.Dirty(),
 		res: &Result{CommitID: commitID(store.Running().Revision() + 1), Time: c.cfg.Now()},
 	}
-	next, err := store.Persist(txn, ch.meta())
+	meta, err := ch.meta(), error(nil)
+	if meta.Notes, err = c.holding().changes(h); err != nil {
+		return err
+	}
+	next, err := store.Persist(txn, meta)
 	if err != nil {
 		return err
 	}
 	store.Publish(next)
+	c.show(h)
+	c.retain(h)
 	return nil
 }

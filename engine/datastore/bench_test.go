@@ -109,15 +109,15 @@ func BenchmarkCheckpoint(b *testing.B) {
 			commit(b, s, func(txn *Txn) { fill(txn, n) })
 			for i := 0; b.Loop(); {
 				b.StopTimer()
-				for range journalSize / journalBlock {
+				for range (journalSize - journalReserve) / journalBlock {
 					i++
 					commit(b, s, func(txn *Txn) { describe(txn, peerKey(i*7919%n), fmt.Sprint("text ", i)) })
 				}
-				if s.file.journal.next != journalSize {
+				if filesOf(s).journal.next != journalSize-journalReserve {
 					b.Fatal("the journal is not full")
 				}
 				b.StartTimer()
-				if err := s.file.checkpoint(nil, s.oldest(s.latest.revision)); err != nil {
+				if err := filesOf(s).checkpoint(nil, s.oldest(s.latest.revision)); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -1,9 +1,10 @@
 package datastore
 
 import (
-	"encoding/binary"
+	"bytes"
 	"encoding/json"
-	"fmt"
+	"maps"
+	"os"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -19,92 +20,218 @@ const bulk = 1000
 type pending struct {
 	records map[schema.Key][]byte // the last value of each, nil: deleted
 	history []batch               // without records
+	notes   []stored              // the later one wins
+	voided  uint64                // a revision of the state file that does not count, 0 for none
 }
 
 func (p *pending) add(b *batch) {
 	for _, r := range b.records {
 		p.records[r.key] = r.value
 	}
-	p.history = append(p.history, batch{revision: b.revision, entry: b.entry})
+	if b.entry != nil {
+		p.history = append(p.history, batch{revision: b.revision, entry: b.entry})
+	}
+	p.notes = append(p.notes, b.notes...)
+}
+
+// void takes back a commit that is in the state file.
+func (p *pending) void(revision uint64, back []undo) {
+	for _, u := range back {
+		p.records[u.Key] = u.Value
+	}
+	p.voided = revision
+}
+
+// revision is the last one, where that of the state file is known.
+func (p *pending) revision(file uint64) uint64 {
+	switch {
+	case len(p.history) > 0:
+		return p.history[len(p.history)-1].revision
+	case p.voided > 0:
+		return p.voided - 1
+	}
+	return file
+}
+
+func (p *pending) empty() bool {
+	return len(p.history) == 0 && len(p.notes) == 0 && p.voided == 0
 }
 
 func (p *pending) clear() {
 	clear(p.records)
 	clear(p.history)
-	p.history = p.history[:0]
+	p.history, p.notes, p.voided = p.history[:0], nil, 0
+}
+
+func recordsOf(list []stored) map[schema.Key][]byte {
+	out := make(map[schema.Key][]byte, len(list))
+	for _, s := range list {
+		out[s.key] = s.value
+	}
+	return out
 }
 
 // sorted returns the records in the order of their keys.
-func (p *pending) sorted() []stored {
-	out := make([]stored, 0, len(p.records))
-	for k, value := range p.records {
+func (p *pending) sorted() []stored { return sortedRecords(p.records) }
+
+func sortedRecords(m map[schema.Key][]byte) []stored {
+	out := make([]stored, 0, len(m))
+	for k, value := range m {
 		out = append(out, stored{key: k, value: value})
 	}
 	slices.SortFunc(out, stored.compare)
 	return out
 }
 
-// commit makes the records, sorted by key, and the history entry durable, all
-// or nothing: in the journal, or where that cannot take them by a checkpoint.
-// Of the history nothing before the revision oldest is needed any more.
-func (f *file) commit(writes []write, e *entry, oldest uint64) error {
-	if f.closed {
-		return ErrClosed
+// storedNotes returns notes as they stand on disk, sorted.
+func storedNotes(notes map[string][]byte) []stored {
+	out := make([]stored, 0, len(notes))
+	for _, name := range slices.Sorted(maps.Keys(notes)) {
+		out = append(out, stored{key: schema.Key(name), value: notes[name]})
 	}
-	text, err := json.Marshal(e)
-	if err != nil {
-		return err
-	}
-	b := &batch{revision: e.Revision, entry: text, records: f.encode(writes)}
-	if !f.direct && len(writes) <= bulk {
-		switch fits, err := f.journal.append(b); {
-		case err != nil:
-			f.direct = true
-			return err
-		case fits:
-			f.pending.add(b)
-			return nil
-		}
-	}
-	return f.checkpoint(b, oldest)
+	return out
 }
 
-// checkpoint writes what is pending, and then a commit if there is one, into
-// the state file, in one transaction, and begins a round of the journal.
-//
-// Where it fails, the file may yet hold the commit, of which the caller has
-// said that it failed. Only a later commit puts that right, because only
-// Persist knows what the records were before, and it must go the same way.
-func (f *file) checkpoint(b *batch, oldest uint64) error {
-	history, records := f.pending.history, [][]stored{f.pending.sorted()}
-	if b != nil {
-		history, records = append(slices.Clone(history), *b), append(records, b.records)
-	}
-	f.direct = true
-	err := f.update(func(tx *bbolt.Tx) error {
-		for _, r := range records {
-			if err := putRecords(tx.Bucket(recordBucket), r); err != nil {
-				return err
-			}
-		}
-		return putHistory(tx.Bucket(historyBucket), history, oldest)
+// checkpoint writes what is pending, and then a batch if there is one, into the
+// state file, in one transaction, and begins a round of the journal. An error
+// means that the state file is as before, unless dbDoubt is set.
+func (f *files) checkpoint(b *batch, oldest uint64) error { return f.transact(b, nil, oldest) }
+
+// transact is checkpoint that changes startup too.
+func (f *files) transact(b *batch, startup []stored, oldest uint64) error {
+	next := f.seal
+	was := f.metas()
+	err := f.fs.Transaction(func() error {
+		return guard(func() error {
+			return f.db.Update(func(tx *bbolt.Tx) error {
+				next = f.seal
+				return f.writeAll(tx, &next, b, startup, oldest)
+			})
+		})
 	})
+	if err != nil {
+		if was == nil || !bytes.Equal(was, f.metas()) {
+			f.mayHave(&next)
+		}
+		return err
+	}
+	f.dbDoubt, f.startups = false, nil
+	f.seal = next
+	f.pending.clear()
+	f.journal.restart(next.Round)
+	f.advance()
+	return nil
+}
+
+// mayHave notes that the state file may hold a write that failed. bbolt goes on
+// from what it sees there, so the next write must too. It counts for nothing
+// before that has succeeded: until then the journal is not written.
+func (f *files) mayHave(next *seal) {
+	f.dbDoubt = true
+	var text []byte
+	err := f.view(func(tx *bbolt.Tx) error {
+		text, _, _ = unsum(metaBucket, sealKey, bytes.Clone(tx.Bucket(metaBucket).Get(sealKey)))
+		return nil
+	})
+	var s seal
+	if err == nil && json.Unmarshal(text, &s) == nil && s.Round == next.Round {
+		f.seal = s
+		f.pending.clear()
+		f.journal.restart(s.Round)
+	}
+}
+
+// metas returns the meta pages of the state file, nil if they cannot be read:
+// if they are as before, a write that failed has left nothing that counts.
+func (f *files) metas() []byte {
+	data, err := readFile(f.path(), 2*int64(os.Getpagesize()))
+	if err != nil {
+		return nil
+	}
+	return data
+}
+
+// writeAll is the content of a transaction; s becomes the seal after it.
+func (f *files) writeAll(tx *bbolt.Tx, s *seal, b *batch, startup []stored, oldest uint64) error {
+	history, notes, lists := f.pending.history, f.pending.notes, [][]stored{f.pending.sorted()}
+	s.Round++
+	s.Revision = f.pending.revision(s.Revision)
+	if b != nil {
+		lists, notes = append(lists, b.records), append(slices.Clip(notes), b.notes...)
+		if b.entry != nil {
+			history, s.Revision = append(slices.Clone(history), *b), b.revision
+		}
+	}
+	records, err := writerOf(tx, recordBucket, &s.Records)
 	if err != nil {
 		return err
 	}
-	f.pending.clear()
-	f.journal.restart()
-	f.direct = false
-	return nil
+	for _, list := range lists {
+		if err := records.putAll(list); err != nil {
+			return err
+		}
+	}
+	if err := f.writeHistory(tx, s, history, oldest); err != nil {
+		return err
+	}
+	meta, err := writerOf(tx, metaBucket, &s.Notes)
+	if err != nil {
+		return err
+	}
+	for _, n := range notes {
+		if err := meta.put(noteKey(string(n.key)), n.value); err != nil {
+			return err
+		}
+	}
+	if startup = append(slices.Clip(f.startups), startup...); len(startup) > 0 {
+		w, err := writerOf(tx, startupBucket, &s.Startup)
+		if err != nil {
+			return err
+		}
+		if err := w.putAll(startup); err != nil {
+			return err
+		}
+	}
+	return putSeal(tx, s)
+}
+
+// writeHistory writes the last commits and removes what is older than oldest.
+func (f *files) writeHistory(tx *bbolt.Tx, s *seal, history []batch, oldest uint64) error {
+	w, err := writerOf(tx, historyBucket, &s.History)
+	if err != nil {
+		return err
+	}
+	if f.pending.voided > 0 {
+		if err := w.put([]byte(historyKey(f.pending.voided)), nil); err != nil {
+			return err
+		}
+	}
+	for _, b := range history {
+		if b.revision < oldest {
+			continue
+		}
+		if err := w.put([]byte(historyKey(b.revision)), b.entry); err != nil {
+			return err
+		}
+	}
+	for {
+		first, _ := w.bucket.Cursor().First()
+		if first == nil || bigEndian.Uint64(first) >= oldest {
+			return nil
+		}
+		if err := w.put(bytes.Clone(first), nil); err != nil {
+			return err
+		}
+	}
 }
 
 // encode makes of records what stands on disk. The values live in chunks: of
 // few records they are small, and those of many are not each on their own.
-func (f *file) encode(writes []write) []stored {
+func encode(s *sealer, writes []write) []stored {
 	const most, expected = 1 << 16, 1 << 10 // octets of a chunk, of a record
 	out := make([]stored, len(writes))
 	var context, chunk []byte
-	seal := func(plain []byte) []byte { return f.seal(plain, context) }
+	seal := func(plain []byte) []byte { return s.seal(plain, context) }
 	for i, w := range writes {
 		out[i].key = w.key
 		if w.record == nil {
@@ -121,45 +248,11 @@ func (f *file) encode(writes []write) []stored {
 	return out
 }
 
-// putRecords writes records in the order of their keys, which is what makes a
-// large commit fast. bbolt needs the values until the transaction ends.
-func putRecords(bucket *bbolt.Bucket, records []stored) error {
-	if len(records) > bulk {
-		bucket.FillPercent = 0.9 // sorted, so pages fill once
+// permanent are the records that always exist.
+func permanent(s *sealer) []stored {
+	var writes []write
+	for _, k := range schema.Permanent() {
+		writes = append(writes, write{key: k, record: schema.New(k)})
 	}
-	var key []byte // bbolt keeps a copy
-	for _, r := range records {
-		key = append(key[:0], r.key...)
-		if r.value == nil {
-			if err := bucket.Delete(key); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := bucket.Put(key, r.value); err != nil {
-			return fmt.Errorf("%s: %w", r.key, err)
-		}
-	}
-	return nil
-}
-
-// putHistory writes the last commits and removes what is older than oldest.
-func putHistory(bucket *bbolt.Bucket, history []batch, oldest uint64) error {
-	for _, b := range history {
-		if b.revision < oldest {
-			continue
-		}
-		if err := bucket.Put(binary.BigEndian.AppendUint64(nil, b.revision), b.entry); err != nil {
-			return err
-		}
-	}
-	for {
-		first, _ := bucket.Cursor().First()
-		if first == nil || binary.BigEndian.Uint64(first) >= oldest {
-			return nil
-		}
-		if err := bucket.Delete(first); err != nil {
-			return err
-		}
-	}
+	return encode(s, writes)
 }

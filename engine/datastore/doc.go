@@ -1,5 +1,5 @@
 // Package datastore owns the configuration: the records of running, the
-// candidates, the locks, the revision, the history, and the two files that they
+// candidates, the locks, the revision, the history, and the files that they
 // survive in. It must never know what a record means: validation, planning and
 // BGP are the business of others, and so is the order of a commit.
 //
@@ -17,24 +17,31 @@
 // every Txn, candidate and reader has a whole configuration of its own. A
 // published Snapshot never changes.
 //
+// # The line between memory and disk
+//
+// Store, Txn, Candidate and Snapshot are memory; disk is what they survive in,
+// and files is the disk of the agent. FS is where its calls to the system go, so
+// that a test can fail each. Nothing else of the package opens a file.
+//
 // # What is durable when
 //
 // Persist appends a commit to the journal with one write, in place, that is
 // durable when it returns, and keeps the encoded records in memory: never more
-// than the journal holds. A checkpoint brings the last value of each record and
-// the history entries into the state file in one transaction, and the journal
-// starts again at its beginning. A commit of more than 1,000 records goes into
-// the state file directly, together with what is pending. Open replays what a
-// crash has left in the journal, and makes a checkpoint of it.
+// than the journal holds. Publish says that it counts, Abort writes that it does
+// not. A checkpoint brings the last value of each record and the history entries
+// into the state file in one transaction, and the journal starts again at its
+// beginning. A commit of more than 1,000 records goes into the state file
+// directly, after what is pending. docs/adr/0026-prepared-first.md has what a
+// start finds after each way to stop.
 //
 // Checkpoints happen in the commit that needs one, so that no goroutine has to
 // be stopped and no commit races with one. The journal takes 1,024 commits of
-// up to 4,080 octets: with commits of one leaf the 99.9th percentile is still
+// up to 4,048 octets: with commits of one leaf the 99.9th percentile is still
 // one write, and what is slower waits 5 to 25 ms for the checkpoint (measured
 // with 1,000 to 100,000 records).
 //
-// Where a write fails, Persist says so and running stays; the next commit goes
-// by a checkpoint, which leaves no doubt of what the failed one has left.
+// Where the disk may hold what it refused, nothing else is written before it has
+// taken that it does not count: see ErrUnsettled.
 //
 // # Startup
 //

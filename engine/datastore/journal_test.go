@@ -2,238 +2,408 @@ package datastore
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.etcd.io/bbolt"
 )
-
-// memoryDisk is a disk of what it holds; fail, where set, fails a write.
-type memoryDisk struct {
-	data   []byte
-	writes int
-	fail   func(p []byte, at int64) error
-}
-
-func (d *memoryDisk) ReadAt(p []byte, at int64) (int, error) {
-	return bytes.NewReader(d.data).ReadAt(p, at)
-}
-
-func (d *memoryDisk) WriteAt(p []byte, at int64) (int, error) {
-	d.writes++
-	if d.fail != nil {
-		if err := d.fail(p, at); err != nil {
-			return 0, err
-		}
-	}
-	if end := int(at) + len(p); end > len(d.data) {
-		d.data = append(d.data, make([]byte, end-len(d.data))...)
-	}
-	return copy(d.data[at:], p), nil
-}
-
-func (d *memoryDisk) Close() error { return nil }
-
-const testSeed = 0x1234
-
-func memoryJournal(data []byte) (*journal, *memoryDisk) {
-	d := &memoryDisk{data: data}
-	return &journal{disk: d, path: journalFile, size: journalSize, seed: testSeed, sum: testSeed}, d
-}
-
-// replayed are the commits that a journal with this content has.
-func replayed(t testing.TB, data []byte, revision uint64) ([]*batch, error) {
-	t.Helper()
-	j, _ := memoryJournal(data)
-	var out []*batch
-	err := j.replay(revision, func(b *batch) error {
-		out = append(out, b)
-		return nil
-	})
-	return out, err
-}
 
 // batchOf is a commit with so many octets of values.
 func batchOf(revision uint64, octets int) *batch {
-	return &batch{revision: revision, entry: fmt.Appendf(nil, "entry %d", revision), records: []stored{
-		{key: "deleted"},
-		{key: "kept", value: bytes.Repeat([]byte{byte(revision)}, octets)},
-	}}
-}
-
-func add(t testing.TB, j *journal, b *batch) bool {
-	t.Helper()
-	fits, err := j.append(b)
-	if err != nil {
-		t.Fatal(err)
+	return &batch{
+		kind: frameWrite, revision: revision, entry: fmt.Appendf(nil, "entry %d", revision),
+		notes:   []stored{{key: "note", value: []byte("text")}, {key: "gone"}},
+		records: []stored{{key: "deleted"}, {key: "kept", value: bytes.Repeat([]byte{byte(revision)}, octets)}},
 	}
-	return fits
 }
 
 var compareBatches = cmp.AllowUnexported(batch{}, stored{})
 
-func TestJournalReplaysWhatItHolds(t *testing.T) {
-	j, d := memoryJournal(nil)
+var start = place{state: 7, round: 3, seq: 1}
+
+// framesOf are batches as a journal holds them.
+func framesOf(at place, batches ...*batch) (data []byte) {
+	for _, b := range batches {
+		from := len(data)
+		data = appendFrame(data, b, at)
+		at.seq, at.before = at.seq+1, bigEndian.Uint32(data[from:])
+	}
+	return data
+}
+
+func TestJournalHoldsWhatWasWritten(t *testing.T) {
 	want := []*batch{
-		batchOf(8, 1), batchOf(9, journalBlock-60), batchOf(10, journalBlock), batchOf(11, 5*journalBlock),
-		{revision: 12, entry: []byte("{}")},
+		batchOf(8, 1), batchOf(9, journalBlock-60), batchOf(10, journalBlock), {kind: frameAbort, revision: 10}, batchOf(10, 5*journalBlock),
+		{kind: frameWrite, revision: 10, notes: []stored{{key: "alone", value: []byte("x")}}},
 	}
-	for _, b := range want {
-		add(t, j, b)
+	data := framesOf(start, want...)
+	if len(data)%journalBlock != 0 {
+		t.Errorf("%d octets", len(data))
 	}
-	if d.writes != len(want) || len(d.data)%journalBlock != 0 {
-		t.Errorf("%d writes for %d commits, %d octets", d.writes, len(want), len(d.data))
+	r := readRound(data, start)
+	var got []*batch
+	for _, f := range r.frames {
+		got = append(got, &f.batch)
 	}
-	got, err := replayed(t, d.data, 7)
-	if diff := cmp.Diff(want, got, compareBatches); diff != "" || err != nil {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
+	if diff := cmp.Diff(want, got, compareBatches); diff != "" || len(r.behind) > 0 || r.later != nil || r.other != nil {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
-	for _, revision := range []uint64{0, 6, 8, 12} { // of a state file that it does not follow
-		if got, err := replayed(t, d.data, revision); len(got) != 0 || err != nil {
-			t.Errorf("after revision %d: %d commits, %v", revision, len(got), err)
+	for name, at := range map[string]place{"another state": {state: 8, round: 3, seq: 1}, "a later round": {state: 7, round: 4, seq: 1}, "an earlier round": {state: 7, round: 2, seq: 1}} {
+		r := readRound(data, at)
+		if len(r.frames) > 0 || len(r.behind) > 0 || (r.other != nil) != (at.state == 8) || (r.later != nil) != (at.round == 2) {
+			t.Errorf("%s: %d frames, %+v, %+v", name, len(r.frames), r.other, r.later)
 		}
 	}
-	j.seed++ // of another state file
-	if err := j.replay(7, func(*batch) error { return errors.New("replayed") }); err != nil {
-		t.Errorf("the journal of another state file: %v", err)
-	}
 }
 
-func TestJournalTakesWhatFits(t *testing.T) {
-	j, d := memoryJournal(nil)
-	j.size = 3 * journalBlock
-	if !add(t, j, batchOf(1, 1)) || !add(t, j, batchOf(2, journalBlock)) {
-		t.Fatal("three blocks do not take one and two")
-	}
-	before := slices.Clone(d.data)
-	if add(t, j, batchOf(3, 1)) || !bytes.Equal(before, d.data) {
-		t.Error("a full journal takes a commit")
-	}
-	j.restart()
-	if !add(t, j, batchOf(4, 1)) || len(d.data) != 3*journalBlock {
-		t.Errorf("%d octets after a restart", len(d.data))
-	}
-}
-
-// Whatever earlier rounds left behind the last frame is not replayed: not even
-// a frame that has just the revision that comes next, because a failed commit
-// or a restored backup has used it twice.
-func TestJournalIgnoresEarlierRounds(t *testing.T) {
-	j, d := memoryJournal(nil)
-	for i := range uint64(6) {
-		add(t, j, batchOf(11+i, 1))
-	}
-	for first := uint64(8); first < 20; first++ {
-		for frames := 1; frames < 6; frames++ {
-			j, d := memoryJournal(slices.Clone(d.data))
-			for i := range frames {
-				add(t, j, batchOf(first+uint64(i), 2)) // other octets than in the earlier round
+// Each single bit of a frame is found, and hides neither the frames before it
+// nor those behind.
+func TestJournalFindsEachBit(t *testing.T) {
+	data := framesOf(start, batchOf(1, 10), batchOf(2, 10), batchOf(3, 10))
+	for at := journalBlock; at < journalBlock+headerSize+int(bigEndian.Uint32(data[journalBlock+8:])); at++ {
+		for bit := range 8 {
+			data[at] ^= 1 << bit
+			if r := readRound(data, start); len(r.frames) != 1 || len(r.behind) != 1 {
+				if f := readFrame(data, journalBlock); f == nil || f.place == (place{7, 3, 2, r.frames[0].sum}) {
+					t.Fatalf("bit %d of octet %d: %d frames, %d behind", bit, at, len(r.frames), len(r.behind))
+				}
 			}
-			got, err := replayed(t, d.data, first-1)
-			if len(got) != frames || err != nil {
-				t.Errorf("round of %d from revision %d: %d replayed, %v", frames, first, len(got), err)
-			}
+			data[at] ^= 1 << bit
 		}
 	}
 }
-
-// A frame that is torn, cut or changed at any octet is not replayed, and those
-// before it are.
-func TestJournalTornAnywhere(t *testing.T) {
-	j, d := memoryJournal(nil)
-	add(t, j, batchOf(1, 10))
-	first := int(j.next)
-	old := slices.Clone(append(d.data, bytes.Repeat([]byte{0xa5}, journalBlock)...))
-	add(t, j, batchOf(2, 10))
-	length := headerSize + int(binary.BigEndian.Uint32(d.data[first+4:]))
-	for at := first; at < first+length; at++ {
-		torn := append(slices.Clone(d.data[:at]), old[at:]...)
-		flipped := slices.Clone(d.data)
-		flipped[at] ^= 1 << (at % 8)
-		for name, data := range map[string][]byte{"cut": d.data[:at], "torn": torn, "changed": flipped} {
-			if got, err := replayed(t, data, 0); len(got) != 1 || err != nil {
-				t.Errorf("%s at octet %d: %d commits, %v; want the first only", name, at-first, len(got), err)
-			}
-		}
-	}
-}
-
-func TestJournalReadErrors(t *testing.T) {
-	frame := func(payload string) []byte {
-		b := appendFrame(nil, &batch{revision: 1}, testSeed)[:headerSize]
-		b = append(b, payload...)
-		binary.BigEndian.PutUint32(b[4:], uint32(len(payload)))
-		binary.BigEndian.PutUint32(b, crc32.Update(testSeed, castagnoli, b[4:]))
-		return append(b, make([]byte, journalBlock-len(b))...)
-	}
-	for _, payload := range []string{"", "\x05abc", "\x02{}\x01", "\x02{}\x01k", "\x02{}\x01k\x09", "\x80", strings.Repeat("\xff", 11)} {
-		if _, err := replayed(t, frame(payload), 0); !errors.Is(err, errPayload) || !strings.Contains(err.Error(), "revision 1") {
-			t.Errorf("payload %q: %v", payload, err)
-		}
-	}
-	if got, err := replayed(t, frame("\x02{}\x01k\x00"), 0); len(got) != 1 || err != nil {
-		t.Errorf("a good payload: %d commits, %v", len(got), err)
-	}
-	j, _ := memoryJournal(nil)
-	j.disk = brokenDisk{}
-	if err := j.replay(0, nil); !errors.Is(err, errBroken) {
-		t.Errorf("a disk that does not read: %v", err)
-	}
-}
-
-var errBroken = errors.New("broken")
-
-// brokenDisk reads nothing.
-type brokenDisk struct{ disk }
-
-func (brokenDisk) ReadAt([]byte, int64) (int, error) { return 0, errBroken }
 
 func FuzzJournal(f *testing.F) {
-	j, d := memoryJournal(nil)
-	add(f, j, batchOf(1, 10))
-	add(f, j, batchOf(2, 10))
-	f.Add(d.data)
+	f.Add(framesOf(start, batchOf(1, 10), &batch{kind: frameAbort, revision: 1}, batchOf(1, 3*journalBlock)))
+	f.Add([]byte("nonsense"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		sum, at := uint32(testSeed), 0
-		got, _ := replayed(t, data, 0)
-		for i, b := range got {
-			length := headerSize + int(binary.BigEndian.Uint32(data[at+4:]))
-			sum = crc32.Update(sum, crc32.MakeTable(crc32.Castagnoli), data[at+4:at+length])
-			if sum != binary.BigEndian.Uint32(data[at:]) || b.revision != uint64(i+1) {
-				t.Fatalf("commit %d is invented", i)
-			}
-			at += int(blocks(int64(length)))
+		r := readRound(data, start)
+		var again []*batch
+		for _, fr := range r.frames {
+			again = append(again, &fr.batch)
 		}
-		// The same octets behind a right checksum: read as they are written.
-		b := &batch{revision: 1}
-		if b.parse(data) != nil {
-			return
+		if got := framesOf(start, again...); len(got) > len(data)+journalBlock {
+			t.Errorf("%d frames of %d octets", len(r.frames), len(data))
 		}
-		j, d := memoryJournal(nil)
-		if !add(t, j, b) {
-			return
-		}
-		again, err := replayed(t, d.data, 0)
-		if diff := cmp.Diff([]*batch{b}, again, compareBatches); diff != "" || err != nil {
-			t.Fatalf("%v (-want +got):\n%s", err, diff)
-		}
+		_ = replay1(data, 1, 0, func(*batch) {})
+		_ = walkBolt(data, func(string, []byte, []byte) error { return nil })
+		_, _ = readMark(data)
 	})
+}
+
+// faultFS is a disk that fails where it is asked to.
+type faultFS struct {
+	FS
+	write    func(name string, f File, p []byte, at int64) (int, error) // nil: as usual
+	transact func(run func() error) error
+}
+
+func newFaults() *faultFS { return &faultFS{FS: OS()} }
+
+type faultFile struct {
+	File
+	fs   *faultFS
+	name string
+}
+
+func (f *faultFS) OpenFile(path string, sync, create bool) (File, error) {
+	file, err := f.FS.OpenFile(path, sync, create)
+	return faultFile{file, f, filepath.Base(path)}, err
+}
+
+func (f *faultFS) Transaction(run func() error) error {
+	if f.transact != nil {
+		return f.transact(run)
+	}
+	return run()
+}
+
+func (f faultFile) WriteAt(p []byte, at int64) (int, error) {
+	if f.fs.write != nil {
+		return f.fs.write(f.name, f.File, p, at)
+	}
+	return f.File.WriteAt(p, at)
+}
+
+func openOn(t testing.TB, dir string, fs FS) *Store {
+	t.Helper()
+	s, err := Open(Options{Dir: dir, Log: silent(), FS: fs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+var errDisk = errors.New("the disk failed")
+
+// refuse fails a write; landing, it is there all the same.
+func refuse(landing bool, names ...string) func(string, File, []byte, int64) (int, error) {
+	return func(name string, f File, p []byte, at int64) (int, error) {
+		for _, n := range names {
+			if n != name {
+				continue
+			}
+			if landing {
+				_, _ = f.WriteAt(p, at)
+			}
+			return 0, errDisk
+		}
+		return f.WriteAt(p, at)
+	}
+}
+
+// attempt persists a description of peer 1.
+func attempt(s *Store, text string) (*Snapshot, error) {
+	txn := s.Begin()
+	defer txn.Discard()
+	addBase(txn)
+	describe(txn, peerKey(1), text)
+	return s.Persist(txn, Meta{CommitID: text})
+}
+
+// One commit is one write to the journal, one to the mark that nobody waits for,
+// and none to the state file.
+func TestPersistWritesOnce(t *testing.T) {
+	fs := newFaults()
+	s := openOn(t, t.TempDir(), fs)
+	commit(t, s, addBase)
+	writes, transactions := map[string]int{}, 0
+	fs.write = func(name string, f File, p []byte, at int64) (int, error) {
+		writes[name]++
+		return f.WriteAt(p, at)
+	}
+	fs.transact = func(run func() error) error { transactions++; return run() }
+	for i := range 20 {
+		commit(t, s, func(txn *Txn) { describe(txn, peerKey(1), fmt.Sprint(i)) })
+	}
+	if writes[journalFile] != 20 || writes[markFile] != 20 || transactions != 0 {
+		t.Errorf("20 commits: %v writes, %d transactions", writes, transactions)
+	}
+	commit(t, s, func(txn *Txn) { fill(txn, bulk) })
+	if writes[journalFile] != 20 || transactions != 1 {
+		t.Errorf("a large commit: %d writes to the journal, %d transactions; want 0 and 1", writes[journalFile]-20, transactions)
+	}
+}
+
+// A commit that the journal refused is not running, nor is it after a crash,
+// unless the disk has it and takes nothing else; then the store says so, takes
+// nothing before that is settled, and settles it as soon as it can.
+func TestPersistWhenTheJournalFails(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		landing, gone bool
+		after         string // a crash
+	}{{"refused", false, false, "one"}, {"kept", true, false, "one"}, {"refused and gone", false, true, "one"}, {"kept and gone", true, true, "failed"}} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir, fs := t.TempDir(), newFaults()
+			s := openOn(t, dir, fs)
+			commit(t, s, func(txn *Txn) { addBase(txn); describe(txn, peerKey(1), "one") })
+			failing := refuse(tt.landing, journalFile)
+			fs.write = failing
+			if tt.landing && tt.gone {
+				fs.write = func(name string, f File, p []byte, at int64) (int, error) {
+					if name == journalFile {
+						fs.write = refuse(false, journalFile)
+					}
+					return failing(name, f, p, at)
+				}
+			}
+			if !tt.gone {
+				fs.write = func(name string, f File, p []byte, at int64) (int, error) {
+					if name == journalFile {
+						fs.write = nil
+						return failing(name, f, p, at)
+					}
+					return f.WriteAt(p, at)
+				}
+			}
+			_, err := attempt(s, "failed")
+			if !errors.Is(err, errDisk) || !strings.Contains(err.Error(), "write revision 2") || !strings.Contains(err.Error(), journalFile) {
+				t.Fatalf("Persist: %v", err)
+			}
+			if doubt := errors.Is(err, ErrUnsettled); doubt != (tt.landing && tt.gone) {
+				t.Errorf("unsettled %v: %v", doubt, err)
+			}
+			if got := described(s.Running(), peerKey(1)); got != "one" || s.Running().Revision() != 1 {
+				t.Errorf("running is revision %d with %q", s.Running().Revision(), got)
+			}
+			if got := described(open(t, copyState(t, dir)).Running(), peerKey(1)); got != tt.after {
+				t.Errorf("after a crash: %q, want %q", got, tt.after)
+			}
+			fs.write = nil
+			must(t, s.Settle())
+			for i := range 3 {
+				commit(t, s, func(txn *Txn) { describe(txn, peerKey(3), fmt.Sprint(i)) })
+				if diff := sameState(s, open(t, copyState(t, dir))); diff != "" {
+					t.Errorf("commit %d after the failure (-running +after a crash):\n%s", i, diff)
+				}
+			}
+		})
+	}
+}
+
+// A commit that was aborted is gone, whichever way it became durable, and its
+// revision is free again; without the abort a crash leaves it.
+func TestAbort(t *testing.T) {
+	for name, peers := range map[string]int{"in the journal": 1, "in the state file": bulk + 1} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, dir)
+			commit(t, s, func(txn *Txn) { addBase(txn); describe(txn, peerKey(1), "one"); describe(txn, peerKey(2), "two") })
+			must(t, s.SetNotes(map[string][]byte{"n": []byte("before")}))
+			txn := s.Begin()
+			for i := range peers {
+				describe(txn, peerKey(i+10), "new")
+			}
+			describe(txn, peerKey(1), "new")
+			txn.Delete(peerKey(2))
+			snap, err := s.Persist(txn, Meta{CommitID: "aborted", Notes: map[string][]byte{"n": []byte("new"), "m": []byte("new")}})
+			must(t, err)
+			if got := open(t, copyState(t, dir)); got.Running().Revision() != 2 || described(got.Running(), peerKey(1)) != "new" || string(got.notes["n"]) != "new" {
+				t.Errorf("prepared: revision %d with %q after a crash", got.Running().Revision(), described(got.Running(), peerKey(1)))
+			}
+			must(t, s.Abort(snap))
+			for i := range 3 {
+				if diff := sameState(s, open(t, copyState(t, dir))); diff != "" {
+					t.Errorf("%d commits after the abort (-running +after a crash):\n%s", i, diff)
+				}
+				if n, _ := s.Note("n"); string(n) != "before" {
+					t.Errorf("note %q", n)
+				}
+				commit(t, s, func(txn *Txn) { describe(txn, peerKey(3), fmt.Sprint(i)) })
+			}
+			if s.Running().Revision() != 4 || described(s.Running(), peerKey(1)) != "one" {
+				t.Errorf("revision %d with %q", s.Running().Revision(), described(s.Running(), peerKey(1)))
+			}
+			must(t, s.Close())
+			again := open(t, dir)
+			if diff := sameState(s, again); diff != "" {
+				t.Errorf("after Close (-want +got):\n%s", diff)
+			}
+			if n, _ := again.Note("m"); n != nil {
+				t.Errorf("note m is %q", n)
+			}
+		})
+	}
+}
+
+// An abort that the disk refuses leaves the commit to a restart, and the store
+// says so until it is settled.
+func TestAbortRefused(t *testing.T) {
+	dir, fs := t.TempDir(), newFaults()
+	s := openOn(t, dir, fs)
+	commit(t, s, func(txn *Txn) { addBase(txn); describe(txn, peerKey(1), "one") })
+	snap, err := attempt(s, "aborted")
+	must(t, err)
+	fs.write = refuse(false, journalFile)
+	if err := s.Abort(snap); !errors.Is(err, ErrUnsettled) || !errors.Is(err, errDisk) {
+		t.Errorf("Abort: %v", err)
+	}
+	if _, err := attempt(s, "later"); !errors.Is(err, ErrUnsettled) {
+		t.Errorf("Persist: %v", err)
+	}
+	if err := s.SetNotes(map[string][]byte{"n": nil}); !errors.Is(err, ErrUnsettled) {
+		t.Errorf("SetNotes: %v", err)
+	}
+	if got := open(t, copyState(t, dir)).Running(); got.Revision() != 2 {
+		t.Errorf("revision %d after a crash", got.Revision())
+	}
+	fs.write = nil
+	must(t, s.Settle())
+	if diff := sameState(s, open(t, copyState(t, dir))); diff != "" {
+		t.Errorf("settled (-running +after a crash):\n%s", diff)
+	}
+}
+
+// A state file whose last write failed may have it all the same. Nothing goes to
+// the journal before it was written again, and the commit that was refused is
+// gone then.
+func TestStateFileInDoubt(t *testing.T) {
+	for name, large := range map[string]bool{"a large commit": true, "a checkpoint": false} {
+		t.Run(name, func(t *testing.T) {
+			dir, fs := t.TempDir(), newFaults()
+			s := openOn(t, dir, fs)
+			commit(t, s, func(txn *Txn) { addBase(txn); describe(txn, peerKey(1), "one") })
+			failures := 2
+			fs.transact = func(run func() error) error {
+				if err := run(); err != nil || failures == 0 {
+					return err
+				}
+				failures--
+				return errDisk
+			}
+			if !large {
+				filesOf(s).journal.size = journalReserve + 2*journalBlock
+				commit(t, s, func(txn *Txn) { describe(txn, peerKey(1), "two") })
+			}
+			txn := s.Begin()
+			for i := range map[bool]int{true: bulk + 1, false: 1}[large] {
+				describe(txn, peerKey(i), "failed")
+			}
+			if _, err := s.Persist(txn, Meta{}); !errors.Is(err, errDisk) {
+				t.Fatalf("Persist: %v", err)
+			}
+			failures = 0
+			must(t, s.Settle())
+			for i := range 3 {
+				if diff := sameState(s, open(t, copyState(t, dir))); diff != "" {
+					t.Errorf("after %d commits (-running +after a crash):\n%s", i, diff)
+				}
+				commit(t, s, func(txn *Txn) { describe(txn, peerKey(3), fmt.Sprint(i)) })
+			}
+		})
+	}
+}
+
+// On a full disk the journal goes on, then refuses; and what leads back still
+// has room.
+func TestFullDiskKeepsRoom(t *testing.T) {
+	dir, fs := t.TempDir(), newFaults()
+	s := openOn(t, dir, fs)
+	commit(t, s, func(txn *Txn) { addBase(txn); describe(txn, peerKey(1), "one") })
+	filesOf(s).journal.size = journalReserve + 4*journalBlock
+	fs.transact = func(func() error) error { return errDisk }
+	refused := 0
+	for i := range 10 {
+		snap, err := attempt(s, fmt.Sprint(i))
+		if err != nil {
+			refused++
+			continue
+		}
+		s.Publish(snap)
+	}
+	if refused != 7 {
+		t.Errorf("%d of 10 commits were refused, want 7: a fourth block is taken already", refused)
+	}
+	must(t, s.SetNotes(map[string][]byte{"pending": []byte("confirmed")}))
+	txn := s.Begin()
+	for i := range 2000 { // more than may go into the journal otherwise
+		describe(txn, peerKey(i), "back")
+	}
+	snap, err := s.Persist(txn, Meta{Urgent: true, Notes: map[string][]byte{"pending": nil}})
+	must(t, err)
+	s.Publish(snap)
+	again := open(t, copyState(t, dir))
+	if diff := sameState(s, again); diff != "" {
+		t.Errorf("(-running +after a crash):\n%s", diff)
+	}
+	if n, _ := again.Note("pending"); n != nil {
+		t.Errorf("note %q", n)
+	}
+	fs.transact = nil
+	commit(t, s, func(txn *Txn) { describe(txn, peerKey(1), "room again") })
 }
 
 // copyState copies a state directory as a crash of the machine would leave it.
 func copyState(t *testing.T, from string) string {
 	t.Helper()
 	to := t.TempDir()
-	for _, name := range []string{stateFile, journalFile, keyFile} {
+	for _, name := range []string{stateFile, journalFile, markFile, keyFile} {
 		data, err := os.ReadFile(filepath.Join(from, name))
 		must(t, err)
 		must(t, os.WriteFile(filepath.Join(to, name), data, 0o600))
@@ -259,11 +429,11 @@ func sameState(want, got *Store) string {
 func TestCrashAfterEachCommit(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	s.file.journal.size = 7 * journalBlock
+	filesOf(s).journal.size = journalReserve + 7*journalBlock
 	commit(t, s, func(txn *Txn) { fill(txn, 40) })
 	journaled := 0
 	for i := range 40 {
-		before := s.file.journal.next
+		before := filesOf(s).journal.next
 		commit(t, s, func(txn *Txn) {
 			for n := range i * i % 37 { // up to four blocks
 				describe(txn, peerKey(n), fmt.Sprintf("round %d %s", i, strings.Repeat("x", 100)))
@@ -273,14 +443,14 @@ func TestCrashAfterEachCommit(t *testing.T) {
 				describe(txn, k, fmt.Sprint(i))
 			}
 		})
-		if s.file.journal.next > before {
+		if filesOf(s).journal.next > before {
 			journaled++
 		}
 		again := open(t, copyState(t, dir))
 		if diff := sameState(s, again); diff != "" {
 			t.Fatalf("commit %d (-running +after a crash):\n%s", i, diff)
 		}
-		if n := len(again.file.pending.history); n != 0 {
+		if n := len(filesOf(again).pending.history); n != 0 {
 			t.Fatalf("%d commits are pending after a start", n)
 		}
 		must(t, again.Close())
@@ -292,249 +462,6 @@ func TestCrashAfterEachCommit(t *testing.T) {
 	if diff := sameState(s, open(t, dir)); diff != "" {
 		t.Errorf("after Close (-want +got):\n%s", diff)
 	}
-}
-
-// A journal that is damaged at any octet of its last frame leaves all of that
-// commit or nothing of it.
-func TestCrashTornAnywhere(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir)
-	commit(t, s, addBase)
-	commit(t, s, func(txn *Txn) { describe(txn, peerKey(1), "old"); describe(txn, peerKey(2), "old") })
-	start := int(s.file.journal.next)
-	commit(t, s, func(txn *Txn) { txn.Delete(peerKey(1)); describe(txn, peerKey(2), "new") })
-	dir = copyState(t, dir)
-	state, err := os.ReadFile(filepath.Join(dir, stateFile))
-	must(t, err)
-	file, err := os.OpenFile(filepath.Join(dir, journalFile), os.O_RDWR, 0)
-	must(t, err)
-	defer file.Close()
-	block := make([]byte, journalBlock)
-	_, err = file.ReadAt(block, int64(start))
-	must(t, err)
-	length := headerSize + int(binary.BigEndian.Uint32(block[4:]))
-	check := func(what string, block []byte, revision uint64, first, second string) {
-		t.Helper()
-		overwrite(t, dir, stateFile, string(state))
-		_, err := file.WriteAt(block, int64(start))
-		must(t, err)
-		if what == "cut" {
-			must(t, file.Truncate(int64(start+len(block))))
-		}
-		again, err := Open(Options{Dir: dir, Log: silent()})
-		must(t, err)
-		snap := again.Running()
-		a, b := described(snap, peerKey(1)), described(snap, peerKey(2))
-		if snap.Revision() != revision || a != first || b != second || len(again.History()) != int(revision) {
-			t.Errorf("%s: revision %d with %q and %q, want %d with %q and %q", what, snap.Revision(), a, b, revision, first, second)
-		}
-		must(t, again.Close())
-	}
-	check("undamaged", block, 3, "-", "new")
-	for i := range length {
-		torn := append(slices.Clone(block[:i]), make([]byte, journalBlock-i)...)
-		check(fmt.Sprint("torn at octet ", i), torn, 2, "old", "old")
-		changed := slices.Clone(block)
-		changed[i] ^= 0x10
-		check(fmt.Sprint("changed at octet ", i), changed, 2, "old", "old")
-		if i%20 == 0 {
-			check("cut", block[:i], 2, "old", "old")
-		}
-	}
-}
-
-// One commit is one write to the journal and none to the state file.
-func TestPersistWritesOnce(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir)
-	commit(t, s, addBase)
-	d := &countingDisk{disk: s.file.journal.disk}
-	s.file.journal.disk = d
-	transaction := func() (id int) {
-		must(t, s.file.view(func(tx *bbolt.Tx) error { id = tx.ID(); return nil }))
-		return id
-	}
-	before := transaction()
-	for i := range 20 {
-		commit(t, s, func(txn *Txn) { describe(txn, peerKey(1), fmt.Sprint(i)) })
-	}
-	if d.writes != 20 || transaction() != before {
-		t.Errorf("20 commits: %d writes to the journal, %d transactions", d.writes, transaction()-before)
-	}
-	commit(t, s, func(txn *Txn) { fill(txn, bulk) })
-	if d.writes != 20 || transaction() != before+1 {
-		t.Errorf("a large commit: %d writes to the journal, %d transactions; want 0 and 1", d.writes-20, transaction()-before)
-	}
-}
-
-type countingDisk struct {
-	disk
-	writes int
-}
-
-func (d *countingDisk) WriteAt(p []byte, at int64) (int, error) {
-	d.writes++
-	return d.disk.WriteAt(p, at)
-}
-
-// failingDisk writes all and says that it failed, as a disk does of which
-// nobody knows what it holds. Where gone, nothing is written any more.
-type failingDisk struct {
-	disk
-	gone, failed bool
-}
-
-func (d *failingDisk) WriteAt(p []byte, at int64) (int, error) {
-	if d.failed && d.gone {
-		return 0, io.ErrShortWrite
-	}
-	if _, err := d.disk.WriteAt(p, at); err != nil || d.failed {
-		return len(p), err
-	}
-	d.failed = true
-	return 0, io.ErrShortWrite
-}
-
-// A commit that the journal could not take is not running, nor is it after a
-// crash if the disk still takes anything; and the next commit overwrites it.
-func TestPersistWhenTheJournalFails(t *testing.T) {
-	for _, gone := range []bool{false, true} {
-		t.Run(fmt.Sprint("gone=", gone), func(t *testing.T) {
-			dir := t.TempDir()
-			s := open(t, dir)
-			commit(t, s, func(txn *Txn) { addBase(txn); describe(txn, peerKey(1), "one") })
-			working := s.file.journal.disk
-			s.file.journal.disk = &failingDisk{disk: working, gone: gone}
-			txn := s.Begin()
-			describe(txn, peerKey(1), "failed")
-			describe(txn, peerKey(2), "failed")
-			_, err := s.Persist(txn, Meta{CommitID: "failed"})
-			if !errors.Is(err, io.ErrShortWrite) || !strings.Contains(err.Error(), "write revision 2") || !strings.Contains(err.Error(), journalFile) {
-				t.Fatalf("Persist: %v", err)
-			}
-			if got := described(s.Running(), peerKey(1)); got != "one" || s.Running().Revision() != 1 {
-				t.Errorf("running is revision %d with %q", s.Running().Revision(), got)
-			}
-			want := map[bool]string{false: "one", true: "failed"}[gone] // gone: it may hold the failed commit
-			if got := described(open(t, copyState(t, dir)).Running(), peerKey(1)); got != want {
-				t.Errorf("after a crash: %q, want %q", got, want)
-			}
-			s.file.journal.disk = working
-			for i := range 3 { // by a checkpoint, and then in the journal again
-				commit(t, s, func(txn *Txn) { describe(txn, peerKey(3), fmt.Sprint(i)) })
-				again := open(t, copyState(t, dir))
-				if diff := sameState(s, again); diff != "" {
-					t.Errorf("commit %d after the failure (-running +after a crash):\n%s", i, diff)
-				}
-			}
-			if s.file.journal.next != 2*journalBlock {
-				t.Errorf("the journal ends at %d: it is not used again", s.file.journal.next)
-			}
-		})
-	}
-}
-
-// A Close after a failure leaves to the next start what a commit would have
-// put right.
-func TestCloseAfterAFailure(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir)
-	commit(t, s, func(txn *Txn) { addBase(txn); describe(txn, peerKey(1), "one") })
-	s.file.journal.disk = &failingDisk{disk: s.file.journal.disk}
-	txn := s.Begin()
-	describe(txn, peerKey(1), "failed")
-	if _, err := s.Persist(txn, Meta{}); err == nil {
-		t.Fatal("Persist says OK to a disk that failed")
-	}
-	must(t, s.Close())
-	if diff := sameState(s, open(t, dir)); diff != "" {
-		t.Errorf("after a restart (-want +got):\n%s", diff)
-	}
-}
-
-func TestOpenWithForeignJournals(t *testing.T) {
-	tests := []struct {
-		name  string
-		spoil func(t *testing.T, dir string)
-		want  uint64 // revision
-		says  []string
-	}{
-		{"as it is", func(*testing.T, string) {}, 2, nil},
-		{"missing", func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, journalFile))) }, 0, nil},
-		{"no journal", func(t *testing.T, dir string) { overwrite(t, dir, journalFile, strings.Repeat("nonsense", 1<<16)) }, 0, nil},
-		{"of a state file that was moved away", func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, stateFile))) }, 0, nil},
-		{
-			"a directory",
-			func(t *testing.T, dir string) {
-				must(t, os.Remove(filepath.Join(dir, journalFile)))
-				must(t, os.Mkdir(filepath.Join(dir, journalFile), 0o700))
-			},
-			0,
-			[]string{journalFile, "directory"},
-		},
-		{
-			"with a record of no known kind",
-			func(t *testing.T, dir string) { appendTo(t, dir, stored{key: "\x00?x", value: []byte("{}")}, "{}") },
-			0,
-			[]string{journalFile, "no known kind"},
-		},
-		{
-			"with a record that does not decode",
-			func(t *testing.T, dir string) { appendTo(t, dir, stored{key: peerKey(1), value: []byte("{")}, "{}") },
-			0,
-			[]string{journalFile, "peer[address=10.0.0.1]"},
-		},
-		{
-			"with a history entry that does not decode",
-			func(t *testing.T, dir string) { appendTo(t, dir, stored{key: peerKey(1)}, "{") },
-			0,
-			[]string{journalFile, "revision 3"},
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			s := open(t, t.TempDir())
-			commit(t, s, addBase)
-			commit(t, s, func(txn *Txn) { describe(txn, peerKey(1), "text") })
-			dir := copyState(t, filepath.Dir(s.file.path))
-			tt.spoil(t, dir)
-			again, err := Open(Options{Dir: dir, Log: silent()})
-			if len(tt.says) == 0 {
-				must(t, err)
-				if got := again.Running().Revision(); got != tt.want {
-					t.Errorf("revision %d, want %d", got, tt.want)
-				}
-				commit(t, again, addBase)
-				must(t, again.Close())
-				if got := open(t, dir).Running().Revision(); got != tt.want+1 {
-					t.Errorf("revision %d after a commit, want %d", got, tt.want+1)
-				}
-				return
-			}
-			if err == nil {
-				_ = again.Close()
-				t.Fatal("Open says OK")
-			}
-			for _, says := range append(tt.says, dir) {
-				if !strings.Contains(err.Error(), says) {
-					t.Errorf("%q does not say %q", err, says)
-				}
-			}
-		})
-	}
-}
-
-// appendTo makes a third commit behind the two of dir, with a right checksum.
-func appendTo(t *testing.T, dir string, r stored, entry string) {
-	t.Helper()
-	s, err := openFile(dir)
-	must(t, err)
-	defer s.release()
-	last := make([]byte, headerSize)
-	_, err = s.journal.disk.ReadAt(last, journalBlock)
-	must(t, err)
-	s.journal.next, s.journal.sum = 2*journalBlock, binary.BigEndian.Uint32(last)
-	add(t, s.journal, &batch{revision: 3, entry: []byte(entry), records: []stored{r}})
 }
 
 // The history is as long as was asked for, in memory and after a restart,

@@ -32,7 +32,6 @@ func TestMain(m *testing.M) {
 var children = map[string]func(dir string) error{
 	"commit": commitForEver,
 	"full":   commitOnAFullDisk,
-	"start":  startOnAFullDisk,
 }
 
 type peer = gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_Peers_Peer
@@ -60,14 +59,21 @@ func leaf(k *schema.RecordKind, names ...string) *schema.Node {
 
 var descriptionLeaf = leaf(schema.KindOf(schema.KindPeer), "config", "description")
 
-// describe writes the description of a peer, as an edit does.
+// describe writes the description of a peer, as an edit does. The peer is one
+// that the model takes.
 func describe(t *Txn, k schema.Key, text string) {
-	t.Mutable(k).(*peer).GetOrCreateConfig().Description = &text
+	c := t.Mutable(k).(*peer).GetOrCreateConfig()
+	if c.Description = &text; c.As == nil {
+		c.As = new(uint32(65001))
+	}
 	t.Touch(k, descriptionLeaf)
 }
 
 func join(t *Txn, k schema.Key, name string) {
 	c := t.Mutable(k).(*peer).GetOrCreateConfig()
+	if c.As == nil {
+		c.As = new(uint32(65001))
+	}
 	if c.PeerGroup = nil; name != "" {
 		c.PeerGroup = &name
 	}
@@ -97,6 +103,9 @@ func open(t testing.TB, dir string) *Store {
 	return s
 }
 
+// filesOf is the disk of a store.
+func filesOf(s *Store) *files { return s.disk.(*files) }
+
 // commit makes one commit of what fn does.
 func commit(t testing.TB, s *Store, fn func(*Txn)) *Snapshot {
 	t.Helper()
@@ -118,7 +127,7 @@ func finish(t testing.TB, s *Store, txn *Txn) *Snapshot {
 
 // addBase makes the records above the peers.
 func addBase(txn *Txn) {
-	txn.Mutable(instance)
+	txn.Mutable(instance).(*gen.MooringBgp_Bgp_Instances_Instance).GetOrCreateConfig().As = new(uint32(65000))
 	txn.Mutable(public)
 }
 

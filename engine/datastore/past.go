@@ -3,8 +3,6 @@ package datastore
 import (
 	"fmt"
 
-	"github.com/openconfig/ygot/ygot"
-
 	"mooring/engine/schema"
 )
 
@@ -35,7 +33,7 @@ func (s *Store) Past(revision uint64) (*Snapshot, []Step, error) {
 		}
 		st := Step{Commit: e.Commit, Dirty: make([]schema.Dirty, 0, len(e.Undo))}
 		for _, u := range e.Undo { // sorted, as they were written
-			old, err := s.file.record(u, e.Revision-1)
+			old, err := s.disk.record(u, e.Revision-1)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -52,21 +50,7 @@ func (s *Store) Past(revision uint64) (*Snapshot, []Step, error) {
 func (s *Store) kept(revision uint64) (*entry, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	return s.file.entryOf(revision)
-}
-
-// record decodes a record of the way back, nil for one that was not there.
-func (f *file) record(u undo, revision uint64) (ygot.GoStruct, error) {
-	if u.Value == nil {
-		return nil, nil
-	}
-	rec, err := schema.DecodeRecord(u.Key.Kind(), u.Value, func(sealed []byte) ([]byte, error) {
-		return f.open(sealed, []byte(u.Key))
-	})
-	if err != nil {
-		return nil, fmt.Errorf("record %s of revision %d: %w", u.Key, revision, err)
-	}
-	return rec, nil
+	return s.disk.entry(revision)
 }
 
 // After returns the configuration that a step leads to from this one.

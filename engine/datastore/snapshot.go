@@ -87,8 +87,9 @@ func (t tree) rank(e string) int {
 type Snapshot struct {
 	tree     // only read
 	revision uint64
-	version  uint64  // the revision that last changed a record
-	commit   *Commit // what made it, nil for what was loaded and for candidates
+	version  uint64            // the revision that last changed a record
+	commit   *Commit           // what made it, nil for what was loaded and for candidates
+	notes    map[string][]byte // that it changes
 
 	mu     sync.Mutex // guards source
 	source tree       // the same content, for copying

@@ -1,24 +1,20 @@
 package datastore
 
 import (
+	"errors"
 	"fmt"
 
-	"github.com/openconfig/ygot/ygot"
 	"go.etcd.io/bbolt"
 
 	"mooring/engine/schema"
 )
-
-// startupBucket holds startup as recordBucket does running. It is there once
-// startup was saved.
-var startupBucket = []byte("startup")
 
 // OpenStartup loads the startup datastore (RFC 6241 8.7), which is served from
 // then on. Where none was ever saved it becomes what running is.
 func (s *Store) OpenStartup() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	t, found, err := s.file.loadStartup(s.latest)
+	t, found, err := s.disk.loadStartup(s.latest)
 	if err != nil {
 		return fmt.Errorf("load startup: %w", err)
 	}
@@ -27,6 +23,9 @@ func (s *Store) OpenStartup() error {
 		return err
 	}
 	snap := newSnapshot(t, 0)
+	if errs := schema.Validate(snap, Diff(s.latest, snap)); len(errs) > 0 {
+		return fmt.Errorf("load startup: it is not valid: %w", errs)
+	}
 	snap.version = NoVersion
 	s.startup.Store(snap)
 	return nil
@@ -59,34 +58,38 @@ func (s *Store) SaveStartup(h Holder, snap *Snapshot) ([]schema.Dirty, error) {
 }
 
 func (s *Store) saveStartup(old, snap *Snapshot) ([]schema.Dirty, error) {
+	s.waitSettled()
 	dirty := Diff(old, snap)
-	writes := make([]write, len(dirty))
-	for i, d := range dirty {
-		writes[i] = write{key: d.Key, record: d.New}
-	}
-	if err := s.file.writeStartup(s.file.encode(writes)); err != nil {
+	if err := s.disk.saveStartup(dirty, s.oldest(s.latest.revision)); err != nil {
 		return nil, fmt.Errorf("write startup: %w", err)
 	}
 	s.startup.Store(snap)
 	return dirty, nil
 }
 
-func (f *file) writeStartup(records []stored) error {
+// saveStartup implements disk. It is a checkpoint too, so that the state file
+// is written in one way only.
+func (f *files) saveStartup(dirty []schema.Dirty, oldest uint64) error {
 	if f.closed {
 		return ErrClosed
 	}
-	return f.update(func(tx *bbolt.Tx) error {
-		bucket, err := tx.CreateBucketIfNotExists(startupBucket)
-		if err != nil {
-			return err
-		}
-		return putRecords(bucket, records)
-	})
+	if err := f.settle(); err != nil {
+		return err
+	}
+	var olds []write
+	for _, d := range dirty {
+		olds = append(olds, write{key: d.Key, record: d.Old})
+	}
+	err := f.transact(nil, encode(f.sealer, writesOf(dirty)), oldest)
+	if err != nil && f.dbDoubt {
+		f.startups = encode(f.sealer, olds)
+		err = errors.Join(err, f.settle())
+	}
+	return err
 }
 
-// loadStartup reads startup and says whether there is one. A record that is
-// the same in running is kept once.
-func (f *file) loadStartup(running *Snapshot) (t tree, found bool, err error) {
+// loadStartup implements disk.
+func (f *files) loadStartup(running *Snapshot) (t tree, found bool, err error) {
 	t = newTree()
 	var entries []string
 	err = f.view(func(tx *bbolt.Tx) error {
@@ -96,9 +99,13 @@ func (f *file) loadStartup(running *Snapshot) (t tree, found bool, err error) {
 		}
 		found = true
 		return bucket.ForEach(func(key, value []byte) error {
-			k, rec, err := f.decode(f.path, key, value)
+			plain, _, ok := unsum(startupBucket, key, value)
+			if !ok {
+				return &Damage{File: f.path(), What: fmt.Sprintf("record %s of startup is damaged", schema.Key(key))}
+			}
+			k, rec, err := decodeRecord(f.sealer, key, plain)
 			if err != nil {
-				return err
+				return fmt.Errorf("%s: startup: %w", f.path(), err)
 			}
 			if now := running.Get(k); same(now, rec) {
 				rec = now
@@ -110,40 +117,4 @@ func (f *file) loadStartup(running *Snapshot) (t tree, found bool, err error) {
 	})
 	t.loadIndex(entries)
 	return t, found, err
-}
-
-// Diff returns what leads from one configuration to another, sorted by key.
-// Records that both share cost next to nothing, the others a comparison.
-func Diff(from, to *Snapshot) []schema.Dirty { return diff(from.tree, to.tree) }
-
-func diff(from, to tree) []schema.Dirty {
-	var out []schema.Dirty
-	add := func(k schema.Key, old, now ygot.GoStruct) {
-		if !same(old, now) {
-			out = append(out, schema.Dirty{Key: k, Old: old, New: now})
-		}
-	}
-	a, b := from.records.Iter(), to.records.Iter()
-	hasA, hasB := a.First(), b.First()
-	for hasA || hasB {
-		switch {
-		case !hasB || hasA && a.Key() < b.Key():
-			add(a.Key(), a.Value(), nil)
-			hasA = a.Next()
-		case !hasA || b.Key() < a.Key():
-			add(b.Key(), nil, b.Value())
-			hasB = b.Next()
-		default:
-			add(a.Key(), a.Value(), b.Value())
-			hasA, hasB = a.Next(), b.Next()
-		}
-	}
-	return out
-}
-
-// Become makes the Txn what snap is.
-func (t *Txn) Become(snap *Snapshot) {
-	for _, d := range diff(t.tree, snap.tree) {
-		t.put(d.Key, d.New)
-	}
 }

@@ -1,7 +1,6 @@
 package datastore
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -9,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"mooring/engine/schema"
 )
 
 // defaultHistory is how many commits are kept until SetHistory says.
@@ -24,6 +21,7 @@ const maxLines = 1000
 type Options struct {
 	Dir string // the state directory; made where missing
 	Log *slog.Logger
+	FS  FS // nil: OS()
 }
 
 // Meta is what the history tells of a commit beside its revision.
@@ -38,6 +36,12 @@ type Meta struct {
 	Changes    []string  `json:"changes,omitempty"`  // a line a leaf, without secrets
 	Resets     []string  `json:"resets,omitempty"`   // a line a peer
 	Restores   *uint64   `json:"restores,omitempty"` // of a rollback: the revision that it led back to
+
+	// Notes change with the commit, all or nothing; a nil text removes one.
+	Notes map[string][]byte `json:"-"`
+	// Urgent commits lead back to something. They may use what is kept for a
+	// full disk.
+	Urgent bool `json:"-"`
 }
 
 // Commit is an entry of the history.
@@ -54,48 +58,44 @@ type Store struct {
 	locks   lockTable
 
 	writing sync.Mutex // guards what follows; held while a commit becomes durable
-	file    *file
-	id      string    // of the state directory
+	disk    disk
+	settled *sync.Cond // signalled when no commit is under way
+	open    bool       // one is: it was persisted, and neither published nor aborted
+	closed  bool
+	notes   map[string][]byte
 	keep    int       // how many commits
 	since   uint64    // the way back to this revision is kept too, see Retain
 	latest  *Snapshot // last persisted; running, once it is published
-	// doubtful are the records of commits that failed to become durable. What
-	// the disk says of them is unknown until a later commit writes them too.
-	doubtful map[schema.Key]struct{}
 
 	past    sync.Mutex // guards history
 	history []Commit   // oldest first
 }
 
 // Open loads the state directory, or starts one. It fails with ErrLocked,
-// ErrFormat or ErrKeyFile, and then has changed nothing.
+// ErrFormat, ErrKeyFile, ErrFileSystem or a *Damage, and then has changed
+// nothing.
 func Open(o Options) (*Store, error) {
 	start := time.Now()
-	f, err := openFile(o.Dir)
+	if o.FS == nil {
+		o.FS = OS()
+	}
+	f, r, err := openFiles(&o)
 	if err != nil {
 		return nil, fmt.Errorf("open state directory %s: %w", o.Dir, err)
 	}
-	s := &Store{file: f, id: f.id, keep: defaultHistory, since: RetainNothing, doubtful: map[schema.Key]struct{}{}}
-	s.shared = &Candidate{store: s, shared: true}
-	content, history, err := f.load()
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("load state directory %s: %w", o.Dir, err), f.release())
-	}
-	if err := f.forget(); err != nil {
-		o.Log.Debug("the pages of the state file stay in memory", "dir", o.Dir, "err", err)
-	}
 	replayed := len(f.pending.history)
-	if replayed > 0 {
-		// Nobody knows whether all that was read from the journal is on disk
-		// and not just in the cache of the kernel. SetHistory or Retain may yet
-		// want all of the history, so none of it is removed here.
+	if !f.pending.empty() {
+		// SetHistory or Retain may yet want all of the history, so none of it is
+		// removed here.
 		if err := f.checkpoint(nil, 0); err != nil {
-			o.Log.Warn("checkpoint failed, the next commit tries again", "dir", o.Dir, "err", err)
+			o.Log.Warn("checkpoint failed, the next commits are kept in the journal as far as it has room", "dir", o.Dir, "err", err)
 		}
 	}
-	s.history = history
-	s.latest = newSnapshot(content, revisionOf(history))
-	s.latest.version = versionOf(history)
+	s := &Store{disk: f, keep: defaultHistory, since: RetainNothing, notes: r.notes, history: r.history}
+	s.settled = sync.NewCond(&s.writing)
+	s.shared = &Candidate{store: s, shared: true}
+	s.latest = newSnapshot(r.tree, revisionOf(r.history))
+	s.latest.version = versionOf(r.history)
 	s.running.Store(s.latest)
 	o.Log.Info("state loaded", "dir", o.Dir, "revision", s.latest.revision, "records", s.latest.Len(),
 		"replayed", replayed, "took", time.Since(start))
@@ -108,69 +108,59 @@ func Open(o Options) (*Store, error) {
 func (s *Store) Close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	return s.file.close(s.oldest(s.latest.revision))
+	s.closed = true
+	s.settled.Broadcast()
+	return s.disk.close(s.oldest(s.latest.revision))
 }
 
 // ID is a short name of the state directory that no other has: revisions count
 // from 0 in each.
-func (s *Store) ID() string { return s.id }
+func (s *Store) ID() string { return s.disk.id() }
 
 // Running returns the running configuration.
 func (s *Store) Running() *Snapshot { return s.running.Load() }
 
 // Persist ends a Txn and makes it durable as the next revision: all of it, its
-// revision and its entry in the history, or nothing. The Snapshot that it
-// returns is to be published. On an error the Txn is still open and running is
-// as before; ErrStale says that another commit came first.
-//
-// Where the disk fails at the very end, it may hold the failed commit until
-// the next one overwrites it.
+// revision, its entry in the history and its notes, or nothing. The Snapshot
+// that it returns is to be published once it is applied, or else to be aborted;
+// a start that finds it takes it for a commit. On an error the Txn is still open
+// and running is as before; ErrStale says that another commit came first, and
+// ErrUnsettled that the disk may keep the refused commit.
 func (s *Store) Persist(t *Txn, m Meta) (*Snapshot, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
 	if t.base != s.latest {
 		return nil, ErrStale
 	}
 	m.Changes, m.Resets = clip(m.Changes), clip(m.Resets)
+	notes, urgent := m.Notes, m.Urgent
+	m.Notes, m.Urgent = nil, false
 	c := &Commit{Revision: t.base.revision + 1, Meta: m}
-	writes := s.writes(t)
-	limit := s.file.undo
-	if s.since <= t.base.revision {
-		limit = math.MaxInt
-	}
-	if err := s.file.commit(writes, s.file.newEntry(c, t.Dirty(), limit), s.oldest(c.Revision)); err != nil {
-		for _, w := range writes {
-			s.doubtful[w.key] = struct{}{}
-		}
+	err := s.disk.commit(&commitment{
+		revision: c.Revision, commit: c, dirty: t.Dirty(), goBack: s.since <= t.base.revision, notes: notes, oldNotes: s.notesNow(notes),
+		urgent: urgent, oldest: s.oldest(c.Revision),
+	})
+	if err != nil {
 		return nil, fmt.Errorf("write revision %d: %w", c.Revision, err)
 	}
-	clear(s.doubtful)
-	t.ended = true
+	t.ended, s.open = true, true
 	s.latest = newSnapshot(t.tree, c.Revision)
-	s.latest.commit, s.latest.version = c, c.Revision
+	s.latest.commit, s.latest.notes, s.latest.version = c, notes, c.Revision
 	if len(t.Dirty()) == 0 {
 		s.latest.version = t.base.version
 	}
 	return s.latest, nil
 }
 
-// writes are the records to write, sorted by key.
-func (s *Store) writes(t *Txn) []write {
-	dirty := t.Dirty()
-	out := make([]write, 0, len(dirty))
-	for _, d := range dirty {
-		out = append(out, write{key: d.Key, record: d.New})
+// waitSettled waits until no commit is under way. It needs the mutex, and frees
+// it meanwhile.
+func (s *Store) waitSettled() {
+	for s.open && !s.closed {
+		s.settled.Wait()
 	}
-	if len(s.doubtful) == 0 {
-		return out
-	}
-	for k := range s.doubtful {
-		if c := t.changes[k]; c == nil || t.Get(k) == c.old {
-			out = append(out, write{key: k, record: t.Get(k)})
-		}
-	}
-	slices.SortFunc(out, write.compare)
-	return out
 }
 
 // Publish makes what Persist returned the running configuration.
@@ -180,11 +170,45 @@ func (s *Store) Publish(snap *Snapshot) {
 	if snap != s.latest {
 		panic("datastore: publish of what is not the last persisted snapshot")
 	}
+	s.disk.applied()
+	s.keepNotes(snap.notes)
+	s.end()
 	s.past.Lock()
 	defer s.past.Unlock()
 	s.running.Store(snap)
 	s.history = append(s.history, *snap.commit)
 	s.trim()
+}
+
+// Abort makes what Persist returned as if it had never been. On an error, which
+// wraps ErrUnsettled, the disk has not taken that: a restart may find the
+// commit, and the Store takes nothing else until Settle succeeds.
+func (s *Store) Abort(snap *Snapshot) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if snap != s.latest {
+		panic("datastore: abort of what is not the last persisted snapshot")
+	}
+	s.latest = s.running.Load()
+	s.end()
+	return s.disk.abort()
+}
+
+// Settle tries again what the disk has refused of an Abort. It does nothing
+// where all is well.
+func (s *Store) Settle() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.open || s.closed {
+		return nil
+	}
+	return s.disk.settle()
+}
+
+// end needs the mutex.
+func (s *Store) end() {
+	s.open = false
+	s.settled.Broadcast()
 }
 
 // SetHistory says how many commits to keep, at least 1; it is 100 before. Call

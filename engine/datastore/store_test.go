@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"mooring/engine/schema"
+	"mooring/gen"
 )
 
 func TestNewStoreHoldsThePermanentRecords(t *testing.T) {
@@ -115,55 +116,17 @@ func TestPersistRefuses(t *testing.T) {
 	}
 }
 
-// A commit of which nobody knows whether it reached the disk is overwritten by
-// the next one. The file takes the commit behind the store's back here, as it
-// does when only its last fsync fails.
-func TestPersistOverwritesWhatFailed(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir)
-	commit(t, s, func(txn *Txn) {
-		addBase(txn)
-		describe(txn, peerKey(1), "one")
-		describe(txn, peerKey(2), "two")
-	})
-	failed := s.Begin()
-	describe(failed, peerKey(1), "failed")
-	failed.Delete(peerKey(2))
-	describe(failed, peerKey(3), "failed")
-	writes := s.writes(failed)
-	must(t, s.file.checkpoint(&batch{revision: 2, entry: []byte(`{"revision":2,"commit-id":"failed"}`), records: s.file.encode(writes)}, 0))
-	s.file.direct = true
-	for _, w := range writes {
-		s.doubtful[w.key] = struct{}{}
-	}
-	commit(t, s, func(txn *Txn) { describe(txn, peerKey(4), "four") })
-	want := s.Running()
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	again := open(t, dir)
-	for i, text := range []string{1: "one", 2: "two", 3: "-", 4: "four"} {
-		if got := described(again.Running(), peerKey(i)); i > 0 && got != text {
-			t.Errorf("peer %d is %q, want %q", i, got, text)
-		}
-	}
-	if diff := cmp.Diff(keysOf(want, ""), keysOf(again.Running(), "")); diff != "" {
-		t.Errorf("records (-want +got):\n%s", diff)
-	}
-	if h := again.History(); len(h) != 2 || h[1].CommitID != "test" {
-		t.Errorf("history is %+v", h)
-	}
-}
-
 func TestSecretsAreSealed(t *testing.T) {
 	const secret = "correct horse"
 	dir := t.TempDir()
 	s := open(t, dir)
 	commit(t, s, func(txn *Txn) {
 		addBase(txn)
+		describe(txn, peerKey(1), "keyed")
 		p := txn.Mutable(peerKey(1)).(*peer)
 		text := secret
-		p.GetOrCreateTransport().GetOrCreateAuthentication().GetOrCreateConfig().Password = &text
+		auth := p.GetOrCreateTransport().GetOrCreateAuthentication().GetOrCreateConfig()
+		auth.Password, auth.Method = &text, gen.MooringBgp_Bgp_Instances_Instance_VpnInstances_VpnInstance_PeerGroups_PeerGroup_Transport_Authentication_Config_Method_md5
 	})
 	replayed := open(t, copyState(t, dir)).Running().Get(peerKey(1)).(*peer)
 	if got := *replayed.Transport.Authentication.Config.Password; got != secret {
@@ -246,13 +209,13 @@ func TestOpenRefuses(t *testing.T) {
 			"state file is something else",
 			func(t *testing.T, dir string) { overwrite(t, dir, stateFile, strings.Repeat("nonsense ", 9000)) },
 			nil,
-			[]string{stateFile, "invalid database", "backup"},
+			[]string{stateFile, "meta pages", "backup"},
 		},
 		{
 			"state file cut short",
 			func(t *testing.T, dir string) { must(t, os.Truncate(filepath.Join(dir, stateFile), 3*4096)) },
 			nil,
-			[]string{"damaged", "backup"},
+			[]string{"cut short", "backup"},
 		},
 		{
 			"record that does not decode",
@@ -264,7 +227,7 @@ func TestOpenRefuses(t *testing.T) {
 			"record of no known kind",
 			func(t *testing.T, dir string) { setRecord(t, dir, "\x00?x", "{}") },
 			nil,
-			[]string{stateFile, "no known kind"},
+			[]string{stateFile, "damaged", "recover-state"},
 		},
 		{
 			"no directory",
@@ -317,35 +280,6 @@ func TestOpenKeepsTheKeyFile(t *testing.T) {
 		t.Errorf("the key file is now %q, %v", got, err)
 	}
 	must(t, open(t, dir).Close())
-}
-
-// The pages that the start has read do not stay in the process's memory.
-func TestOpenForgetsTheFile(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir)
-	commit(t, s, func(txn *Txn) { fill(txn, 3000) })
-	must(t, s.Close())
-	s = open(t, dir)
-	smaps, err := os.ReadFile("/proc/self/smaps")
-	must(t, err)
-	_, mapping, ok := strings.Cut(string(smaps), filepath.Join(dir, stateFile)+"\n")
-	if !ok {
-		t.Fatal("the state file is not mapped")
-	}
-	var size, rss int
-	for line := range strings.Lines(mapping) {
-		if n, _ := fmt.Sscanf(line, "Rss: %d kB", &rss); n == 1 {
-			break
-		}
-		_, _ = fmt.Sscanf(line, "Size: %d kB", &size)
-	}
-	if size < 1000 || rss > size/4 {
-		t.Errorf("%d of %d kB are resident", rss, size)
-	}
-	if s.Running().Len() < 3000 {
-		t.Errorf("%d records", s.Running().Len())
-	}
-	commit(t, s, func(txn *Txn) { describe(txn, peerKey(1), "still works") })
 }
 
 func must(t *testing.T, err error) {

@@ -2,9 +2,7 @@ package datastore
 
 import (
 	"cmp"
-	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -12,10 +10,6 @@ import (
 
 	"mooring/engine/schema"
 )
-
-// ErrNoUndo is wrapped by UndoTo where the way back is not kept: the revision
-// is older than the history, or a commit on the way was too large.
-var ErrNoUndo = errors.New("the way back to this revision is not kept")
 
 // maxUndo is the size up to which the old records of a commit are kept, in
 // octets, where Retain does not say otherwise. Created records cost their keys only, so what exceeds it replaces or
@@ -39,14 +33,14 @@ type entry struct {
 
 // newEntry returns what the history is to hold of a commit. The way back is
 // limited in octets.
-func (f *file) newEntry(c *Commit, dirty []schema.Dirty, limit int) *entry {
+func (f *files) newEntry(c *Commit, dirty []schema.Dirty, limit int) *entry {
 	e := &entry{Commit: *c, Undo: make([]undo, len(dirty))}
 	olds := make([]write, len(dirty))
 	for i, d := range dirty {
 		olds[i] = write{key: d.Key, record: d.Old}
 	}
 	size := 0
-	for i, r := range f.encode(olds) {
+	for i, r := range encode(f.sealer, olds) {
 		e.Undo[i] = undo{Key: r.key, Value: r.value}
 		if size += len(r.key) + len(r.value); size > limit {
 			return &entry{Commit: *c, TooLarge: true}
@@ -63,7 +57,7 @@ func (s *Store) UndoTo(revision uint64) ([]schema.Dirty, error) {
 	defer s.writing.Unlock()
 	back := map[schema.Key]undo{}
 	for r := s.latest.revision; r > revision; r-- {
-		e, err := s.file.entryOf(r)
+		e, err := s.disk.entry(r)
 		if err != nil {
 			return nil, err
 		}
@@ -79,7 +73,7 @@ func (s *Store) UndoTo(revision uint64) ([]schema.Dirty, error) {
 	}
 	out := make([]schema.Dirty, 0, len(back))
 	for k, u := range back {
-		rec, err := s.file.record(u, revision)
+		rec, err := s.disk.record(u, revision)
 		if err != nil {
 			return nil, err
 		}
@@ -89,54 +83,41 @@ func (s *Store) UndoTo(revision uint64) ([]schema.Dirty, error) {
 	return out, nil
 }
 
-// entryOf reads the entry of a revision, nil where it is not kept.
-func (f *file) entryOf(revision uint64) (*entry, error) {
+// entry implements disk.
+func (f *files) entry(revision uint64) (*entry, error) {
 	var raw []byte
-	for _, b := range f.pending.history {
-		if b.revision == revision {
+	if p := f.prepared; p != nil && p.revision == revision {
+		raw = p.entry
+	}
+	for i := range f.pending.history {
+		if b := &f.pending.history[i]; b.revision == revision {
 			raw = b.entry
 		}
 	}
-	if raw == nil {
+	if raw == nil && revision != f.pending.voided {
 		err := f.view(func(tx *bbolt.Tx) error {
-			raw = append(raw, tx.Bucket(historyBucket).Get(binary.BigEndian.AppendUint64(nil, revision))...)
+			key := []byte(historyKey(revision))
+			value := tx.Bucket(historyBucket).Get(key)
+			if value == nil {
+				return nil
+			}
+			plain, _, ok := unsum(historyBucket, key, value)
+			if !ok {
+				return &Damage{File: f.path(), What: fmt.Sprintf("the entry of revision %d of the history is damaged", revision)}
+			}
+			raw = append(raw, plain...)
 			return nil
 		})
-		if err != nil || raw == nil {
+		if err != nil {
 			return nil, err
 		}
 	}
+	if raw == nil {
+		return nil, nil
+	}
 	var e entry
 	if err := json.Unmarshal(raw, &e); err != nil {
-		return nil, fmt.Errorf("%s: history: revision %d: %w", f.path, revision, err)
+		return nil, fmt.Errorf("%s: history: revision %d: %w", f.path(), revision, err)
 	}
 	return &e, nil
 }
-
-// Note returns what SetNote has kept under a name, nil for nothing.
-func (s *Store) Note(name string) ([]byte, error) {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	var out []byte
-	err := s.file.view(func(tx *bbolt.Tx) error {
-		out = append(out, tx.Bucket(metaBucket).Get(noteKey(name))...)
-		return nil
-	})
-	return out, err
-}
-
-// SetNote keeps a small text that is durable when it returns, beside the
-// configuration and in no revision; nil removes it. It costs a transaction of
-// the state file.
-func (s *Store) SetNote(name string, text []byte) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	return s.file.update(func(tx *bbolt.Tx) error {
-		if text == nil {
-			return tx.Bucket(metaBucket).Delete(noteKey(name))
-		}
-		return tx.Bucket(metaBucket).Put(noteKey(name), text)
-	})
-}
-
-func noteKey(name string) []byte { return []byte("note-" + name) }

@@ -15,7 +15,7 @@ import (
 )
 
 // content is a configuration as text, with secrets.
-func content(r schema.Reader) map[schema.Key]string {
+func contents(r schema.Reader) map[schema.Key]string {
 	out := map[schema.Key]string{}
 	r.Scan("", func(k schema.Key, rec ygot.GoStruct) bool {
 		out[k] = string(schema.AppendRecord(nil, rec, func(b []byte) []byte { return b }))
@@ -30,14 +30,14 @@ func checkPast(t *testing.T, s *Store, revision uint64, was []map[schema.Key]str
 	t.Helper()
 	snap, steps, err := s.Past(revision)
 	must(t, err)
-	if snap.Revision() != revision || !maps.Equal(content(snap), was[revision]) {
-		t.Fatalf("revision %d was %v, want %v", revision, content(snap), was[revision])
+	if snap.Revision() != revision || !maps.Equal(contents(snap), was[revision]) {
+		t.Fatalf("revision %d was %v, want %v", revision, contents(snap), was[revision])
 	}
 	for i := range steps {
 		before := snap
 		snap = snap.After(&steps[i])
-		if snap.Revision() != revision+uint64(i)+1 || !maps.Equal(content(snap), was[snap.Revision()]) || len(steps[i].Dirty) == 0 {
-			t.Fatalf("step %d from revision %d leads to %v, want %v", i, revision, content(snap), was[snap.Revision()])
+		if snap.Revision() != revision+uint64(i)+1 || !maps.Equal(contents(snap), was[snap.Revision()]) || len(steps[i].Dirty) == 0 {
+			t.Fatalf("step %d from revision %d leads to %v, want %v", i, revision, contents(snap), was[snap.Revision()])
 		}
 		for _, d := range steps[i].Dirty {
 			if !same(before.Get(d.Key), d.Old) || !same(snap.Get(d.Key), d.New) {
@@ -53,7 +53,7 @@ func TestUndoLeadsBack(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	rng := rand.New(rand.NewPCG(3, 4))
-	was := []map[schema.Key]string{content(s.Running())}
+	was := []map[schema.Key]string{contents(s.Running())}
 	for i := range 40 {
 		snap := commit(t, s, func(txn *Txn) {
 			if i == 0 {
@@ -68,7 +68,7 @@ func TestUndoLeadsBack(t *testing.T) {
 				}
 			}
 		})
-		was = append(was, content(snap))
+		was = append(was, contents(snap))
 		if i == 25 { // what is older stands in the state file
 			must(t, s.Close())
 			s = open(t, dir)
@@ -85,10 +85,10 @@ func TestUndoLeadsBack(t *testing.T) {
 					txn.put(d.Key, d.New)
 				}
 			}
-			if got := content(txn); !maps.Equal(got, want) {
+			if got := contents(txn); !maps.Equal(got, want) {
 				t.Fatalf("round %d: back to revision %d: %v, want %v", round, revision, got, want)
 			}
-			if !slices.IsSortedFunc(back, func(a, b schema.Dirty) int { return write{key: a.Key}.compare(write{key: b.Key}) }) {
+			if !slices.IsSortedFunc(back, func(a, b schema.Dirty) int { return stored{key: a.Key}.compare(stored{key: b.Key}) }) {
 				t.Errorf("not sorted: %v", back)
 			}
 			txn.Discard()
@@ -123,9 +123,9 @@ func TestNotesSurvive(t *testing.T) {
 	if got, err := s.Note("x"); got != nil || err != nil {
 		t.Fatalf("note %q, %v", got, err)
 	}
-	must(t, s.SetNote("x", []byte("text")))
-	must(t, s.SetNote("y", []byte("other")))
-	must(t, s.SetNote("y", nil))
+	must(t, s.SetNotes(map[string][]byte{"x": []byte("text")}))
+	must(t, s.SetNotes(map[string][]byte{"y": []byte("other")}))
+	must(t, s.SetNotes(map[string][]byte{"y": nil}))
 	must(t, s.Close())
 	s = open(t, dir)
 	for name, want := range map[string]string{"x": "text", "y": ""} {
@@ -137,7 +137,7 @@ func TestNotesSurvive(t *testing.T) {
 	if _, err := s.Note("x"); !errors.Is(err, ErrClosed) {
 		t.Errorf("closed: %v", err)
 	}
-	if err := s.SetNote("x", nil); !errors.Is(err, ErrClosed) {
+	if err := s.SetNotes(map[string][]byte{"x": nil}); !errors.Is(err, ErrClosed) {
 		t.Errorf("closed: %v", err)
 	}
 }
@@ -152,10 +152,10 @@ func TestUndoHasALimit(t *testing.T) {
 	})
 	d := schema.Dirty{Key: peerKey(1), Old: snap.Get(peerKey(1))}
 	c := &Commit{Revision: 2}
-	if e := s.file.newEntry(c, slices.Repeat([]schema.Dirty{d}, 10), maxUndo); e.TooLarge || len(e.Undo) != 10 {
+	if e := filesOf(s).newEntry(c, slices.Repeat([]schema.Dirty{d}, 10), maxUndo); e.TooLarge || len(e.Undo) != 10 {
 		t.Errorf("small: %d, too large %v", len(e.Undo), e.TooLarge)
 	}
-	if e := s.file.newEntry(c, slices.Repeat([]schema.Dirty{d}, 200_000), maxUndo); !e.TooLarge || e.Undo != nil {
+	if e := filesOf(s).newEntry(c, slices.Repeat([]schema.Dirty{d}, 200_000), maxUndo); !e.TooLarge || e.Undo != nil {
 		t.Errorf("large: %d, too large %v", len(e.Undo), e.TooLarge)
 	}
 }
@@ -166,7 +166,7 @@ func TestRetain(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	s.SetHistory(1)
-	s.file.undo = 1000
+	filesOf(s).undo = 1000
 	change := func(n int) {
 		for range n {
 			commit(t, s, func(txn *Txn) { describe(txn, peerKey(1), fmt.Sprint(rand.Uint64())) })
@@ -178,7 +178,7 @@ func TestRetain(t *testing.T) {
 		s = open(t, dir)
 		s.SetHistory(1)
 	}
-	before := content(commit(t, s, func(txn *Txn) {
+	before := contents(commit(t, s, func(txn *Txn) {
 		addBase(txn)
 		describe(txn, peerKey(1), "text")
 	}))
@@ -194,7 +194,7 @@ func TestRetain(t *testing.T) {
 	for range 2 {
 		back, _, err := s.Past(1)
 		must(t, err)
-		if !maps.Equal(content(back), before) {
+		if !maps.Equal(contents(back), before) {
 			t.Errorf("revision 1 was %d records, want %d", back.Len(), len(before))
 		}
 		if n := len(s.History()); n != 1 {

@@ -211,6 +211,12 @@ func statusOf(err error) error {
 		}
 		return engineFault(codes.Aborted, "rolled-back", e.Path, e.Error()).err()
 	}
+	if e, ok := errors.AsType[*commit.DiskError](err); ok {
+		if e.Full() {
+			return fault{code: codes.ResourceExhausted, reason: e.Error(), tag: "disk-full"}.err()
+		}
+		return fault{code: codes.Internal, reason: e.Error(), tag: "disk-failed"}.err()
+	}
 	if errors.Is(err, commit.ErrConfirmID) { // before the PendingError that it wraps (gnmi.md 87, 88)
 		return fault{code: codes.InvalidArgument, op: "extension", reason: err.Error(), tag: "confirm-id"}.err()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -42,7 +43,9 @@ func TestStatusOf(t *testing.T) {
 		{"refused", &commit.PrepareError{Path: bgp, Err: errors.New("cannot")}, codes.FailedPrecondition, "/bgp: cannot", "REFUSED"},
 		{"refused with a status of its own", &commit.PrepareError{Path: bgp, Err: status.Error(codes.NotFound, "cannot")}, codes.FailedPrecondition, "/bgp: ", "REFUSED"},
 		{"rolled back", &commit.ApplyError{Path: bgp, Err: errors.New("broke")}, codes.Aborted, "/bgp: the change failed and was undone: broke", "ROLLED_BACK"},
-		{"on disk", &commit.ApplyError{Err: errors.New("disk full")}, codes.Aborted, "undone: disk full", "ROLLED_BACK"},
+		{"disk fails", &commit.DiskError{Err: errors.New("write: broken")}, codes.Internal, "nothing has changed: write: broken", "DISK_FAILED"},
+		{"disk full", &commit.DiskError{Err: fmt.Errorf("write: %w", syscall.ENOSPC)}, codes.ResourceExhausted, "nothing has changed: write: no space left", "DISK_FULL"},
+		{"rolled back in doubt", &commit.ApplyError{Err: errors.New("broke"), Unsettled: errors.New("a restart may")}, codes.Aborted, "undone: broke; a restart may", "ROLLED_BACK"},
 		{"not rolled back", &commit.ApplyError{Path: bgp, Err: errors.New("broke"), Rollback: errors.New("worse")}, codes.Internal, "worse", "ROLLBACK_FAILED"},
 		{"too old", &commit.TooOldError{What: "state", Since: time.Unix(0, 0)}, codes.OutOfRange, "the state is kept from 1970", "TOO_OLD"},
 		{"too large", &commit.TooOldError{What: "configuration"}, codes.OutOfRange, "too large", "TOO_OLD"},

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"errors"
 	"mooring/engine/commit"
 	"mooring/engine/datastore"
 	"mooring/engine/schema"
@@ -76,6 +77,9 @@ func (c *call) copyOut(from, to source, mode schema.DefaultsMode) error {
 // saveStartup makes a snapshot the startup datastore, and tells it.
 func (c *call) saveStartup(snap *datastore.Snapshot) error {
 	changed, err := c.store().SaveStartup(c.sess.holder(), snap)
+	if _, locked := errors.AsType[*datastore.LockedError](err); err != nil && !locked {
+		return &commit.DiskError{Err: err}
+	}
 	if err != nil {
 		return err
 	}

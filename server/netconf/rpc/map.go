@@ -43,6 +43,12 @@ func wireErrors(err error) []*Error {
 		}
 		return applicationError(tag, e.Path, e.Error())
 	}
+	if e, ok := errors.AsType[*commit.DiskError](err); ok {
+		if e.Full() {
+			return applicationError(schema.ResourceDenied, nil, e.Error())
+		}
+		return applicationError(schema.OperationFailed, nil, e.Error())
+	}
 	if list, ok := errors.AsType[schema.Errors](err); ok {
 		out := make([]*Error, len(list))
 		for i, e := range list {

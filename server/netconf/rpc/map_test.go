@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -127,8 +128,12 @@ func TestWireErrors(t *testing.T) {
 			[]string{app("operation-failed") + at + end + message + "the change failed and was undone: /vpn-instances/vpn-instance[name=a]: no room</error-message>"},
 		},
 		{
-			"disk failed", &commit.ApplyError{Err: inside},
-			[]string{app("operation-failed") + message + "the change failed and was undone: no room</error-message>"},
+			"disk failed", &commit.DiskError{Err: inside},
+			[]string{app("operation-failed") + message + "the disk refused the change, nothing has changed: no room</error-message>"},
+		},
+		{
+			"disk full", &commit.DiskError{Err: syscall.ENOSPC},
+			[]string{app("resource-denied") + message + "the disk refused the change, nothing has changed: no space left on device</error-message>"},
 		},
 		{
 			"failed and not undone", &commit.ApplyError{Path: vpn, Err: inside, Rollback: errors.New("gone")},
