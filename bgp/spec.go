@@ -78,6 +78,7 @@ type PeerSpec struct {
 	Source    netip.Addr // invalid: the kernel's route lookup chooses
 	Chosen    netip.Addr // what that gives, as far as it is known; no setting
 	Interface string     // device that has Source; "" where Source is invalid
+	Zone      string     // device that a link-local peer is on (RFC 4007 11), where that is known
 	// SourceWarning says what is wrong with Source although it is in force.
 	SourceWarning string
 
@@ -104,6 +105,17 @@ type PeerSpec struct {
 	ResetMode       ResetMode
 
 	Families []Family // sorted, at least one
+}
+
+// LinkLocal says whether an address means nothing without an interface (RFC 4007 6).
+func LinkLocal(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() }
+
+// Remote is the address to dial: a link-local one with the device that it is on.
+func (p *PeerSpec) Remote() netip.Addr {
+	if a := p.Key.Address; p.Zone != "" && LinkLocal(a) {
+		return a.WithZone(p.Zone)
+	}
+	return p.Key.Address
 }
 
 // LeafChange is a setting whose effective value differs, with both values as
@@ -160,7 +172,7 @@ type field[T any] struct {
 func text[T any](leaf string, f func(*T) string) field[T] { return field[T]{leaf: leaf, text: f} }
 
 // peerFields lists every setting of a PeerSpec. The order is that of the
-// model. Down, Interface, Chosen and SourceWarning are consequences, not settings.
+// model. Down, Interface, Zone, Chosen and SourceWarning are consequences, not settings.
 var peerFields = []field[PeerSpec]{
 	text("config/enabled", func(p *PeerSpec) string { return strconv.FormatBool(p.Down != DownDisabled) }),
 	text("config/as", func(p *PeerSpec) string { return u(p.RemoteAS) }),

@@ -59,6 +59,9 @@ func peerMark(p *bgp.PeerSpec) string {
 	if p.Interface != "" {
 		v.Set("if", p.Interface)
 	}
+	if p.Remote() != p.Key.Address { // bgpd has the interface, not how the peer is called
+		v.Set("zone", p.Key.Address.Zone())
+	}
 	if p.Down != bgp.DownNone {
 		v.Set("down", p.Down.String())
 		if p.DownDetail != "" {

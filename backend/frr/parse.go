@@ -286,8 +286,13 @@ func parsePeer(in *bgp.InstanceSpec, b *block, addr netip.Addr, c conf) (p *bgp.
 	if zone := strings.TrimPrefix(c.text("interface"), "interface "); zone != "" {
 		addr = addr.WithZone(zone)
 	}
+	on := addr.Zone()
+	if v.Has("zone") {
+		addr = addr.WithZone(v.Get("zone"))
+	}
 	gr := b.restart()
 	p = &bgp.PeerSpec{
+		Zone:     on,
 		Key:      bgp.PeerKey{Instance: key.Instance, VPN: key.VPN, Address: addr},
 		LocalAS:  in.AS,
 		RouterID: in.RouterID, Interface: v.Get("if"), DownDetail: v.Get("detail"),

@@ -36,7 +36,7 @@ func render(in *bgp.InstanceSpec, p *bgp.PeerSpec) conf {
 	if p.Down != bgp.DownNone {
 		add("shutdown", "shutdown")
 	}
-	if zone := p.Key.Address.Zone(); zone != "" {
+	if zone := p.Remote().Zone(); zone != "" {
 		add("interface", "interface %s", zone)
 	}
 	if p.LocalAS != in.AS {

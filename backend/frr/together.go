@@ -26,7 +26,7 @@ func (b *Backend) checkTogether(steps []plan.Step) error {
 		}
 		restarts := s.New.GracefulRestart && (!old.GracefulRestart || s.New.RestartTime != old.RestartTime || s.New.StaleTime != old.StaleTime)
 		keyed := s.New.Auth == bgp.AuthMD5 && old.Auth != bgp.AuthMD5
-		if !restarts && !keyed && s.Peer.Address.Zone() == "" {
+		if !restarts && !keyed && !bgp.LinkLocal(s.Peer.Address) {
 			continue
 		}
 		return b.checkPeers(steps) // once for all
@@ -61,7 +61,7 @@ func (b *Backend) checkPeers(steps []plan.Step) error {
 		if other, ok := linkLocal[at]; ok {
 			return b.blame(steps, p, b.limit("config/address", "has one neighbor %s, whatever the interface: %s is the other", at.Address, other))
 		}
-		if key.Address.Zone() != "" {
+		if bgp.LinkLocal(key.Address) {
 			linkLocal[at] = key
 		}
 		if p.Auth == bgp.AuthMD5 {

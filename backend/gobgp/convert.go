@@ -110,7 +110,7 @@ func source(p *bgp.PeerSpec) netip.Addr {
 		return netip.IPv4Unspecified()
 	case !p.Source.IsValid():
 		return netip.IPv6Unspecified()
-	case p.Source.Is6() && p.Source.IsLinkLocalUnicast() && p.Source.Zone() == "":
+	case p.Source.Is6() && p.Source.IsLinkLocalUnicast():
 		return p.Source.WithZone(p.Key.Address.Zone())
 	}
 	return p.Source

@@ -33,6 +33,9 @@ func (b *Backend) Prepare(ctx context.Context, steps []plan.Step) error {
 	if err != nil {
 		return err
 	}
+	if err := b.checkLinkLocal(steps); err != nil {
+		return err
+	}
 	if b.own != nil {
 		return nil // its listening sockets are shared, and have room for keys
 	}
@@ -59,6 +62,27 @@ func (b *Backend) checkPeer(in *bgp.InstanceSpec, p *bgp.PeerSpec) error {
 		return limit("afi-safis", "a peer must have an address family")
 	}
 	return b.dialer.CheckPeer(in, p)
+}
+
+// checkLinkLocal refuses a peer that must be accepted and whose keys the listening
+// socket cannot have, because it has others for the same address on another link.
+func (b *Backend) checkLinkLocal(steps []plan.Step) error {
+	for i := range steps {
+		s := &steps[i]
+		sp := b.speakers[s.Instance]
+		if s.New == nil || sp == nil || !bgp.LinkLocal(s.Peer.Address) || s.New.ConnectMode != bgp.ListenOnly {
+			continue
+		}
+		for addr, p := range sp.peers {
+			if addr == s.Peer.Address || addr.WithZone("") != s.Peer.Address.WithZone("") || transport.SameSecrets(p.want, s.New) {
+				continue
+			}
+			return refuse(s, &transport.LimitError{Leaf: "transport/config/connect-mode", Reason: fmt.Sprintf(
+				"listen-only needs the authentication and tcp-mss of peer %s: a listening socket knows a remote by its address, "+
+					"whatever the interface; use both", addr)})
+		}
+	}
+	return nil
 }
 
 // refuse makes the error of Prepare: a limit names the leaf and is a case of

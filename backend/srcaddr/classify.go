@@ -1,12 +1,15 @@
 package srcaddr
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"mooring/bgp"
 )
 
 // classify answers q from the mirror of its namespace. It is pure: the same
@@ -17,6 +20,27 @@ import (
 // must be usable there; without one, exactly one address must be usable.
 func classify(m *mirror, q Query) Answer {
 	q.Peer, q.Source = q.Peer.Unmap(), q.Source.Unmap()
+	if !bgp.LinkLocal(q.Peer) {
+		return classifyRest(m, q)
+	}
+	a := classifyRest(m, q)
+	on := cmp.Or(q.Peer.Zone(), q.Interface, a.Source.Zone(), q.Source.Zone())
+	l, ok := m.findZone(on)
+	switch {
+	case ok && a.Status == Resolved && bgp.LinkLocal(a.Source) && a.Index != l.index:
+		return refuse(SourceMissing, "source address %s is on another interface than peer %s, which is on %s; set one of them right",
+			a.Source, q.Peer, l.name)
+	case ok:
+		a.Zone, a.ZoneIndex = l.name, l.index
+	case a.Usable():
+		return refuse(InterfaceMissing, "peer %s is on interface %q, which does not exist in %s; create it or name another one",
+			q.Peer, on, place(q.NetNS))
+	}
+	return a
+}
+
+// classifyRest is classify for all but the interface of a link-local peer.
+func classifyRest(m *mirror, q Query) Answer {
 	if a, ok := checkVRFDevice(m, q); !ok {
 		return a
 	}

@@ -167,6 +167,11 @@ func TestClassify(t *testing.T) {
 		{name: "link-local, zone of the source", source: "fe80::1%duplicate", peer: ll, want: Resolved, wantSource: "fe80::1%duplicate", wantIface: "duplicate"},
 		{name: "link-local, zone as index", source: "fe80::1%9", peer: ll, want: Resolved, wantSource: "fe80::1%duplicate", wantIface: "duplicate"},
 		{name: "link-local, unknown zone", source: "fe80::1%77", peer: ll, want: InterfaceMissing, detail: []string{"77"}},
+		{name: "link-local, index of the peer", source: "fe80::1", peer: "fe80::99%9", want: Resolved, wantSource: "fe80::1%duplicate", wantIface: "duplicate"},
+		{name: "link-local, the peer on another link", source: "fe80::1%one", peer: "fe80::99%duplicate", want: SourceMissing, detail: []string{"another interface", "duplicate"}},
+		{name: "link-local, no such link", peer: "fe80::99%nope", want: InterfaceMissing, detail: []string{"nope"}},
+		{name: "link-local, no link at all", peer: ll, want: InterfaceMissing},
+		{name: "link-local, any source", peer: "fe80::99%9", want: Unbound},
 		{name: "link-local, zone of the peer", source: "fe80::1", peer: "fe80::99%duplicate", want: Resolved, wantSource: "fe80::1%duplicate", wantIface: "duplicate"},
 
 		// VRF.
@@ -208,6 +213,9 @@ func TestClassify(t *testing.T) {
 			}
 			if tt.want == Resolved {
 				want := Answer{Status: Resolved, Source: ip(tt.wantSource), Interface: tt.wantIface, Index: m.names[tt.wantIface]}
+				if q.Peer.IsValid() && q.Peer.IsLinkLocalUnicast() && q.Peer.Is6() { // it is on the link of its source
+					want.Zone, want.ZoneIndex = want.Interface, want.Index
+				}
 				if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 					t.Error(diff)
 				}

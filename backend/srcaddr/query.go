@@ -34,6 +34,11 @@ type Answer struct {
 	// loopback interface.
 	Interface string
 	Index     int
+	// Zone is the kernel's name of the interface that a link-local peer is on, where
+	// there is one: that of its zone, which may be a name or an index (RFC 4007
+	// 11.2), or else that of the source.
+	Zone      string
+	ZoneIndex int
 	// Candidates is set only when Status is Ambiguous: the addresses to choose
 	// from, sorted.
 	Candidates []netip.Addr

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"mooring/bgp"
 )
 
 // defaultDebounce is long enough for the events of one administrative act
@@ -115,7 +117,7 @@ func (r *Resolver) follow(ctx context.Context, tasks *sync.WaitGroup) {
 // namespace, in some milliseconds; from then on it is watched while Run runs.
 // Before Run, answers are as of that first query or the last Sync.
 func (r *Resolver) Resolve(q Query) Answer {
-	if q == (Query{Peer: q.Peer}) {
+	if q == (Query{Peer: q.Peer}) && !bgp.LinkLocal(q.Peer) {
 		return Answer{Status: Unbound} // the common case needs no mirror
 	}
 	s := r.space(q.NetNS)

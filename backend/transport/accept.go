@@ -48,7 +48,7 @@ func (t *Transport) incoming(s *space, tcp *net.TCPConn) {
 		c.reset()
 		return
 	}
-	c.setZone(zone)
+	c.setZone(p.key.Address.Zone()) // the speaker knows the peer by that
 	t.offerIncoming(p, c)
 }
 
@@ -57,7 +57,7 @@ func (t *Transport) find(s *space, local, remote netip.Addr, zone string) *peer 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, a := range s.peers[remote] {
-		if p := t.peers[a.spec.Key]; a.at(local) && a.spec.Key.Address.Zone() == zone && p != nil {
+		if p := t.peers[a.spec.Key]; a.at(local) && a.spec.Remote().Zone() == zone && p != nil {
 			return p
 		}
 	}

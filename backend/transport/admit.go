@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -14,6 +15,7 @@ type admission struct {
 	spec   *bgp.PeerSpec
 	listen []netip.Addr // of its instance
 	groups []*usedGroup // that know of it
+	missed []*usedGroup // that have other settings for the same address on another link
 }
 
 // at says whether a connection to the local address can be one of the peer.
@@ -32,7 +34,7 @@ func (a *admission) covered(group netip.Addr) bool {
 // meets says whether one connection could be of either peer.
 func (a *admission) meets(b *admission) bool {
 	switch {
-	case a.spec.Key.Address != b.spec.Key.Address: // one link-local address on two links
+	case a.spec.Remote() != b.spec.Remote(): // one link-local address on two links
 		return false
 	case a.spec.Source.IsValid():
 		return b.at(a.spec.Source.WithZone(""))
@@ -63,7 +65,12 @@ func admit(in *instance, p *bgp.PeerSpec) (*admission, error) {
 		if !a.covered(at) {
 			continue
 		}
-		if err := g.add(remote, authOf(p), p.MSS); err != nil {
+		err := g.add(remote, authOf(p), p.MSS)
+		if errors.Is(err, errSlot) && dialsOnly(p) {
+			a.missed = append(a.missed, g)
+			continue
+		}
+		if err != nil {
 			dismiss(a)
 			return nil, fmt.Errorf("accept at %s: %w", g.at, err)
 		}
@@ -89,4 +96,27 @@ func dismiss(a *admission) {
 	if a.space.peers[remote] = as; len(as) == 0 {
 		delete(a.space.peers, remote)
 	}
+	for _, b := range as {
+		b.again()
+	}
+}
+
+// again tries the groups that had no room for the peer.
+func (a *admission) again() {
+	missed := a.missed
+	a.missed = nil
+	for _, g := range missed {
+		if g.add(remoteOf(a.spec), authOf(a.spec), a.spec.MSS) != nil {
+			a.missed = append(a.missed, g)
+		} else {
+			a.groups = append(a.groups, g)
+		}
+	}
+}
+
+// dialsOnly says whether a peer can do without being accepted. A listening socket
+// knows a remote by its address alone: where the same link-local address is on
+// two links, with different keys, it has those of one. The other is dialled.
+func dialsOnly(p *bgp.PeerSpec) bool {
+	return bgp.LinkLocal(p.Key.Address) && p.ConnectMode != bgp.ListenOnly
 }

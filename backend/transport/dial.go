@@ -82,7 +82,7 @@ type outgoing struct {
 // prepareDial makes the socket with all its options; the thread is in the
 // instance's namespace.
 func prepareDial(a authSockets, in *bgp.InstanceSpec, p *bgp.PeerSpec) (outgoing, error) {
-	remote, err := sockaddr(netip.AddrPortFrom(p.Key.Address, p.RemotePort), zoneIndex)
+	remote, err := sockaddr(netip.AddrPortFrom(p.Remote(), p.RemotePort), zoneIndex)
 	if err != nil {
 		return outgoing{}, err
 	}
@@ -123,7 +123,7 @@ func bindSource(fd int, f family, p *bgp.PeerSpec) error {
 	source := p.Source
 	switch {
 	case source.IsValid() && source.Is6() && source.IsLinkLocalUnicast():
-		source = source.WithZone(p.Key.Address.Zone())
+		source = source.WithZone(p.Remote().Zone())
 	case !source.IsValid() && f.domain == unix.AF_INET6:
 		source = netip.IPv6Unspecified()
 	case !source.IsValid():
@@ -199,7 +199,7 @@ func failure(p *bgp.PeerSpec, err error) bgp.ConnectFailure {
 // dialError words why a peer could not be dialled. The words stay the same
 // while the cause does.
 func dialError(p *bgp.PeerSpec, err error) error {
-	to := fmt.Sprintf("dial %s", netip.AddrPortFrom(p.Key.Address, p.RemotePort))
+	to := fmt.Sprintf("dial %s", netip.AddrPortFrom(p.Remote(), p.RemotePort))
 	if p.Source.IsValid() {
 		to += " from " + p.Source.String()
 	}

@@ -15,6 +15,7 @@ import (
 // (pending), and nothing is dialled while there is either.
 type peer struct {
 	t       *Transport
+	key     bgp.PeerKey // of spec; never changes
 	spec    *bgp.PeerSpec
 	admits  *admission
 	removed bool

@@ -211,7 +211,7 @@ func (t *Transport) put(spec *bgp.PeerSpec) (drop *conn, live []string, err erro
 		if err != nil {
 			return nil, nil, err
 		}
-		t.peers[spec.Key] = &peer{t: t, spec: spec, admits: a}
+		t.peers[spec.Key] = &peer{t: t, key: spec.Key, spec: spec, admits: a}
 		return nil, nil, nil
 	}
 	if len(bgp.DiffPeers(p.spec, spec)) == 0 {
@@ -323,5 +323,8 @@ func sameConnection(a, b *bgp.PeerSpec) bool {
 	return a.Source == b.Source && a.MSS == b.MSS && authOf(a).equal(authOf(b)) &&
 		a.RemotePort == b.RemotePort && a.LocalPort == b.LocalPort && a.ConnectMode == b.ConnectMode
 }
+
+// SameSecrets says whether one listening socket can serve both peers.
+func SameSecrets(a, b *bgp.PeerSpec) bool { return a.MSS == b.MSS && authOf(a).equal(authOf(b)) }
 
 func remoteOf(p *bgp.PeerSpec) netip.Addr { return p.Key.Address.WithZone("") }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mooring/backend/srcaddr"
@@ -162,7 +163,11 @@ func (p *planner) peer(k schema.Key, forced []string) {
 		return
 	}
 	answer := p.c.cfg.Sources.Resolve(peer.Query)
-	if err := check(k, &peer, answer, p.c.queries.byPeer[key]); err != nil {
+	err := check(k, &peer, answer, p.c.queries.byPeer[key])
+	if err == nil {
+		err = p.twice(k, answer)
+	}
+	if err != nil {
 		p.errs = append(p.errs, err)
 		return
 	}
@@ -170,6 +175,29 @@ func (p *planner) peer(k schema.Key, forced []string) {
 	effective.SetSource(&spec, answer, old)
 	p.queries[key] = peer.Query
 	p.peers = append(p.peers, p.c.chosen(plan.PeerPair{Old: old, New: &spec, Forced: union(forced, p.c.pacer.forced(key))}, peer.Query))
+}
+
+// twice refuses a link-local peer that is there by another spelling of its
+// interface: by its name, its index, or connect-interface.
+func (p *planner) twice(k schema.Key, answer srcaddr.Answer) *schema.Error {
+	key := k.PeerKey()
+	if !bgp.LinkLocal(key.Address) || answer.Zone == "" {
+		return nil
+	}
+	for _, zone := range []string{"", answer.Zone, strconv.Itoa(answer.ZoneIndex)} {
+		other := key
+		other.Address = key.Address.WithZone(zone)
+		peer, ok := p.intended.Peer(schema.PeerKey(other))
+		if other == key || !ok || p.c.cfg.Sources.Resolve(peer.Query).Zone != answer.Zone {
+			continue
+		}
+		return &schema.Error{
+			Tag: schema.InvalidValue, Path: append(slices.Clone(k.Path()), leafPath("config/address")...),
+			Message: fmt.Sprintf("%s and %s are one peer, on interface %s (index %d): delete one of them",
+				key.Address, other.Address, answer.Zone, answer.ZoneIndex),
+		}
+	}
+	return nil
 }
 
 // check refuses a peer that cannot work whatever the network does. A source
@@ -187,6 +215,9 @@ func check(k schema.Key, peer *effective.Peer, answer srcaddr.Answer, asked srca
 		return fail("config/address", "%s is not the address of a host", a)
 	case peer.Query.Source.IsValid() && peer.Query.Source.Is4() != a.Is4():
 		return fail(effective.Source, "source address %s is not of the same address family as the peer %s", peer.Query.Source, a)
+	case bgp.LinkLocal(a) && a.Zone() == "" && peer.Query.Interface == "" && !bgp.LinkLocal(peer.Query.Source):
+		return fail("config/address", "%s is a link-local address and means nothing without its interface: "+
+			"write the peer as %s%%eth0, or set transport/connect-interface/config/interface", a, a)
 	case peer.Query.Source.IsValid() && peer.Query.Source == a:
 		return fail(effective.Source, "the source address is the peer's own address %s", a)
 	case answer.Status == srcaddr.Ambiguous && asked != peer.Query:

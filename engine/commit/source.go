@@ -20,7 +20,7 @@ type sourceIndex struct {
 
 func (x sourceIndex) set(key bgp.PeerKey, q srcaddr.Query) {
 	x.remove(key)
-	if q.Interface == "" && !q.Source.IsValid() && q.NetNS == "" {
+	if q.Interface == "" && !q.Source.IsValid() && q.NetNS == "" && !bgp.LinkLocal(q.Peer) {
 		return // the kernel's route lookup chooses at each connect
 	}
 	x.byPeer[key] = q

@@ -44,9 +44,9 @@ func SetSource(s *bgp.PeerSpec, a srcaddr.Answer, applied *bgp.PeerSpec) {
 	if a.Status == srcaddr.Ambiguous && applied != nil && slices.Contains(a.Candidates, applied.Source) {
 		// An address that comes ends no session (docs/adr/0014).
 		s.SourceWarning = fmt.Sprintf("%s; until then %s stays in use, but an agent that starts anew does not know it", a.Detail, applied.Source)
-		a = srcaddr.Answer{Status: srcaddr.Resolved, Source: applied.Source, Interface: applied.Interface}
+		a = srcaddr.Answer{Status: srcaddr.Resolved, Source: applied.Source, Interface: applied.Interface, Zone: a.Zone}
 	}
-	s.Source, s.Interface = a.Source, a.Interface
+	s.Source, s.Interface, s.Zone = a.Source, a.Interface, a.Zone
 	if s.Down == bgp.DownDisabled {
 		return
 	}
