@@ -21,8 +21,10 @@ package commit
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -206,18 +208,24 @@ func (c *Coordinator) Edit(ctx context.Context, actor Actor, opt Options, fn fun
 	}
 	txn := c.cfg.Store.Begin()
 	defer txn.Discard()
-	if err := edit(c.rights(actor), txn, fn); err != nil {
+	rights := c.rights(actor)
+	if err := edit(rights, txn, fn); err != nil {
 		return nil, err
 	}
-	return c.commit(ctx, actor, opt, txn)
+	res, err := c.commit(ctx, actor, opt, txn)
+	return res, conceal(rights, err)
 }
 
-// edit lets fn change a transaction, checks the rights to do that, and then
-// removes what the change made meaningless, such as a password without its
-// method (RFC 7950 8.3.2), for which nobody needs a right (RFC 8341 3.2.5).
+// edit lets fn change a transaction. What it names is checked as it goes, what
+// it changes without naming it afterwards. Then what the change made meaningless
+// is removed, such as a password without its method (RFC 7950 8.3.2), for which
+// no user needs a right (RFC 8341 3.2.5).
 func edit(rights *nacm.Rights, txn *datastore.Txn, fn func(schema.Tx) error) error {
+	if rights != nil {
+		txn.SetJudge(rights)
+	}
 	if err := fn(txn); err != nil {
-		return rights.Conceal(err)
+		return conceal(rights, err)
 	}
 	if err := rights.Write(txn.Dirty()); err != nil {
 		return err
@@ -226,26 +234,55 @@ func edit(rights *nacm.Rights, txn *datastore.Txn, fn func(schema.Tx) error) err
 	return nil
 }
 
+// conceal returns an error without what it tells of data that a user may not
+// read.
+func conceal(rights *nacm.Rights, err error) error {
+	if rights.Read() == nil {
+		return err
+	}
+	switch e := err.(type) { //nolint:errorlint // they are returned as they are
+	case *PrepareError:
+		if !rights.Shows(e.Path) {
+			return &PrepareError{Path: rights.Shown(e.Path), Err: errHidden}
+		}
+	case *ApplyError:
+		if !rights.Shows(e.Path) {
+			return &ApplyError{Path: rights.Shown(e.Path), Err: errHidden, Rollback: e.Rollback}
+		}
+	case *datastore.ConflictError:
+		return &datastore.ConflictError{Keys: slices.DeleteFunc(slices.Clone(e.Keys), func(k schema.Key) bool { return !rights.Shows(k.Path()) })}
+	}
+	return rights.Conceal(err)
+}
+
+// errHidden stands for an error about what a user may not read.
+var errHidden = errors.New("the backend cannot carry the change out, for a reason in configuration that you may not read")
+
 // EditCandidate lets fn change a candidate. What the edit set under a when that
 // is false is refused at once (RFC 7950 8.3.1), and nothing else is validated
 // until Validate or Commit (8.3.3).
 func (c *Coordinator) EditCandidate(_ context.Context, actor Actor, cand *datastore.Candidate, fn func(schema.Tx) error) error {
 	return cand.Edit(func(txn *datastore.Txn) error {
-		var rights *nacm.Rights // a private candidate knows no locks, and needs no right before it is committed
-		if cand == c.cfg.Store.Shared() {
+		if cand == c.cfg.Store.Shared() { // a private candidate knows no locks
 			if err := c.cfg.Store.CheckWrite(datastore.DatastoreCandidate, actor.holder()); err != nil {
 				return err
 			}
-			rights = c.rights(actor)
 		}
+		rights := c.rights(actor)
 		if err := edit(rights, txn, fn); err != nil {
 			return err
 		}
 		if errs := schema.CheckWhen(txn, txn.Dirty()); len(errs) > 0 {
-			return errs
+			return conceal(rights, errs)
 		}
 		return nil
 	})
+}
+
+// Discard makes a candidate running again. Who may not undo what others did in
+// the shared one gets an AccessDenied *schema.Error.
+func (c *Coordinator) Discard(actor Actor, cand *datastore.Candidate) error {
+	return cand.DiscardAs(actor.holder(), c.rights(actor).Write)
 }
 
 // Commit makes a candidate the running configuration. On an error the
@@ -272,12 +309,13 @@ func (c *Coordinator) Commit(ctx context.Context, actor Actor, cand *datastore.C
 			return nil, err
 		}
 	}
+	rights := c.rights(actor)
 	txn, err := cand.Begin()
 	if err != nil {
-		return nil, err
+		return nil, conceal(rights, err)
 	}
 	defer txn.Discard()
-	if err := c.rights(actor).Write(txn.Dirty()); err != nil {
+	if err := rights.Write(txn.Dirty()); err != nil {
 		return nil, err // RFC 8341 3.2.8: exactly what differs from running
 	}
 	confirms := opt.Confirm == nil && !opt.KeepPending && c.Pending() != nil
@@ -286,7 +324,7 @@ func (c *Coordinator) Commit(ctx context.Context, actor Actor, cand *datastore.C
 	}
 	res, err := c.commit(ctx, actor, opt, txn)
 	if err != nil || opt.DryRun {
-		return res, err
+		return res, conceal(rights, err)
 	}
 	cand.Committed(txn)
 	switch {
@@ -309,15 +347,17 @@ func (c *Coordinator) mayWrite(actor Actor, opt Options) error {
 	return c.checkPending(actor, opt)
 }
 
-// Validate checks a candidate as Commit would, without planning it.
-func (c *Coordinator) Validate(_ context.Context, cand *datastore.Candidate) error {
+// Validate checks a candidate as Commit would, without planning it. What an
+// actor may not read is not told of.
+func (c *Coordinator) Validate(_ context.Context, actor Actor, cand *datastore.Candidate) error {
+	rights := c.rights(actor)
 	txn, err := cand.Begin()
 	if err != nil {
-		return err
+		return conceal(rights, err)
 	}
 	defer txn.Discard()
 	if errs := schema.Validate(txn, txn.Dirty()); len(errs) > 0 {
-		return errs
+		return conceal(rights, errs)
 	}
 	return nil
 }

@@ -604,7 +604,7 @@ func TestExplain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := r.c.Explain(res.Plan)
+	got := r.c.Explain(Actor{}, res.Plan)
 	if len(got) != 1 || got[0].Impact != bgp.ImpactReset || got[0].Session != bgp.StateEstablished ||
 		!slices.Equal(got[0].Families, []bgp.Family{bgp.IPv4Unicast}) || got[0].Source != netip.MustParseAddr("10.1.1.9") ||
 		len(got[0].Leaves) != 1 || got[0].Leaves[0].String() != effective.Source+": 10.1.1.1 -> 10.1.1.9" {

@@ -45,7 +45,7 @@ func (c *Coordinator) Reset(ctx context.Context, actor Actor, key bgp.PeerKey, m
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k := schema.PeerKey(key)
-	if c.cfg.Store.Running().Get(k) == nil {
+	if c.cfg.Store.Running().Get(k) == nil || !c.rights(actor).Shows(k.Path()) {
 		return noPeer(k)
 	}
 	if !c.established(key) {
@@ -79,10 +79,11 @@ type PeerImpact struct {
 }
 
 // Peer tells what hangs on the session of a peer now. The error is a
-// *schema.Error for a peer that is not configured.
-func (c *Coordinator) Peer(key bgp.PeerKey) (PeerImpact, error) {
+// *schema.Error for a peer that is not configured, or that the actor may not
+// read.
+func (c *Coordinator) Peer(actor Actor, key bgp.PeerKey) (PeerImpact, error) {
 	k := schema.PeerKey(key)
-	if c.cfg.Store.Running().Get(k) == nil {
+	if c.cfg.Store.Running().Get(k) == nil || !c.rights(actor).Shows(k.Path()) {
 		return PeerImpact{}, noPeer(k)
 	}
 	pi := PeerImpact{Peer: key}
@@ -109,15 +110,24 @@ func (c *Coordinator) session(pi *PeerImpact) {
 	}
 }
 
-// Explain tells what a plan does to each peer, in the order of the plan.
-func (c *Coordinator) Explain(p plan.Plan) []PeerImpact {
+// Explain tells what a plan does to each peer, in the order of the plan, as far
+// as the actor may read it.
+func (c *Coordinator) Explain(actor Actor, p plan.Plan) []PeerImpact {
 	var out []PeerImpact
+	rights := c.rights(actor)
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		if !s.Peer.Address.IsValid() {
 			continue
 		}
 		pi := PeerImpact{Peer: s.Peer, Impact: s.Impact, Leaves: s.Leaves}
+		if rights.Read() != nil {
+			k := schema.PeerKey(s.Peer)
+			if !rights.Shows(k.Path()) {
+				continue
+			}
+			pi.Leaves = slices.DeleteFunc(slices.Clone(s.Leaves), func(l bgp.LeafChange) bool { return !rights.Setting(k, l.Leaf) })
+		}
 		if s.New != nil {
 			pi.Source, pi.Down = s.New.Source, s.New.Down
 		}

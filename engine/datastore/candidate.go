@@ -98,17 +98,33 @@ func (c *Candidate) Discard() {
 }
 
 // DiscardAs is Discard for h. Where another one holds the lock of the shared
-// candidate it fails with a *LockedError; no lock is granted in between.
-func (c *Candidate) DiscardAs(h Holder) error {
+// candidate it fails with a *LockedError; no lock is granted in between. Where
+// may refuses what would be undone, which it is asked about of the shared one
+// only, it fails with that error.
+func (c *Candidate) DiscardAs(h Holder, may func(undone []schema.Dirty) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.shared {
 		if err := c.store.CheckWrite(DatastoreCandidate, h); err != nil {
 			return err
 		}
+		if c.modified() {
+			if err := may(undone(c.txn.Dirty())); err != nil {
+				return err
+			}
+		}
 	}
 	c.reset()
 	return nil
+}
+
+// undone turns changes round.
+func undone(changes []schema.Dirty) []schema.Dirty {
+	out := make([]schema.Dirty, len(changes))
+	for i, d := range changes {
+		out[i] = schema.Dirty{Key: d.Key, Old: d.New, New: d.Old}
+	}
+	return out
 }
 
 // Modified says whether the candidate differs from the running that it is

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"mooring/engine/schema"
 )
 
 var (
@@ -39,7 +41,7 @@ func TestLocks(t *testing.T) {
 	}
 	discard := func(s *Store) error { s.Shared().Discard(); return nil }
 	discardAs := func(h Holder) func(*Store) error {
-		return func(s *Store) error { return s.Shared().DiscardAs(h) }
+		return func(s *Store) error { return s.Shared().DiscardAs(h, func([]schema.Dirty) error { return nil }) }
 	}
 	run, cand, start := DatastoreRunning, DatastoreCandidate, DatastoreStartup
 	type step struct {

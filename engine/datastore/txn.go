@@ -25,6 +25,7 @@ type Txn struct {
 	from     []schema.Dirty // the candidate when it began this Txn
 	resets   int            // of the candidate until then
 	ended    bool
+	judge    schema.Judge // nil: its maker may do everything
 }
 
 // change is what a Txn did to one record.
@@ -54,6 +55,21 @@ func (t *Txn) Require(version uint64) {
 	if !slices.Contains(t.required, version) {
 		t.required = append(t.required, version)
 	}
+}
+
+// SetJudge makes what is edited from now on subject to what the maker of the Txn
+// may do.
+func (t *Txn) SetJudge(j schema.Judge) { t.judge = j }
+
+// Judge implements schema.Judged.
+func (t *Txn) Judge() schema.Judge { return t.judge }
+
+// Was implements schema.Judged.
+func (t *Txn) Was(k schema.Key) ygot.GoStruct {
+	if c := t.changes[k]; c != nil {
+		return c.old
+	}
+	return t.tree.get(k)
 }
 
 // Discard ends the Txn. On one that has ended it does nothing.

@@ -1,7 +1,6 @@
 package nacm
 
 import (
-	"errors"
 	"slices"
 	"sync"
 
@@ -166,9 +165,49 @@ func (r *Rights) value(k schema.InstanceKey) string {
 	return k.Value
 }
 
+// permission is what the user may read and write of the whole tree.
+func (r *Rights) permission() schema.Permission {
+	return schema.Permission{
+		Read:        r.access(read),
+		WriteAccess: schema.WriteAccess{Create: r.access(create), Update: r.access(update), Delete: r.access(remove)},
+	}
+}
+
+// Named implements schema.Judge: it refuses an edit that names what the user
+// may not touch, whether or not it would change anything. The error is a
+// *schema.Error, and is counted.
+func (r *Rights) Named(tx schema.Judged, base schema.Path, e *schema.Edit) error {
+	if p, what := schema.Named(tx, base, e, r.permission()); what != "" {
+		return r.denied(p, what)
+	}
+	return nil
+}
+
+// denied is the refusal to touch a node. It is counted.
+func (r *Rights) denied(at schema.Path, what string) error {
+	r.control.writes.Add(1)
+	return &schema.Error{Tag: schema.AccessDenied, Path: at, Message: "access denied: " + r.user + " may not " + what + " it"}
+}
+
+// Shows says whether the user may read something of the node at a path.
+func (r *Rights) Shows(p schema.Path) bool { return schema.At(r.Read(), p) != schema.Nothing }
+
+// Shown cuts a path at the deepest node that the user may read something of.
+func (r *Rights) Shown(p schema.Path) schema.Path {
+	a := r.Read()
+	for i := range p {
+		if a = schema.At(a, p[i:i+1]); a == schema.Nothing {
+			return p[:i:i]
+		}
+	}
+	return p
+}
+
 // Write says whether the user may make the changes of a transaction (RFC 8341
 // 3.4.5). The error is a *schema.Error that names the first node that the user
-// may not touch, and is counted.
+// may not touch, or what the user may read above it, and is counted. It is for
+// what nobody named, such as the rest of a candidate and a rollback: Named comes
+// first.
 func (r *Rights) Write(dirty []schema.Dirty) error {
 	if r == nil {
 		return nil
@@ -179,21 +218,76 @@ func (r *Rights) Write(dirty []schema.Dirty) error {
 	}
 	for _, d := range dirty {
 		w := schema.WriteAccess{Create: at[create].Of(d.Key), Update: at[update].Of(d.Key), Delete: at[remove].Of(d.Key)}
-		if p, what := schema.Forbidden(d.Key, d.Old, d.New, w); p != nil {
-			r.control.writes.Add(1)
-			return &schema.Error{Tag: schema.AccessDenied, Path: p, Message: "access denied: " + r.user + " may not " + what + " it"}
+		p, what := schema.Forbidden(d.Key, d.Old, d.New, w)
+		if p == nil {
+			continue
+		}
+		if !r.Shows(p) {
+			p, what = r.Shown(p), "change all that is to be changed in"
+		}
+		return r.denied(p, what)
+	}
+	return r.references(dirty)
+}
+
+// references refuses a new reference to what the user may not read, as one to
+// what does not exist.
+func (r *Rights) references(dirty []schema.Dirty) error {
+	records := r.Records()
+	if records.root == nil {
+		return nil
+	}
+	for _, d := range dirty {
+		if err := schema.MissingReference(d, func(k schema.Key) bool { return r.Shows(k.Path()) }); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// Conceal returns the error of an edit without what it tells of data that the
-// user may not read: that it exists, or that it does not.
+// Writes says whether there is anything that the user may write. Who may not has
+// no business with locks, candidates and pending commits.
+func (r *Rights) Writes() bool {
+	if r == nil {
+		return true
+	}
+	for does := create; does <= remove; does++ {
+		if r.access(does) != schema.Nothing {
+			return true
+		}
+	}
+	return false
+}
+
+// conflict is the message of a fault in what the user may not read.
+const conflict = "it does not fit to configuration that you may not read"
+
+// Conceal returns an error without what it tells of data that the user may not
+// read. What it wraps is kept where it tells nothing.
 func (r *Rights) Conceal(err error) error {
-	e, ok := errors.AsType[*schema.Error](err)
-	if r == nil || !ok || e.Tag != schema.DataExists && e.Tag != schema.DataMissing || schema.At(r.Read(), e.Path) != schema.Nothing {
+	if r == nil || r.Read() == nil || err == nil {
 		return err
 	}
-	r.control.writes.Add(1)
-	return &schema.Error{Tag: schema.AccessDenied, Path: e.Path, Message: "access denied: " + r.user + " may not read it"}
+	switch e := err.(type) { //nolint:errorlint // what wraps one tells its text
+	case *schema.Error:
+		return r.concealed(e)
+	case schema.Errors:
+		out := make(schema.Errors, 0, len(e))
+		for _, one := range e {
+			one = r.concealed(one)
+			if !slices.ContainsFunc(out, func(o *schema.Error) bool { return o.Error() == one.Error() }) {
+				out = append(out, one)
+			}
+		}
+		return out
+	}
+	return err
+}
+
+func (r *Rights) concealed(e *schema.Error) *schema.Error {
+	hidden := func(p schema.Path) bool { return !r.Shows(p) }
+	if !hidden(e.Path) && !slices.ContainsFunc(e.NonUnique, hidden) {
+		return e
+	}
+	return &schema.Error{Tag: e.Tag, AppTag: e.AppTag, Path: r.Shown(e.Path), Message: conflict}
 }

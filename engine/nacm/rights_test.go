@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openconfig/ygot/ygot"
+
 	"mooring/engine/schema"
 )
 
@@ -244,25 +246,94 @@ func TestWriteDisplaced(t *testing.T) {
 // The order of rules is data: to change it is an update.
 func TestWriteOrder(t *testing.T) {
 	const a, b = `{"name":"a","action":"permit"}`, `{"name":"b","action":"deny"}`
-	c := sample(t, oneList(`{"name":"x","path":"/ietf-netconf-acm:nacm","access-operations":"create delete","action":"permit"}`))
+	c := sample(t, oneList(`{"name":"x","path":"/ietf-netconf-acm:nacm","access-operations":"read create delete","action":"permit"}`))
 	rights := control(&c).Of(Identity{User: "u"})
 	old, new := stored(t, key, oneList(a+","+b)), stored(t, key, oneList(b+","+a))
 	checkDenied(t, rights.Write([]schema.Dirty{{Key: key, Old: old, New: new}}), "update /nacm/rule-list[name=l]/rule[name=b]")
 }
 
-// What an edit says of data that may not be read is not told.
+// A fault in what the user may not read is told where it can be read, and not
+// what it is.
 func TestConceal(t *testing.T) {
 	c := sample(t, oneList(`{"name":"a","path":"`+inVPN+`[name='vpn1']","action":"deny"}`))
 	rights := control(&c).Of(Identity{User: "u"})
+	hidden, shown := peerKey("vpn1", "10.1.1.2").Path(), peerKey("vpn2", "10.1.1.2").Path()
+	above := vpnKey("vpn1").Path().Parent().String()
 	for _, tt := range []struct {
-		vpn  string
-		tag  schema.Tag
-		want schema.Tag
-	}{{"vpn1", schema.DataExists, schema.AccessDenied}, {"vpn2", schema.DataExists, schema.DataExists}, {"vpn1", schema.BadElement, schema.BadElement}} {
-		err := rights.Conceal(&schema.Error{Tag: tt.tag, Path: peerKey(tt.vpn, "10.1.1.2").Path()})
-		if e, ok := err.(*schema.Error); !ok || e.Tag != tt.want {
-			t.Errorf("%s: %v, want %v", tt.vpn, err, tt.want)
+		name string
+		err  error
+		want string
+	}{
+		{"hidden", &schema.Error{Path: hidden, Message: "names g1"}, above + ": " + conflict},
+		{"shown", &schema.Error{Path: shown, Message: "names g1"}, shown.String() + ": names g1"},
+		{"one of two", &schema.Error{Path: shown, NonUnique: []schema.Path{shown, hidden}, Message: "so has " + hidden.String()}, shown.String() + ": " + conflict},
+		{"several", schema.Errors{{Path: hidden, Message: "a"}, {Path: hidden.Parent(), Message: "b"}, {Path: shown, Message: "c"}}, above + ": " + conflict + "\n" + shown.String() + ": c"},
+	} {
+		if got := rights.Conceal(tt.err); got.Error() != tt.want {
+			t.Errorf("%s: %v, want %s", tt.name, got, tt.want)
 		}
+	}
+	// What a transaction changes and may not is named as far as it may be read.
+	k := peerKey("vpn1", "10.1.1.2")
+	err := rights.Write([]schema.Dirty{{Key: k, Old: c[k]}})
+	if e, ok := err.(*schema.Error); !ok || e.Tag != schema.AccessDenied || e.Path.String() != above {
+		t.Errorf("Write: %v, want access-denied at %s", err, above)
+	}
+}
+
+// edited is a transaction on a configuration that no edit has changed yet.
+type edited struct{ config }
+
+func (edited) Mutable(schema.Key) ygot.GoStruct { panic("written") }
+func (edited) Delete(schema.Key) bool           { panic("deleted") }
+func (edited) Touch(schema.Key, *schema.Node)   {}
+func (edited) Judge() schema.Judge              { return nil }
+func (e edited) Was(k schema.Key) ygot.GoStruct { return e.config[k] }
+
+// What an edit names is what counts, whether or not it would change anything.
+func TestNamed(t *testing.T) {
+	at := func(path, operations, action string) string {
+		return `{"name":"` + path + operations + `","path":"` + path + `","access-operations":"` + operations + `","action":"` + action + `"}`
+	}
+	const peers = inVPN + "/peers/peer"
+	all := oneList(at(inVPN, "*", "permit"))
+	noText := oneList(at(peers+"/config/description", "*", "deny") + "," + at(inVPN, "*", "permit"))
+	noVPN1 := oneList(at(inVPN+"[name='vpn1']", "*", "deny") + "," + at(inVPN, "*", "permit"))
+	tests := []struct {
+		name, rules string
+		vpn, peer   string
+		leaf        string // "" for the peer itself
+		op          schema.Op
+		want        string // "" for permitted
+	}{
+		{"a value that it has", `{}`, "vpn1", "10.1.1.2", "as", schema.OpMerge, "update"},
+		{"a leaf that is not set", `{}`, "vpn1", "10.1.1.2", "enabled", schema.OpMerge, "create"},
+		{"a leaf to remove that is not set", `{}`, "vpn1", "10.1.1.2", "enabled", schema.OpRemove, "delete"},
+		{"a peer that leads on", `{}`, "vpn1", "10.1.1.2", "", schema.OpMerge, ""},
+		{"a peer that is not there", `{}`, "vpn1", "10.1.1.9", "", schema.OpMerge, "create"},
+		{"a peer to remove that is not there", `{}`, "vpn1", "10.1.1.9", "", schema.OpRemove, "delete"},
+		{"permitted", all, "vpn1", "10.1.1.2", "as", schema.OpReplace, ""},
+		{"a peer with what may not be deleted", noText, "vpn1", "10.1.1.2", "", schema.OpDelete, "read or delete all of"},
+		{"a new peer has nothing to hide", noText, "vpn1", "10.1.1.9", "", schema.OpReplace, ""},
+		{"a hidden leaf", noText, "vpn1", "10.1.1.2", "description", schema.OpRemove, "read or write"},
+		{"a hidden peer", noVPN1, "vpn1", "10.1.1.2", "", schema.OpNone, "read or write"},
+		{"a hidden peer that is not there", noVPN1, "vpn1", "10.1.1.9", "", schema.OpNone, "read or write"},
+		{"another VPN instance", noVPN1, "vpn2", "10.1.1.2", "description", schema.OpCreate, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := sample(t, tt.rules)
+			base, e := peerKey(tt.vpn, tt.peer).Path(), &schema.Edit{Op: tt.op, HasValue: true}
+			if n := base.Node(); tt.leaf != "" {
+				base, e.Node = base.Append(n.Child("config")), n.Child("config").Child(tt.leaf)
+			} else {
+				e.Node, e.Keys, base = n, base[len(base)-1].Keys, base.Parent()
+			}
+			err := control(&c).Of(Identity{User: "u"}).Named(edited{c}, base, e)
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), "may not "+tt.want+" it") {
+				t.Errorf("%v, want %q", err, tt.want)
+			}
+		})
 	}
 }
 

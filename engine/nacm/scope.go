@@ -1,6 +1,7 @@
 package nacm
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -114,6 +115,12 @@ func (s *scope) Entry(key string) schema.Access {
 	return s.other
 }
 
+// Entries implements schema.Access.
+func (s *scope) Entries() []string {
+	s.once.Do(s.expand)
+	return slices.Collect(maps.Keys(s.entries))
+}
+
 func (s *scope) expand() {
 	if s.list {
 		s.entries, s.other = s.tree.entries(s.node, s.live, s.matched)
@@ -132,6 +139,9 @@ func (s *scope) expand() {
 			}
 		}
 		s.children[i] = s.tree.at(c, on, matched)
+	}
+	if s.tree.does == read && s.node == schema.KindOf(schema.KindPeer).Node {
+		hideAliases(s.node, s.children)
 	}
 }
 

@@ -19,6 +19,16 @@ type Access interface {
 	// Entry is the access to the entry with a key of the list that the access
 	// is for.
 	Entry(key string) Access
+	// Entries are the keys of the entries of the list to which the access may
+	// be another one than to the rest.
+	Entries() []string
+}
+
+// ValueAccess is the Access to a leaf-list of which some entries are permitted.
+type ValueAccess interface {
+	Access
+	// Value says whether an entry is permitted.
+	Value(text string) bool
 }
 
 // Nothing is the Access that permits nothing.
@@ -29,6 +39,7 @@ type nothing struct{}
 func (nothing) Here() bool          { return false }
 func (nothing) Child(*Node) Access  { return Nothing }
 func (nothing) Entry(string) Access { return Nothing }
+func (nothing) Entries() []string   { return nil }
 
 // At is the access to the node at a path below the node that a is for. A list
 // on the path without a choice of one entry stands for all its entries.
@@ -96,6 +107,10 @@ func readable(n *Node, sv reflect.Value, a Access) (out reflect.Value, changed b
 		}
 		switch may := a.Child(c); {
 		case may == nil:
+		case c.Kind == LeafList && may != Nothing:
+			if values := c.readableValues(sv, may); len(values) < len(c.values(sv)) {
+				c.setValues(own(), values)
+			}
 		case may == Nothing || c.IsLeaf():
 			c.unset(own())
 		case c.Kind == Container:
@@ -109,6 +124,17 @@ func readable(n *Node, sv reflect.Value, a Access) (out reflect.Value, changed b
 		}
 	}
 	return out, changed
+}
+
+// readableValues returns what may be read of the leaf-list n.
+func (n *Node) readableValues(sv reflect.Value, a Access) (out []Value) {
+	some, ok := a.(ValueAccess)
+	for _, v := range n.values(sv) {
+		if ok && some.Value(v.String()) {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // readableEntries returns what may be read of the entries of the list n.

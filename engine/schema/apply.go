@@ -12,13 +12,17 @@ import (
 // Where the operation of e makes data, list entries that base names are made
 // too; where it does not, they must be there. The values of e are of their
 // leaves' types, as the decoders make them. The error is an *Error, after
-// which the transaction is to be thrown away.
+// which the transaction is to be thrown away. What the maker of the transaction
+// may not name is refused before anything is looked at (Judge).
 //
 //   - A container without presence exists where there is something in it.
 //   - Keys cannot be changed or deleted; config/<key> may be written with the
 //     value that it has.
 //   - Records of Permanent are emptied where others are deleted.
 func Apply(tx Tx, base Path, e *Edit) error {
+	if err := CheckNamed(tx, base, e); err != nil {
+		return err
+	}
 	a := &applier{tx: tx, path: append(make(Path, 0, len(base)+editDepth), base...)}
 	if err := a.top(base, e); err != nil {
 		return err

@@ -84,6 +84,8 @@ func (a access) Child(n *Node) Access {
 	return a
 }
 
+func (a access) Entries() []string { return []string{"gone"} }
+
 func (a access) Entry(key string) Access {
 	if key == "gone" {
 		return Nothing

@@ -19,6 +19,27 @@ func (v *validator) references(k Key, sv reflect.Value) {
 	}
 }
 
+// MissingReference returns the fault of the first leafref that is new in a
+// record and names a record that is not readable, as Validate does for one that
+// does not exist; nil for none.
+func MissingReference(d Dirty, readable func(Key) bool) error {
+	if d.New == nil {
+		return nil
+	}
+	refs := linkages()[d.Key.Kind()].references
+	for i := range refs {
+		r := &refs[i]
+		value, ok := r.leaf.value(follow(structOf(d.New), r.route))
+		if before, had := r.leaf.value(follow(structOf(d.Old), r.route)); !ok || had && before == value {
+			continue
+		}
+		if !readable(r.named(d.Key, value.s)) {
+			return r.missing(d.Key, value.s)
+		}
+	}
+	return nil
+}
+
 // missing is the fault of a leafref whose target does not exist (RFC 7950
 // 15.5).
 func (r *reference) missing(k Key, value string) *Error {

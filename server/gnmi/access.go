@@ -82,8 +82,11 @@ func (o *sender) reads(g *group, d *delta, l *leafDelta) bool {
 	if g.tree == openConfigTree {
 		return true
 	}
-	a := o.may.Of(d.change.Key)
-	return a == nil || schema.At(a, l.rel) == nil
+	a := schema.At(o.may.Of(d.change.Key), l.rel)
+	if some, ok := a.(schema.ValueAccess); ok { // all of it or nothing: the octets are for all subscribers
+		return !slices.ContainsFunc(l.values, func(v schema.Value) bool { return !some.Value(v.String()) })
+	}
+	return a == nil
 }
 
 // recordsOf is the record of a change before and after it.

@@ -105,12 +105,13 @@ func TestAccessByDefault(t *testing.T) {
 	if strings.Contains(root, "ietf-netconf-acm") || !strings.Contains(root, `"mooring-bgp:bgp"`) {
 		t.Errorf("the root holds %.200s", root)
 	}
-	// What a Set changes is what counts: one that changes nothing needs no right.
-	guest.set(&gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/config/as", jsonVal("200"))}})
+	// What a Set names is what counts, also where it would change nothing.
+	_, err = guest.client.Set(guest.ctx(), &gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/config/as", jsonVal("200"))}})
+	wantStatus(t, err, codes.PermissionDenied, thePeer+"/config/as", "guest may not update it")
 	r.set(&gpb.SetRequest{Update: []*gpb.Update{update("/nacm/enable-nacm", jsonVal("false"))}})
 	guest.set(&gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/config/description", jsonVal(`"mine"`))}})
-	if denied := r.value("/nacm/denied-data-writes"); denied != "2" {
-		t.Errorf("%s refused writes are counted, want 2", denied)
+	if denied := r.value("/nacm/denied-data-writes"); denied != "3" {
+		t.Errorf("%s refused writes are counted, want 3", denied)
 	}
 }
 
@@ -125,15 +126,20 @@ func TestAccessByPath(t *testing.T) {
 	op.set(&gpb.SetRequest{Update: []*gpb.Update{description(vpn1, "mine")}})
 	// Nothing of a Set is applied where a part is refused.
 	_, err := op.client.Set(op.ctx(), &gpb.SetRequest{Update: []*gpb.Update{description(vpn1, "again"), description(vpn2, "not mine")}})
-	wantStatus(t, err, codes.PermissionDenied, vpn2+"/peers/peer[address=10.1.1.2]/config/description")
+	wantStatus(t, err, codes.PermissionDenied, vpn2, "may not read or write it")
 	if got := r.value(thePeer + "/config/description"); got != `"mine"` {
 		t.Errorf("description is %s", got)
 	}
 	// A replace takes away what it does not name: what may not be read neither.
 	_, err = op.client.Set(op.ctx(), &gpb.SetRequest{Replace: []*gpb.Update{update("/bgp", jsonVal("{}"))}})
-	wantStatus(t, err, codes.PermissionDenied, "/bgp/instances/instance[name=default]")
-	_, err = op.client.Set(op.ctx(), &gpb.SetRequest{Delete: []*gpb.Path{path("/bgp/instances/instance[name=default]/vpn-instances/vpn-instance/peers")}})
-	wantStatus(t, err, codes.PermissionDenied, vpn2)
+	wantStatus(t, err, codes.PermissionDenied, "/bgp", "may not read or delete all of it")
+	// A wildcard stands for what may be read.
+	r.set(&gpb.SetRequest{Update: []*gpb.Update{description(vpn2, "not yours")}})
+	op.set(&gpb.SetRequest{Delete: []*gpb.Path{path("/bgp/instances/instance[name=default]/vpn-instances/vpn-instance/peers/peer/config/description")}})
+	if text := r.value("/bgp"); strings.Contains(text, "mine") || !strings.Contains(text, "not yours") {
+		t.Errorf("after a delete with a wildcard: %s", text)
+	}
+	op.set(&gpb.SetRequest{Update: []*gpb.Update{description(vpn1, "mine")}})
 
 	if got := op.value(vpn1 + "/peers/peer[address=10.1.1.2]/config/description"); got != `"mine"` {
 		t.Errorf("description is %s", got)

@@ -38,9 +38,10 @@ type delta struct {
 
 // leafDelta is a leaf that differs.
 type leafDelta struct {
-	node  *schema.Node
-	rel   schema.Path
-	value []byte // a TypedValue in wire form; nil: it is gone
+	node   *schema.Node
+	rel    schema.Path
+	value  []byte         // a TypedValue in wire form; nil: it is gone
+	values []schema.Value // of a leaf-list
 }
 
 func newDelta(c *commit.Change, enc gpb.Encoding) *delta {
@@ -87,7 +88,7 @@ func (d *delta) compute() {
 		if same && !atomic {
 			return
 		}
-		ld := leafDelta{node: l.Node, rel: slices.Clone(l.Rel), value: appendValue(nil, d.encoding, l)}
+		ld := leafDelta{node: l.Node, rel: slices.Clone(l.Rel), value: appendValue(nil, d.encoding, l), values: l.Values}
 		if atomic {
 			d.atomic = append(d.atomic, ld)
 		}

@@ -338,8 +338,8 @@ type announcing struct {
 	received uint64
 }
 
-func (e *announcing) Explain(p commit.Plan) []commit.PeerImpact {
-	out := e.Engine.Explain(p)
+func (e *announcing) Explain(who commit.Actor, p commit.Plan) []commit.PeerImpact {
+	out := e.Engine.Explain(who, p)
 	for i := range out {
 		if out[i].Session == bgp.StateEstablished {
 			out[i].Received = e.received

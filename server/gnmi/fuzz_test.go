@@ -12,7 +12,9 @@ import (
 	"google.golang.org/grpc/status"
 	gproto "google.golang.org/protobuf/proto"
 
+	"github.com/openconfig/ygot/ygot"
 	"mooring/bgp"
+
 	"mooring/engine/commit"
 	"mooring/engine/datastore"
 	"mooring/engine/schema"
@@ -26,6 +28,11 @@ type dryEngine struct {
 }
 
 func (e dryEngine) View() schema.View { return configView{e.store.Running()} }
+
+// configView is a configuration without state.
+type configView struct{ schema.Reader }
+
+func (configView) State(schema.Key) ygot.GoStruct { return nil }
 
 func (e dryEngine) Edit(_ context.Context, _ commit.Actor, _ commit.Options, fn func(schema.Tx) error) (*commit.Result, error) {
 	txn := e.store.Begin()
@@ -47,7 +54,7 @@ func (dryEngine) Reset(context.Context, commit.Actor, bgp.PeerKey, commit.ResetM
 	return commit.ErrNotEstablished
 }
 
-func (dryEngine) Explain(commit.Plan) []commit.PeerImpact { return nil }
+func (dryEngine) Explain(commit.Actor, commit.Plan) []commit.PeerImpact { return nil }
 
 func (dryEngine) Subscribe() *commit.Subscription { return nil }
 

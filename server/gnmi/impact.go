@@ -42,7 +42,7 @@ func (s *Server) edit(ctx context.Context, exts *extensions, fn func(schema.Tx) 
 	if err != nil {
 		return nil, nil, err
 	}
-	impacts := s.cfg.Engine.Explain(res.Plan)
+	impacts := s.cfg.Engine.Explain(who, res.Plan)
 	answer := &preview.Preview{DryRun: asked.GetDryRun()}
 	if !asked.GetDryRun() {
 		// The sessions are those before the change, as far as what others
@@ -55,7 +55,7 @@ func (s *Server) edit(ctx context.Context, exts *extensions, fn func(schema.Tx) 
 			return nil, nil, err
 		}
 		answer.CommitId, answer.Guard = res.CommitID, guardOut(res)
-		impacts = s.cfg.Engine.Explain(res.Plan)
+		impacts = s.cfg.Engine.Explain(who, res.Plan)
 		for i := range impacts {
 			if b, ok := before[impacts[i].Peer]; ok {
 				impacts[i].Session, impacts[i].Families, impacts[i].Received = b.Session, b.Families, b.Received

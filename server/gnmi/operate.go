@@ -95,7 +95,7 @@ func (s *Server) reset(ctx context.Context, exts *extensions, resp *gpb.SetRespo
 	}
 	dry := exts.preview.GetDryRun()
 	answer := &preview.Preview{DryRun: dry}
-	keys, err := s.resettable(exts, answer)
+	keys, err := s.resettable(ctx, exts, answer)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (s *Server) reset(ctx context.Context, exts *extensions, resp *gpb.SetRespo
 
 // resettable checks all requests, and puts them into the answer with the
 // sessions as they are now.
-func (s *Server) resettable(exts *extensions, answer *preview.Preview) ([]bgp.PeerKey, error) {
+func (s *Server) resettable(ctx context.Context, exts *extensions, answer *preview.Preview) ([]bgp.PeerKey, error) {
 	asked := exts.resets
 	keys := make([]bgp.PeerKey, 0, len(asked))
 	seen := make(map[bgp.PeerKey]bool, len(asked))
@@ -138,7 +138,7 @@ func (s *Server) resettable(exts *extensions, answer *preview.Preview) ([]bgp.Pe
 		seen[key] = true
 		var now commit.PeerImpact
 		if f == nil {
-			now, f = s.resetsNow(key)
+			now, f = s.resetsNow(ctx, key)
 		}
 		if f != nil {
 			f.op = exts.resetName(i)
@@ -192,8 +192,8 @@ func resetKey(r *preview.Reset) (bgp.PeerKey, *fault) {
 }
 
 // resetsNow returns the session of a peer, or why it cannot be reset.
-func (s *Server) resetsNow(key bgp.PeerKey) (commit.PeerImpact, *fault) {
-	now, err := s.cfg.Engine.Peer(key)
+func (s *Server) resetsNow(ctx context.Context, key bgp.PeerKey) (commit.PeerImpact, *fault) {
+	now, err := s.cfg.Engine.Peer(actor(ctx), key)
 	if err != nil {
 		f := fault{code: codes.NotFound, reason: err.Error()}
 		if fs := schemaFaults("", err); len(fs) > 0 {

@@ -51,13 +51,13 @@ type Engine interface {
 	Rollback(ctx context.Context, actor commit.Actor, opt commit.Options, commitID string) (*commit.Result, error)
 	// Peer tells what hangs on a peer's session now. The error is a
 	// *schema.Error for a peer that is not configured.
-	Peer(key bgp.PeerKey) (commit.PeerImpact, error)
+	Peer(actor commit.Actor, key bgp.PeerKey) (commit.PeerImpact, error)
 	// Reset resets the session of a peer, which must be established: the error
 	// is that of Peer, or wraps commit.ErrNotEstablished.
 	Reset(ctx context.Context, actor commit.Actor, key bgp.PeerKey, mode commit.ResetMode, text string) error
 	// Explain tells what the plan of a Result does to each peer, with the
 	// sessions as they are now.
-	Explain(p commit.Plan) []commit.PeerImpact
+	Explain(actor commit.Actor, p commit.Plan) []commit.PeerImpact
 	// Past returns what was at a time and what has happened since. The error is a
 	// *commit.TooOldError where that is not kept.
 	Past(at time.Time, content commit.Content) (*commit.Past, error)

@@ -10,8 +10,6 @@ import (
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc/codes"
 
-	"github.com/openconfig/ygot/ygot"
-
 	"mooring/engine/commit"
 	"mooring/engine/schema"
 )
@@ -71,7 +69,7 @@ func (s *Server) Set(ctx context.Context, req *gpb.SetRequest) (*gpb.SetResponse
 		return resp, nil
 	}
 	if len(req.GetUnionReplace()) > 0 {
-		if ops, err = union(s.cfg.Engine.View(), ops); err != nil {
+		if ops, err = union(s.rights(ctx).View(s.cfg.Engine.View()), ops); err != nil {
 			return nil, err
 		}
 	}
@@ -251,8 +249,8 @@ func (o *operation) apply(tx schema.Tx) error {
 
 // remove deletes what a pattern names; what is not there is no error (gnmi.md
 // 37). The matches are collected first: an edit must not change what is being
-// walked through. A leaf is found by what holds it, since a walk shows no
-// secrets.
+// walked through. A wildcard stands for what the caller may read. A leaf is found
+// by what holds it, since a walk shows no secrets.
 func remove(tx schema.Tx, pattern schema.Path) error {
 	last := schema.Step{Node: pattern.Node()}
 	holder := pattern
@@ -262,7 +260,7 @@ func remove(tx schema.Tx, pattern schema.Path) error {
 	paths := []schema.Path{holder}
 	if holder.Wildcard() {
 		paths = nil
-		schema.Match(configView{tx}, holder, schema.LeafOptions{Content: schema.ConfigOnly}, func(p schema.Path) bool {
+		schema.Match(schema.Seen(tx), holder, schema.LeafOptions{Content: schema.ConfigOnly}, func(p schema.Path) bool {
 			paths = append(paths, p)
 			return true
 		})
@@ -281,9 +279,3 @@ func remove(tx schema.Tx, pattern schema.Path) error {
 	}
 	return nil
 }
-
-// configView is the configuration of a transaction to walk through.
-type configView struct{ schema.Reader }
-
-// State returns nil: a transaction has no state.
-func (configView) State(schema.Key) ygot.GoStruct { return nil }

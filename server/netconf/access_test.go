@@ -79,7 +79,7 @@ func TestAccessExec(t *testing.T) {
 func TestAccessRead(t *testing.T) {
 	r, admin := guarded(t)
 	admin.twoVPNs()
-	admin.rules("", ruleFor("vpn2", inVPN+"[b:name='vpn2']", "read", "deny"),
+	admin.rules("", ruleFor("vpn2", inVPN+"[b:name='vpn2']", "read", "deny"), ruleFor("some", inVPN+"/b:peers/b:peer/b:config/b:as", "update", "permit"),
 		ruleFor("text", inVPN+"/b:peers/b:peer/b:config/b:description", "read", "deny"),
 		ruleFor("shown", inVPN+"/b:peers/b:peer/b:state/b:description", "read", "deny"),
 		`<rule><name>sessions</name><path xmlns:m="urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring">/m:netconf-state/m:sessions</path><action>deny</action></rule>`)
@@ -117,6 +117,12 @@ func TestAccessRead(t *testing.T) {
 	}
 }
 
+// underWay is an edit of which the instance only leads to what is below: an
+// operator may not write its leaves.
+func underWay(edit string) string {
+	return strings.Replace(edit, "<config><as>100</as></config>", "", 1)
+}
+
 // RFC 8341 3.2.5 to 3.2.8: what may be written, in running and in the
 // candidate (netconf.md 77).
 func TestAccessWrite(t *testing.T) {
@@ -125,7 +131,7 @@ func TestAccessWrite(t *testing.T) {
 	admin.rules("", ruleFor("vpn1", inVPN+"[b:name='vpn1']", "*", "permit"))
 	op := r.as("operator")
 	described := func(vpn, text string) string {
-		return strings.ReplaceAll(peer("", "10.1.1.2", "<description>"+text+"</description>"), "vpn1", vpn)
+		return strings.ReplaceAll(underWay(peer("", "10.1.1.2", "<description>"+text+"</description>")), "vpn1", vpn)
 	}
 	denied := func(vpn, leaf string) string {
 		return "application access-denied path=" + strings.ReplaceAll(peerPath, "vpn1", vpn) + leaf
@@ -133,10 +139,11 @@ func TestAccessWrite(t *testing.T) {
 	const description = "/mbgp:config/mbgp:description"
 	op.ok(edit(described("vpn1", "mine")))
 	op.fails(edit(described("vpn2", "not mine")), denied("vpn2", description))
-	op.ok(edit(described("vpn2", "plans"))) // it changes nothing
-	op.fails(edit(strings.ReplaceAll(peer(` xmlns:nc="`+ncNS+`" nc:operation="delete"`, "10.1.1.2", ""), "vpn1", "vpn2")), denied("vpn2", ""))
-	op.fails(editTarget("running", "<default-operation>replace</default-operation>", vpn1),
-		"application access-denied path=/mvpn:vpn-instances/mvpn:vpn-instance[mvpn:name='vpn2']")
+	op.fails(edit(described("vpn2", "plans")), denied("vpn2", description)) // also where it would change nothing
+	op.fails(edit(strings.ReplaceAll(underWay(peer(` xmlns:nc="`+ncNS+`" nc:operation="delete"`, "10.1.1.2", "")), "vpn1", "vpn2")), denied("vpn2", ""))
+	op.fails(edit(peer("", "10.1.1.2", "<description>mine</description>")),
+		"application access-denied path="+"/mbgp:bgp/mbgp:instances/mbgp:instance[mbgp:name='default']/mbgp:config/mbgp:as")
+	op.fails(editTarget("running", "<default-operation>replace</default-operation>", vpn1), "application access-denied")
 
 	op.ok(editDraft(described("vpn1", "draft")))
 	op.fails(editDraft(described("vpn2", "draft")), denied("vpn2", description))
@@ -145,7 +152,8 @@ func TestAccessWrite(t *testing.T) {
 	admin.ok(editDraft(described("vpn2", "by admin")))
 	op.ok(editDraft(described("vpn1", "mine too")))
 	op.fails("<commit/>", denied("vpn2", description))
-	op.ok("<discard-changes/>")
+	op.fails("<discard-changes/>", denied("vpn2", description))
+	admin.ok("<discard-changes/>")
 	if got := admin.getPeer("running", "10.1.1.2"); !strings.Contains(got, "draft") {
 		t.Errorf("the peer is %s", got)
 	}
@@ -158,9 +166,8 @@ func TestAccessCopy(t *testing.T) {
 	admin.twoVPNs()
 	admin.rules("", ruleFor("vpn1", inVPN+"[b:name='vpn1']", "*", "permit"), ruleFor("vpn2", inVPN+"[b:name='vpn2']", "read", "deny"))
 	op := r.as("operator")
-	op.ok(editDraft(peer("", "10.1.1.2", "<description>draft</description>")))
-	op.fails("<copy-config><target><running/></target><source><candidate/></source></copy-config>",
-		"application access-denied path="+strings.ReplaceAll(strings.TrimSuffix(peerPath, "/mbgp:peers/mbgp:peer[mbgp:address='10.1.1.2']"), "vpn1", "vpn2"))
+	op.ok(editDraft(underWay(peer("", "10.1.1.2", "<description>draft</description>"))))
+	op.fails("<copy-config><target><running/></target><source><candidate/></source></copy-config>", "application access-denied")
 }
 
 // RFC 8341 3.4.6, and nothing of data that may not be read (netconf.md 77).
@@ -262,7 +269,7 @@ func TestGuideToAccess(t *testing.T) {
 		t.Errorf("answered: %s", out)
 	}
 	op, _ := l.dial("operator")
-	op.ok(edit(peer("", "10.1.1.2", "<description>mine</description>")))
+	op.ok(edit(underWay(peer("", "10.1.1.2", "<description>mine</description>"))))
 	op.fails(edit(strings.ReplaceAll(vpn1, "vpn1", "vpn9")), "application access-denied path=/mvpn:vpn-instances/mvpn:vpn-instance[mvpn:name='vpn9']")
 }
 

@@ -20,7 +20,7 @@ type records interface {
 
 // on returns a writer that carries edits out on a transaction.
 func on(tx schema.Tx) writer {
-	return writer{tx, func(base schema.Path, e *schema.Edit) error { return schema.Apply(tx, base, e) }}
+	return writer{schema.Seen(tx), func(base schema.Path, e *schema.Edit) error { return schema.Apply(tx, base, e) }}
 }
 
 // configView is configuration to walk through.
@@ -45,7 +45,7 @@ func Delete(tx schema.Tx, pattern schema.Path) error {
 	paths := []schema.Path{holder}
 	if anyEntry(holder) {
 		paths = nil
-		Match(configView{tx}, holder, schema.LeafOptions{Content: schema.ConfigOnly}, func(p schema.Path) bool {
+		Match(configView{w.now}, holder, schema.LeafOptions{Content: schema.ConfigOnly}, func(p schema.Path) bool {
 			paths = append(paths, p)
 			return true
 		})

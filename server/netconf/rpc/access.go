@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"slices"
+	"strings"
 
 	"mooring/bgp"
 	"mooring/engine/nacm"
@@ -20,11 +21,19 @@ func (s *Server) rights(sess *Session) *nacm.Rights {
 // path (RFC 8341 3.4.3).
 func (c *call) mayCall() error {
 	c.rights = c.srv.rights(c.sess)
-	if c.rights.Exec(moduleOf(c.req.op.namespace), c.req.op.local) {
-		return nil
+	who, name := c.sess.Identity.User, c.req.op.local
+	if !c.rights.Exec(moduleOf(c.req.op.namespace), name) {
+		return protocolError(schema.AccessDenied, "access denied: "+who+" may not call "+name)
 	}
-	return protocolError(schema.AccessDenied, "access denied: "+c.sess.Identity.User+" may not call "+c.req.op.local)
+	if slices.Contains(forWriters, name) && !c.rights.Writes() {
+		return protocolError(schema.AccessDenied, "access denied: "+who+" may write nothing, so there is nothing to "+name)
+	}
+	return nil
 }
+
+// forWriters are the operations that keep others from writing, or undo or settle
+// what they wrote: who may write nothing has no use for them.
+var forWriters = []string{"lock", "partial-lock", "discard-changes", "commit", "cancel-commit"}
 
 // moduleOf is the module with a namespace, empty for none.
 func moduleOf(namespace string) string {
@@ -88,7 +97,12 @@ func (s *Server) mayReceive(sess *Session, e notify.Event) (notify.Event, bool) 
 	case "netconf-config-change":
 		e.Content, told = readableEdits(r, e.Content)
 	case "peer-state-change", "peer-reset", "peer-unresolved":
-		told = schema.At(r.Read(), peerOf(e.Content).Path()) != schema.Nothing
+		peer := peerOf(e.Content)
+		told = r.Shows(peer.Path())
+		e.Content.Children = slices.DeleteFunc(slices.Clone(e.Content.Children), func(c xmltree.Element) bool {
+			leaf, _, _ := strings.Cut(c.Text, ": ")
+			return c.Name == "leaf" && !r.Setting(peer, leaf)
+		})
 	}
 	if !told {
 		r.Dropped()

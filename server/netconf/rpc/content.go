@@ -27,6 +27,9 @@ func (c *call) replaceWith(from source) func(schema.Tx) error {
 		if !ok {
 			return errNoTxn
 		}
+		if err := schema.CheckNamed(txn, nil, &schema.Edit{Node: schema.Root(), Op: schema.OpReplace}); err != nil {
+			return err
+		}
 		txn.Become(c.view(from.place))
 		c.omitUnreadable(txn)
 		return nil

@@ -67,7 +67,7 @@ func (c *call) copyOut(from, to source, mode schema.DefaultsMode) error {
 		return &schema.Error{Tag: schema.AccessDenied, Message: "access denied: only who may read and write everything copies to startup what is not running"}
 	}
 	if cand != nil {
-		if err := c.srv.engine.Validate(c.ctx, cand); err != nil {
+		if err := c.srv.engine.Validate(c.ctx, c.sess.actor(), cand); err != nil {
 			return err
 		}
 	}

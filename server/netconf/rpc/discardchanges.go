@@ -7,4 +7,4 @@ var discardChangesOperation = operation{
 
 // discard makes the candidate follow running again, unless another session
 // has locked it.
-func (c *call) discard() error { return c.draft().DiscardAs(c.sess.holder()) }
+func (c *call) discard() error { return c.srv.engine.Discard(c.sess.actor(), c.draft()) }

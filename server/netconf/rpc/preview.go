@@ -16,7 +16,7 @@ func preview(c *call, _ input) (body, error) {
 	if err != nil {
 		return nil, err
 	}
-	peers := c.srv.engine.Explain(res.Plan)
+	peers := c.srv.engine.Explain(c.sess.actor(), res.Plan)
 	if len(peers) == 0 {
 		return nil, nil
 	}

@@ -39,12 +39,14 @@ type Engine interface {
 	SessionEnded(context.Context, commit.Actor)
 	// WatchPending tells what happens to confirmed commits until stop is called.
 	WatchPending(func(commit.PendingEvent)) (stop func())
+	// Discard makes a candidate running again.
+	Discard(commit.Actor, *datastore.Candidate) error
 	// Lock locks a datastore. It may wait for other commits.
 	Lock(context.Context, commit.Actor, datastore.Datastore) error
 	// Validate checks a candidate as Commit would.
-	Validate(context.Context, *datastore.Candidate) error
+	Validate(context.Context, commit.Actor, *datastore.Candidate) error
 	// Explain tells what a plan of a dry run does to each peer.
-	Explain(commit.Plan) []commit.PeerImpact
+	Explain(commit.Actor, commit.Plan) []commit.PeerImpact
 	// Reset resets the session of a peer.
 	Reset(ctx context.Context, actor commit.Actor, peer bgp.PeerKey, mode commit.ResetMode, text string) error
 	// Rollback makes running what it was after a commit of the history.

@@ -15,6 +15,6 @@ var validateOperation = operation{
 				return nil, err
 			}
 		}
-		return nil, c.srv.engine.Validate(c.ctx, what)
+		return nil, c.srv.engine.Validate(c.ctx, c.sess.actor(), what)
 	},
 }
