@@ -4,7 +4,6 @@ import (
 	"strings"
 	"sync"
 
-	"mooring/bgp"
 	"mooring/engine/schema"
 )
 
@@ -12,29 +11,10 @@ import (
 // (effective) and which of them changed before the last reset. What is told of a
 // setting that the user may not read is left out there too (RFC 8341 5).
 
-// settings are the paths below a peer of the leaves that bgp.PeerLeaves names.
-var settings = sync.OnceValue(func() map[string]schema.Path {
-	m := map[string]schema.Path{}
-	for _, name := range bgp.PeerLeaves() {
-		n := schema.KindOf(schema.KindPeer).Node
-		var p schema.Path
-		for step := range strings.SplitSeq(name, "/") {
-			if n = n.Child(step); n == nil {
-				break
-			}
-			p = append(p, schema.Step{Node: n})
-		}
-		if n != nil {
-			m[name] = p
-		}
-	}
-	return m
-})
-
 // Setting says whether the user may read a setting of a peer, a leaf of
 // bgp.PeerLeaves.
 func (r *Rights) Setting(peer schema.Key, leaf string) bool {
-	return r.Read() == nil || schema.At(schema.At(r.Read(), peer.Path()), settings()[leaf]) == nil
+	return r.Read() == nil || schema.At(schema.At(r.Read(), peer.Path()), schema.Settings()[leaf]) == nil
 }
 
 // tellers are the nodes below a peer that tell of settings: a list with their
@@ -60,7 +40,7 @@ func tellsOf(n *schema.Node) bool {
 // of settings that may not be read.
 func hideAliases(peer *schema.Node, children []schema.Access) {
 	hidden := map[string]bool{}
-	for name, p := range settings() {
+	for name, p := range schema.Settings() {
 		if schema.At(children[p[0].Node.Index()], p[1:]) != nil {
 			hidden[name] = true
 		}
