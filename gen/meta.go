@@ -5013,7 +5013,8 @@ var type16 = Type{
 	Enums: []Enum{
 		{Name: "none", Value: 1},
 		{Name: "repair", Value: 2},
-		{Name: "report", Value: 3},
+		{Name: "repair-reset", Value: 3},
+		{Name: "report", Value: 4},
 	},
 }
 

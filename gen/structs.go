@@ -5566,8 +5566,10 @@ const (
 	MooringAgent_Agent_Backend_State_Drift_Policy_none E_MooringAgent_Agent_Backend_State_Drift_Policy = 1
 	// MooringAgent_Agent_Backend_State_Drift_Policy_repair corresponds to the value repair of MooringAgent_Agent_Backend_State_Drift_Policy
 	MooringAgent_Agent_Backend_State_Drift_Policy_repair E_MooringAgent_Agent_Backend_State_Drift_Policy = 2
+	// MooringAgent_Agent_Backend_State_Drift_Policy_repair_reset corresponds to the value repair_reset of MooringAgent_Agent_Backend_State_Drift_Policy
+	MooringAgent_Agent_Backend_State_Drift_Policy_repair_reset E_MooringAgent_Agent_Backend_State_Drift_Policy = 3
 	// MooringAgent_Agent_Backend_State_Drift_Policy_report corresponds to the value report of MooringAgent_Agent_Backend_State_Drift_Policy
-	MooringAgent_Agent_Backend_State_Drift_Policy_report E_MooringAgent_Agent_Backend_State_Drift_Policy = 3
+	MooringAgent_Agent_Backend_State_Drift_Policy_report E_MooringAgent_Agent_Backend_State_Drift_Policy = 4
 )
 
 // E_MooringAgent_Agent_CallHome_Client_Status is a derived int64 type which is used to represent
@@ -6115,7 +6117,8 @@ var ΛEnum = map[string]map[int64]ygot.EnumDefinition{
 	"E_MooringAgent_Agent_Backend_State_Drift_Policy": {
 		1: {Name: "none"},
 		2: {Name: "repair"},
-		3: {Name: "report"},
+		3: {Name: "repair-reset"},
+		4: {Name: "report"},
 	},
 	"E_MooringAgent_Agent_CallHome_Client_Status": {
 		1: {Name: "waiting"},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"mooring/backend"
 	"mooring/bgp"
@@ -22,13 +21,11 @@ func (b *Backend) Apply(ctx context.Context, steps []plan.Step) (done int, err e
 	if len(steps) == 0 {
 		return 0, nil
 	}
-	fail := func(err error) error {
-		return &backend.Error{Instance: steps[done].Instance, Peer: steps[done].Peer, Err: err}
-	}
+	fail := func(err error) error { return refuse(&steps[done], err) }
 	if err := b.connect(ctx); err != nil {
 		return 0, fail(err)
 	}
-	if slices.ContainsFunc(steps, func(s plan.Step) bool { return s.Op == plan.CreatePeer || s.Op == plan.PutInstance }) {
+	if slices.ContainsFunc(steps, makes) {
 		if _, err := b.read(ctx); err != nil { // what is there must not be taken over
 			return 0, fail(err)
 		}
@@ -140,7 +137,7 @@ func (b *Backend) createInstance(ctx context.Context, spec *bgp.InstanceSpec) (*
 		in.shared, in.gr, have = shared || !ours, blk.restart(), blk.ours(shared)
 		in.implicit = in.shared && blk.implicit
 		if in.shared {
-			if err := b.checkRouterID(ctx, in); err != nil {
+			if err := b.checkBlock(ctx, spec); err != nil {
 				return nil, err
 			}
 			have = nil
@@ -163,19 +160,6 @@ func (b *Backend) createInstance(ctx context.Context, spec *bgp.InstanceSpec) (*
 	return in, nil
 }
 
-// checkRouterID refuses a router block of the operator with another
-// identifier: it is not ours to change.
-func (b *Backend) checkRouterID(ctx context.Context, in *instance) error {
-	vs, err := b.vrfs(ctx)
-	if err != nil {
-		return err
-	}
-	if id := vs[in.place].RouterID; id != in.spec.RouterID.String() {
-		return fmt.Errorf("bgpd has %q with router ID %s, which Mooring did not make: set router-id %s, or remove it there", in.router(), id, id)
-	}
-	return nil
-}
-
 func (b *Backend) dropRouter(in *instance) error {
 	err := b.shell.configure(context.Background(), top, []command{{"", "no " + in.router()}})
 	return errors.Join(err, b.shell.leave())
@@ -185,10 +169,10 @@ func (b *Backend) dropRouter(in *instance) error {
 // changed, and a change of the router ID would end sessions a second time
 // whose own settings change too.
 func (b *Backend) remake(ctx context.Context, in *instance, spec *bgp.InstanceSpec, anew *[]*instance) error {
-	if in.shared {
-		return fmt.Errorf("%q is not Mooring's: its AS and router ID must stay", in.router())
+	if _, err := b.read(ctx); err != nil {
+		return err
 	}
-	if err := b.onlyOurs(ctx, in); err != nil {
+	if err := b.checkRemake(in); err != nil {
 		return err
 	}
 	for _, p := range in.peers {
@@ -226,18 +210,7 @@ func (b *Backend) remake(ctx context.Context, in *instance, spec *bgp.InstanceSp
 	return nil
 }
 
-// onlyOurs says what of the operator's would go with a router block.
-func (b *Backend) onlyOurs(ctx context.Context, in *instance) error {
-	c, err := b.read(ctx)
-	if err != nil {
-		return err
-	}
-	if foreign := b.foreign(c, in); len(foreign) > 0 {
-		return fmt.Errorf("%q has configuration that is not Mooring's (%s): remove it there first", in.router(), strings.Join(foreign, ", "))
-	}
-	return nil
-}
-
+// foreign is what of the operator's would go with a router block.
 func (b *Backend) foreign(c *config, in *instance) []string {
 	blk := c.blocks[in.place]
 	if blk == nil {

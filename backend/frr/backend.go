@@ -22,8 +22,9 @@ type DriftPolicy uint8
 
 // The policies.
 const (
-	Repair DriftPolicy = iota // ask the engine to compare and put right
-	Report                    // log it and keep it in Drift
+	Repair      DriftPolicy = iota // put right what ends no session, the rest when the session ends
+	RepairReset                    // put all right, with a reset where that needs one
+	Report                         // log it and keep it in Drift
 )
 
 // Options are what a Backend is built from. The zero value drives the bgpd of

@@ -14,6 +14,7 @@ type Difference struct {
 	Instance bgp.InstanceKey
 	Peer     bgp.PeerKey // zero where the router block itself differs
 	Text     string      // the commands that would put it right
+	there    bool        // bgpd has the neighbor
 }
 
 // Drift returns the manual changes that were found last, sorted.
@@ -23,21 +24,79 @@ func (b *Backend) Drift() []Difference {
 	return slices.Clone(b.drift)
 }
 
-// checkDrift looks for manual changes, and asks the engine to put new ones
-// right where the policy says so. The caller holds mu and a connection.
+// checkDrift looks for manual changes, and puts them right as the policy says. The
+// caller holds mu and a connection.
 func (b *Backend) checkDrift(ctx context.Context) error {
 	c, err := b.read(ctx)
 	if err != nil {
 		return err
 	}
 	found := b.compare(c)
-	if slices.Equal(found, b.drift) {
+	fresh := !slices.Equal(found, b.drift) && b.setDrift(found)
+	if b.opt.Drift == Report {
 		return nil
 	}
-	if fresh := b.setDrift(found); fresh && b.opt.Drift == Repair {
-		b.emit(backend.Event{Kind: backend.BackendUp, Time: now()})
+	for _, d := range found {
+		here, err := b.mend(ctx, c, d)
+		if err != nil {
+			return err
+		}
+		if !here && fresh {
+			fresh = false
+			b.emit(backend.Event{Kind: backend.BackendUp, Time: now()}) // the engine compares
+		}
 	}
-	return nil
+	return b.shell.leave()
+}
+
+// mend puts right what was changed of a neighbor by hand, as far as that ends no
+// session: a live session goes by what it began with, so nothing of it is wrong. here
+// is false for what is the engine's.
+func (b *Backend) mend(ctx context.Context, c *config, d Difference) (here bool, err error) {
+	in := b.instances[d.Instance]
+	if in == nil || !d.there {
+		return false, nil
+	}
+	p := in.peers[addrOf(d.Peer)]
+	if err := b.look(ctx, in, p, d.Peer); err != nil {
+		return true, err
+	}
+	var now, waits []command
+	for _, s := range change(addrOf(d.Peer), c.blocks[in.place].neighbors[addrOf(d.Peer)].conf, p.conf) {
+		if p.up() && b.behaviour.of(s) != quiet {
+			waits = append(waits, s.command)
+			continue
+		}
+		now = append(now, s.command)
+	}
+	if !p.up() {
+		now = whole(addrOf(d.Peer), p.nBit, now)
+	}
+	if err := b.shell.configure(ctx, in.router(), now); err != nil {
+		if !isRefusal(err) {
+			return true, err
+		}
+		b.log.Warn("a manual change cannot be put right", "peer", d.Peer.String(), "err", err)
+	}
+	return len(waits) == 0 || b.opt.Drift == Repair, nil
+}
+
+// mendEnded puts right what waited for the end of the session.
+func (b *Backend) mendEnded(ctx context.Context, key bgp.PeerKey) error {
+	i := slices.IndexFunc(b.drift, func(d Difference) bool { return d.there && d.Peer == key })
+	if i < 0 || b.opt.Drift != Repair {
+		return nil
+	}
+	c, err := b.read(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range b.compare(c) {
+		if d.Peer == key && d.there {
+			_, err = b.mend(ctx, c, d)
+		}
+	}
+	return err
 }
 
 // setDrift notes what differs now, tells what is new of it and what is over,
@@ -74,10 +133,7 @@ func (d Difference) of() bgp.PeerKey {
 
 // String returns the name of the policy as flags have it.
 func (p DriftPolicy) String() string {
-	if p == Report {
-		return "report"
-	}
-	return "repair"
+	return [...]string{"repair", "repair-reset", "report"}[p]
 }
 
 // compare returns what differs between bgpd and what is known of it.
@@ -97,11 +153,12 @@ func (b *Backend) compare(c *config) []Difference {
 				continue
 			}
 			var have conf
-			if n := blk.neighbors[addr]; n != nil {
+			n := blk.neighbors[addr]
+			if n != nil {
 				have = n.conf
 			}
 			if cs := change(addr, have, p.conf); len(cs) > 0 {
-				out = append(out, Difference{Instance: key, Peer: p.want.Key, Text: join(commands(cs))})
+				out = append(out, Difference{Instance: key, Peer: p.want.Key, Text: join(commands(cs)), there: n != nil})
 			}
 		}
 	}
@@ -132,9 +189,10 @@ func (b *Backend) differs(key bgp.PeerKey) bool {
 	})
 }
 
-// reported says whether a manual change is to be left alone.
+// reported says whether a manual change is not the engine's business: it is left alone,
+// or waits for the end of the session.
 func (b *Backend) reported(instance bgp.InstanceKey, peer bgp.PeerKey) bool {
-	return b.opt.Drift == Report && slices.ContainsFunc(b.drift, func(d Difference) bool {
-		return d.Instance == instance && d.Peer == peer
+	return slices.ContainsFunc(b.drift, func(d Difference) bool {
+		return d.Instance == instance && d.Peer == peer && (b.opt.Drift == Report || b.opt.Drift == Repair && d.there)
 	})
 }

@@ -307,9 +307,7 @@ func TestForeignIsUntouched(t *testing.T) {
 	} {
 		wrong := *in
 		bad(&wrong)
-		if _, err := (intended{instances: []*bgp.InstanceSpec{&wrong}}).try(b); err == nil {
-			t.Errorf("%+v is made in %q", wrong, theirs)
-		}
+		l.refusesBoth(b, putInstance(&wrong), fmt.Sprintf("bgpd has %q", theirs))
 	}
 	if after := l.by("show running-config"); after != before {
 		t.Errorf("after failures:\n%s", after)
@@ -322,9 +320,9 @@ func TestForeignIsUntouched(t *testing.T) {
 	l.by("configure terminal", router(ours.AS, place(ours)), foreign[0], foreign[2], "end")
 	other := *ours
 	other.RouterID = netip.MustParseAddr("2.2.2.2")
-	if _, err := (intended{instances: []*bgp.InstanceSpec{&other}}).try(b); err == nil || !strings.Contains(err.Error(), "neighbor 192.0.2.1") {
-		t.Errorf("a block with their neighbor is made anew: %v", err)
-	}
+	again := putInstance(&other)
+	again.OldInstance, again.Impact = ours, bgp.ImpactReset
+	l.refusesBoth(b, again, "neighbor 192.0.2.1")
 	intended{}.reconcile(t, b)
 	if after := l.by("show running-config"); !strings.Contains(after, foreign[0]) || strings.Contains(after, markPrefix) {
 		t.Errorf("their neighbor is gone or our mark is not:\n%s", after)
@@ -333,7 +331,7 @@ func TestForeignIsUntouched(t *testing.T) {
 
 // A manual change is found within 5 s, shown, and repaired or left.
 func TestDrift(t *testing.T) {
-	for _, policy := range []DriftPolicy{Repair, Report} {
+	for _, policy := range []DriftPolicy{Repair, RepairReset, Report} {
 		t.Run(policy.String(), func(t *testing.T) {
 			l := parallelLab(t, daemonOptions{})
 			opt := l.options()
@@ -374,8 +372,8 @@ func TestDrift(t *testing.T) {
 				return
 			}
 			wait(t, time.Second, "the call for repair", func() bool { return b.count(backend.BackendUp) == 1 })
-			if len(steps) != 2 {
-				t.Errorf("steps %+v, want an update and a creation", steps)
+			if len(steps) != 1 || steps[0].Op != plan.CreatePeer {
+				t.Errorf("steps %+v, want a creation: the other is put right already", steps)
 			}
 			for _, p := range want.peers {
 				if got := l.inForce(p.Key); got == nil || len(bgp.DiffPeers(p, got)) > 0 {

@@ -85,7 +85,13 @@ func (b *Backend) ask(ctx context.Context, in *instance, p *peer, key bgp.PeerKe
 	if n == nil { // removed by somebody else: the next look at the configuration shows it
 		n = &neighborJSON{State: "Idle", LastReset: "the neighbor is not in bgpd"}
 	}
+	was := p.up()
 	b.observe(p, n)
+	if was && !p.up() {
+		if err := b.mendEnded(ctx, key); err != nil {
+			return "", err
+		}
+	}
 	if !p.up() && p.want != nil && p.given != nil && p.want != p.given {
 		err = b.release(ctx, in, p)
 	}

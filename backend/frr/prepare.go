@@ -15,7 +15,7 @@ import (
 )
 
 // Prepare refuses what FRR cannot do, looking at the instances and peers as
-// they will be after all steps, and at bgpd's configuration as read last.
+// they will be after all steps, and at bgpd's configuration.
 func (b *Backend) Prepare(ctx context.Context, steps []plan.Step) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -24,6 +24,11 @@ func (b *Backend) Prepare(ctx context.Context, steps []plan.Step) error {
 	}
 	if err := b.connect(ctx); err != nil {
 		return refuse(&steps[0], err)
+	}
+	if slices.ContainsFunc(steps, makes) {
+		if _, err := b.read(ctx); err != nil {
+			return refuse(&steps[0], err)
+		}
 	}
 	after := map[bgp.InstanceKey]*bgp.InstanceSpec{}
 	for key, in := range b.instances {
@@ -39,7 +44,68 @@ func (b *Backend) Prepare(ctx context.Context, steps []plan.Step) error {
 			return err
 		}
 	}
-	return b.checkTogether(steps)
+	if err := b.checkTogether(steps); err != nil {
+		return err
+	}
+	return b.checkBlocks(ctx, steps)
+}
+
+// makes says whether a step makes what may be in bgpd already.
+func makes(s plan.Step) bool { return s.Op == plan.CreatePeer || s.Op == plan.PutInstance }
+
+// checkBlocks refuses what the operator has in a router block that an instance is to
+// use, or that is to be made again. The configuration has just been read.
+func (b *Backend) checkBlocks(ctx context.Context, steps []plan.Step) error {
+	for i := range steps {
+		s := &steps[i]
+		if s.Op != plan.PutInstance {
+			continue
+		}
+		var err error
+		switch in := b.instances[s.Instance]; {
+		case in == nil:
+			err = b.checkBlock(ctx, s.NewInstance)
+		case b.NativeInstance(in.spec, s.NewInstance) == bgp.ImpactReset:
+			if err = b.checkRemake(in); err == nil && place(s.NewInstance) != in.place {
+				err = b.checkBlock(ctx, s.NewInstance)
+			}
+		}
+		if err != nil {
+			return refuse(s, err)
+		}
+	}
+	return nil
+}
+
+// checkBlock refuses a router block of the operator with another identifier than that
+// of the instance which is to use it: it is not ours to change.
+func (b *Backend) checkBlock(ctx context.Context, spec *bgp.InstanceSpec) error {
+	blk := b.running.blocks[place(spec)]
+	if blk == nil || blk.as != spec.AS {
+		return nil // another AS is refused by fits
+	}
+	if _, shared, ours := parseInstance(blk); ours && !shared {
+		return nil
+	}
+	vs, err := b.vrfs(ctx)
+	if err != nil {
+		return err
+	}
+	if id := vs[blk.place].RouterID; id != spec.RouterID.String() {
+		return b.limit("config/router-id", "bgpd has %q with router ID %s, which Mooring did not make: set router-id %s, or remove it there", router(blk.as, blk.place), id, id)
+	}
+	return nil
+}
+
+// checkRemake refuses to remove a router block in which something is the operator's.
+func (b *Backend) checkRemake(in *instance) error {
+	if in.shared {
+		return fmt.Errorf("%q is not Mooring's: its AS and router ID must stay", in.router())
+	}
+	if foreign := b.foreign(b.running, in); len(foreign) > 0 {
+		return fmt.Errorf("%q has configuration that is not Mooring's (%s): remove it there first", in.router(), strings.Join(foreign, ", "))
+	}
+	return nil
 }
 
 // limit is a setting that FRR has not.

@@ -24,6 +24,8 @@ func withConfig(t *testing.T, running string) *Backend {
 			return ok("FRRouting 8.4.4 (host).\n")
 		case "show running-config":
 			return ok(running)
+		case "show bgp vrfs json":
+			return ok(`{"vrfs":{"default":{"routerId":"9.9.9.9"},"blue":{"routerId":"1.1.1.1"}}}`)
 		}
 		if strings.HasSuffix(c, " json") {
 			return ok("{}")
@@ -106,6 +108,7 @@ func TestPrepareRefusesInstances(t *testing.T) {
 		{"in a block of the operator", "", "", func(*bgp.InstanceSpec) {}},
 		{"another AS than that", "config/as", "has \"router bgp 65001 vrf blue\"", func(in *bgp.InstanceSpec) { in.AS = 2 }},
 		{"default VRF of another AS", "config/as", "has \"router bgp 7\"", func(in *bgp.InstanceSpec) { in.Namespace = "" }},
+		{"another router ID than that", "config/router-id", "set router-id 1.1.1.1", func(in *bgp.InstanceSpec) { in.RouterID = netip.MustParseAddr("2.2.2.2") }},
 		{"device and namespace", "config/vrf-device", "one of", func(in *bgp.InstanceSpec) { in.Device = "red" }},
 		{"name", "config/network-namespace", "no name of a VRF", func(in *bgp.InstanceSpec) { in.Namespace = "a b" }},
 		{"address", "config/listen-address", "bgpd -l", func(in *bgp.InstanceSpec) { in.Listen = []netip.Addr{source(0)} }},

@@ -19,7 +19,7 @@ const (
 var backendNames = []string{backendGoBGP, backendFRR, backendFake}
 
 // driftPolicies are what to do about what somebody changed in bgpd by hand.
-var driftPolicies = map[string]frr.DriftPolicy{"repair": frr.Repair, "report": frr.Report}
+var driftPolicies = map[string]frr.DriftPolicy{"repair": frr.Repair, "repair-reset": frr.RepairReset, "report": frr.Report}
 
 // newBackend returns the BGP speaker that the configuration names.
 func newBackend(cfg Config, log *slog.Logger) (backend.Backend, error) {

@@ -127,8 +127,11 @@ var settings = []setting{
 	},
 	{
 		"drift", "POLICY", "repair",
-		"what to do about changes made in bgpd by hand: repair, or report",
-		func(c *Config, v string) (err error) { c.Drift, err = oneOf(v, "repair", "report"); return err },
+		"what to do about changes made in bgpd by hand: repair (what needs a reset waits for the next session), repair-reset, or report",
+		func(c *Config, v string) (err error) {
+			c.Drift, err = oneOf(v, "repair", "repair-reset", "report")
+			return err
+		},
 	},
 	{
 		"tls-cert", "FILE", "",
