@@ -12,6 +12,8 @@ import (
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/crypto/ssh"
+
+	"mooring/internal/nearest"
 )
 
 // maxCost bounds the bcrypt cost of a hash in the file: at 15 one login takes
@@ -194,7 +196,7 @@ func mapping(n *yaml.Node, known ...string) (map[string]*yaml.Node, error) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		if key.Kind != yaml.ScalarNode || !slices.Contains(known, key.Value) {
-			return nil, fmt.Errorf("line %d: unknown key %.40q, known are %s", key.Line, key.Value, strings.Join(known, ", "))
+			return nil, fmt.Errorf("line %d: unknown key %.40q, known are %s%s", key.Line, key.Value, strings.Join(known, ", "), nearest.Hint(key.Value, slices.Values(known)))
 		}
 		if fields[key.Value] != nil {
 			return nil, fmt.Errorf("line %d: key %s appears twice", key.Line, key.Value)

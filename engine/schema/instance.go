@@ -120,12 +120,14 @@ func (in Instance) Path() Path {
 // Known returns an error that names the first step that no module has. What is
 // in modules that front ends serve by hand is not looked for.
 func (in Instance) Known() error {
-	parent := "the model"
+	parent, above := "the model", Root()
 	for _, s := range in {
 		if _, standard := namespaceOf(s.Module); s.Node == nil && (!standard || isData(s.Module)) {
-			return fmt.Errorf("there is no %s in %s", qualified(s.Module, s.Name), parent)
+			return fmt.Errorf("there is no %s in %s%s", qualified(s.Module, s.Name), parent, above.Suggest(s.Name))
 		}
-		parent = s.Name
+		if parent, above = s.Name, s.Node; above == nil {
+			above = &Node{}
+		}
 	}
 	return nil
 }

@@ -61,11 +61,11 @@ func (n *Node) resolveChild(p Path, name string) (*Node, error) {
 func (n *Node) noChild(name string) string {
 	switch {
 	case n.Parent == nil && n.Name == "":
-		return fmt.Sprintf("there is no %s in the model", clip(name))
+		return fmt.Sprintf("there is no %s in the model", clip(name)) + n.Suggest(name)
 	case n.IsLeaf():
 		return fmt.Sprintf("%s is a leaf: there is no %s below it", n.Name, clip(name))
 	}
-	return fmt.Sprintf("there is no %s in %s", clip(name), n.Name)
+	return fmt.Sprintf("there is no %s in %s", clip(name), n.Name) + n.Suggest(name)
 }
 
 // clip shortens and quotes a client's text for a message.
@@ -122,7 +122,7 @@ func unknownKey(p Path, n *Node, given map[string]string) *Error {
 	slices.Sort(names)
 	return &Error{
 		Tag: BadElement, Path: p.Append(n), BadElement: names[0],
-		Message: fmt.Sprintf("%s is not a key of %s", clip(names[0]), n.Name),
+		Message: fmt.Sprintf("%s is not a key of %s", clip(names[0]), n.Name) + n.SuggestKey(names[0]),
 	}
 }
 

@@ -49,7 +49,7 @@ func (d *xmlDecoder) next(l *level) (c child, ok bool, err error) {
 func (d *xmlDecoder) start(l *level, tok *xmltok.Token) (c child, err error) {
 	n := l.n.Child(tok.Local)
 	if n == nil || n.Namespace != tok.Namespace {
-		return c, d.unknown(tok)
+		return c, d.unknown(l.n, tok)
 	}
 	if !n.Config {
 		return c, &Error{Tag: UnknownElement, Path: d.at(n), BadElement: n.Name, Message: "is state data (config false) and cannot be edited"}
@@ -68,11 +68,14 @@ func (d *xmlDecoder) start(l *level, tok *xmltok.Token) (c child, err error) {
 }
 
 // unknown is the fault of an element that the model does not have here.
-func (d *xmlDecoder) unknown(tok *xmltok.Token) error {
-	name := tok.Local
+func (d *xmlDecoder) unknown(n *Node, tok *xmltok.Token) error {
+	name, hint := tok.Local, ""
+	if n.Child(name) == nil { // else only the namespace is wrong
+		hint = n.Suggest(name)
+	}
 	for _, m := range Modules() {
 		if m.Implemented && m.Namespace == tok.Namespace {
-			return &Error{Tag: UnknownElement, Path: d.at(), BadElement: name, Message: "has no element " + name + " in the namespace " + m.Namespace}
+			return &Error{Tag: UnknownElement, Path: d.at(), BadElement: name, Message: "has no element " + name + " in the namespace " + m.Namespace + hint}
 		}
 	}
 	return &Error{

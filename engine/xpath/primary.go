@@ -1,8 +1,11 @@
 package xpath
 
 import (
+	"maps"
 	"slices"
 	"strconv"
+
+	"mooring/internal/nearest"
 )
 
 // primary reads a primary expression (XPath 1.0 3.1).
@@ -43,7 +46,7 @@ func (p *parser) call() (expr, error) {
 	tok := p.tok
 	fn := functions[tok.text]
 	if fn == nil {
-		return nil, p.fail(ErrName, tok.offset, "there is no function %s", tok.text)
+		return nil, p.fail(ErrName, tok.offset, "there is no function %s%s", tok.text, nearest.Hint(tok.text, slices.Values(slices.Sorted(maps.Keys(functions)))))
 	}
 	c := &call{fn: fn}
 	if err := p.advance(); err != nil {

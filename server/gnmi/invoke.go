@@ -2,12 +2,14 @@ package gnmi
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc/codes"
 
 	"mooring/engine/schema"
+	"mooring/internal/nearest"
 	"mooring/server/gnmi/preview"
 )
 
@@ -133,7 +135,7 @@ func invocation(prefix, path *gpb.Path) (*schema.Operation, *fault) {
 	}
 	operation := schema.RPC(name)
 	if _, served := invocations[name]; !served || operation == nil || module != "" && module != operation.Module {
-		return bad(codes.NotFound, "there is no operation %s: rollback and reset-peer are served", quote(elems[0].GetName()))
+		return bad(codes.NotFound, "there is no operation %s, rollback and reset-peer are served%s", quote(elems[0].GetName()), nearest.Hint(name, slices.Values([]string{"rollback", "reset-peer"})))
 	}
 	return operation, nil
 }

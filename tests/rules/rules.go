@@ -20,13 +20,14 @@ var places = map[string]place{
 	"cmd/agent": {may: []string{
 		"backend", "backend/fake", "backend/frr", "backend/gobgp", "backend/srcaddr", "bgp",
 		"engine/commit", "engine/datastore", "engine/nacm", "engine/schema",
+		"internal/nearest",
 		"server", "server/authority", "server/gnmi", "server/gnmi/preview", "server/netconf",
 	}, tests: []string{"backend/backendtest"}},
 
-	"server":           {may: []string{"internal/fileio", "internal/netspace"}, tests: []string{"server/authority", "tests/netlab"}},
+	"server":           {may: []string{"internal/fileio", "internal/nearest", "internal/netspace"}, tests: []string{"server/authority", "tests/netlab"}},
 	"server/authority": {may: []string{"internal/fileio"}},
 	"server/gnmi": {
-		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/nacm", "engine/operstate", "engine/schema", "server", "server/gnmi/ocview", "server/gnmi/preview"},
+		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/nacm", "engine/operstate", "engine/schema", "internal/nearest", "server", "server/gnmi/ocview", "server/gnmi/preview"},
 		tests: append([]string{"server/authority"}, fixture...),
 	},
 	"server/gnmi/preview": {},
@@ -41,7 +42,7 @@ var places = map[string]place{
 	"server/netconf/push":    {may: []string{"engine/commit", "engine/schema"}, tests: fixture},
 	"server/netconf/xmltree": {may: []string{"engine/xpath", "internal/xmltok"}},
 	"server/netconf/rpc": {
-		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/nacm", "engine/operstate", "engine/schema", "engine/xpath", "gen", "internal/xmltok", "server", "server/netconf/files", "server/netconf/notify", "server/netconf/push", "server/netconf/xmltree", "yang"},
+		may:   []string{"bgp", "engine/commit", "engine/datastore", "engine/nacm", "engine/operstate", "engine/schema", "engine/xpath", "gen", "internal/nearest", "internal/xmltok", "server", "server/netconf/files", "server/netconf/notify", "server/netconf/push", "server/netconf/xmltree", "yang"},
 		tests: fixture,
 	},
 
@@ -54,8 +55,8 @@ var places = map[string]place{
 	"engine/nacm":      {may: []string{"engine/schema", "gen"}, tests: []string{"bgp"}},
 	"engine/operstate": {may: []string{"bgp"}},
 	"engine/plan":      {may: []string{"bgp"}, tests: []string{"backend/fake"}},
-	"engine/schema":    {may: []string{"bgp", "gen", "internal/xmltok"}, tests: []string{"yang"}},
-	"engine/xpath":     {may: []string{"engine/schema", "internal/xsdre"}},
+	"engine/schema":    {may: []string{"bgp", "gen", "internal/nearest", "internal/xmltok"}, tests: []string{"yang"}},
+	"engine/xpath":     {may: []string{"engine/schema", "internal/nearest", "internal/xsdre"}},
 
 	"backend":             {may: []string{"bgp", "engine/plan"}},
 	"backend/backendtest": {may: []string{"backend", "bgp", "engine/plan"}},
@@ -70,6 +71,7 @@ var places = map[string]place{
 	"gen":               {},
 	"yang":              {},
 	"internal/fileio":   {},
+	"internal/nearest":  {},
 	"internal/netspace": {},
 	"internal/xmltok":   {},
 	"internal/xsdre":    {},

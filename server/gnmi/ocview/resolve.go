@@ -83,7 +83,7 @@ func noPlace(at *schema.Node, name string) string {
 	case at.Parent != nil:
 		where = "in " + at.Name
 	}
-	return fmt.Sprintf("there is no %s %s that has a place in this agent's model", clip(name), where)
+	return fmt.Sprintf("there is no %s %s that has a place in this agent's model", clip(name), where) + at.Suggest(name)
 }
 
 // clip shortens and quotes a client's text for a message.
@@ -132,7 +132,7 @@ func resolveKeys(p schema.Path, n *schema.Node, given map[string]string) ([]stri
 	slices.Sort(names)
 	return nil, &schema.Error{
 		Tag: schema.BadElement, Path: p.Append(n), BadElement: names[0],
-		Message: fmt.Sprintf("%s is not a key of %s", clip(names[0]), n.Name),
+		Message: fmt.Sprintf("%s is not a key of %s", clip(names[0]), n.Name) + n.SuggestKey(names[0]),
 	}
 }
 

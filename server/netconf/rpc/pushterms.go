@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mooring/engine/schema"
+	"mooring/internal/nearest"
 	"mooring/server/netconf/push"
 	"mooring/server/netconf/xmltree"
 )
@@ -222,7 +223,7 @@ func (c *call) leaves(p *param, known ...string) ([]xmltree.Element, error) {
 	for _, l := range e.Children {
 		switch {
 		case l.Namespace != pushNS || !slices.Contains(known, l.Name):
-			return nil, protocolError(schema.UnknownElement, p.local+" has no "+l.Name).element(l.Name).at(c.hereIn(p.name))
+			return nil, protocolError(schema.UnknownElement, p.local+" has no "+l.Name+nearest.Hint(l.Name, slices.Values(known))).element(l.Name).at(c.hereIn(p.name))
 		case len(l.Children) > 0:
 			return nil, protocolError(schema.UnknownElement, l.Name+" is a leaf and holds no element").element(l.Children[0].Name).at(c.below(p, l.Name))
 		case seen[l.Name] && l.Name != "excluded-change":

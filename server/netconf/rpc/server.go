@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"mooring/engine/datastore"
 	"mooring/engine/nacm"
 	"mooring/engine/schema"
+	"mooring/internal/nearest"
 	"mooring/internal/xmltok"
 	"mooring/server"
 	"mooring/server/netconf/files"
@@ -285,7 +288,7 @@ func (c *call) run() (body, error) {
 	}
 	op := operations[r.op]
 	if op == nil {
-		return nil, protocolError(schema.OperationNotSupported, "operation "+r.op.local+" is not supported")
+		return nil, protocolError(schema.OperationNotSupported, "operation "+r.op.local+" is not supported"+suggestOperation(r.op))
 	}
 	if err := c.mayCall(); err != nil {
 		return nil, err
@@ -294,6 +297,27 @@ func (c *call) run() (body, error) {
 		return nil, err
 	}
 	return op.run(c)
+}
+
+// suggestOperation hints at an operation of the same namespace.
+func suggestOperation(op name) string {
+	return nearest.Hint(op.local, func(yield func(string) bool) {
+		for _, o := range slices.SortedFunc(maps.Keys(operations), func(a, b name) int { return strings.Compare(a.local, b.local) }) {
+			if o.namespace == op.namespace && !yield(o.local) {
+				return
+			}
+		}
+	})
+}
+
+func suggestParam(name string, specs []spec) string {
+	return nearest.Hint(name, func(yield func(string) bool) {
+		for _, s := range specs {
+			if !yield(s.name) {
+				return
+			}
+		}
+	})
 }
 
 // checkParams refuses unknown, repeated and missing parameters.
@@ -307,7 +331,7 @@ func (c *call) checkParams(specs []spec) error {
 		case !knownNamespace(p.namespace):
 			return protocolError(schema.UnknownNamespace, "unknown namespace").element(p.local).namespace(p.namespace).at(c.here())
 		case known < 0:
-			return protocolError(schema.UnknownElement, c.req.op.local+" has no parameter "+p.local).element(p.local).at(c.here())
+			return protocolError(schema.UnknownElement, c.req.op.local+" has no parameter "+p.local+suggestParam(p.local, specs)).element(p.local).at(c.here())
 		case !specs[known].many && c.req.findIn(p.namespace, p.local) != p:
 			return protocolError(schema.BadElement, "parameter "+p.local+" is given twice").element(p.local).at(c.here())
 		}
