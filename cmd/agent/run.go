@@ -44,6 +44,7 @@ type agent struct {
 	engine    *commit.Coordinator
 	listeners map[string]net.Listener // by their setting
 	fronts    []func(context.Context) error
+	backups   *backupServer
 	secrets   identity
 	hup       chan os.Signal // SIGHUP; until somebody listens to it, it would end the process
 }
@@ -80,6 +81,12 @@ func (a *agent) open(ctx context.Context, cfg Config) (err error) {
 	if err := a.listen(ctx, cfg); err != nil {
 		return err
 	}
+	backups, err := listenForBackups(cfg.StateDir, log)
+	if err != nil {
+		return err
+	}
+	a.backups = backups
+	a.fronts = append(a.fronts, func(ctx context.Context) error { return backups.serve(ctx, a.store) })
 	if a.users, a.secrets, err = openIdentity(cfg, log); err != nil {
 		return err
 	}
@@ -253,6 +260,9 @@ func (a *agent) closeListeners() error {
 		if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if a.backups != nil {
+		errs = append(errs, a.backups.close())
 	}
 	return errors.Join(errs...)
 }

@@ -36,6 +36,8 @@ type disk interface {
 	loadStartup(running *Snapshot) (tree, bool, error)
 	// saveStartup changes records of the startup datastore.
 	saveStartup(dirty []schema.Dirty, oldest uint64) error
+	// copy returns the state at this moment, to be written later.
+	copy() (*stateCopy, error)
 	// close makes the next start as fast as possible and releases everything;
 	// history before the revision oldest is not needed any more.
 	close(oldest uint64) error

@@ -81,6 +81,9 @@ func (r *reader) bad(err error) error {
 // readMeta checks the structure of the state file, and reads its meta bucket
 // and the history.
 func (r *reader) readMeta() error {
+	if r.db == nil {
+		return nil // it was noted that it is missing
+	}
 	if len(r.db) == 0 {
 		return r.damage(stateFile, "", "it is empty")
 	}
@@ -372,6 +375,9 @@ func (r *reader) walk0(bucket []byte, each func(key, value []byte) error) error 
 // for which the tree has a fast way in; and then those that are.
 func (r *reader) readRecords() error {
 	r.tree = newTree()
+	if _, ok := newestMeta(r.db); !ok {
+		return nil // readMeta has noted it
+	}
 	var entries []string
 	take := func(file string, set func(schema.Key, ygot.GoStruct), key, value []byte) error {
 		k, rec, err := decodeRecord(r.sealer, key, value)
