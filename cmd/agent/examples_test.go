@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,6 +55,22 @@ func TestExampleUnit(t *testing.T) {
 	}
 	if want := "/var/lib/" + unit["StateDirectory"]; cfg.StateDir != want || unit["StateDirectoryMode"] != "0700" {
 		t.Errorf("state-dir %s, the unit makes %s with mode %s", cfg.StateDir, want, unit["StateDirectoryMode"])
+	}
+}
+
+// The unit gives the agent little more than it needs: systemd's own measure,
+// from 0 to 10, is at most 2.0.
+func TestExampleUnitIsHardened(t *testing.T) {
+	tool, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	out, err := exec.CommandContext(t.Context(), tool, "security", "--offline=true", "--threshold=20", "--no-pager", "../../examples/mooring.service").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "Overall exposure level") {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 
