@@ -1,7 +1,9 @@
 package schema
 
 import (
+	"fmt"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/openconfig/ygot/ygot"
 )
@@ -86,6 +88,8 @@ type piece[T any] struct {
 	chunk []listRecord
 	done  chan T
 	used  T // what was joined
+
+	failed string // the panic of the worker with its stack, "" for none
 }
 
 func (p *pieces[T]) open(f Forker, workers int) {
@@ -117,9 +121,15 @@ func (p *pieces[T]) start(at *piece[T]) {
 	p.filled++
 	v := <-p.free
 	go func() {
-		out := p.write(v, at.chunk, at.used)
-		p.free <- v
-		at.done <- out
+		out := at.used
+		defer func() {
+			if r := recover(); r != nil {
+				at.failed = fmt.Sprintf("%v\n%s", r, debug.Stack())
+			}
+			p.free <- v
+			at.done <- out
+		}()
+		out = p.write(v, at.chunk, at.used)
 	}()
 }
 
@@ -127,6 +137,9 @@ func (p *pieces[T]) start(at *piece[T]) {
 func (p *pieces[T]) joinNext() {
 	at := &p.ring[p.joined%len(p.ring)]
 	at.used = <-at.done
+	if at.failed != "" {
+		panic(at.failed) // where the request is carried out, which recovers
+	}
 	p.joined++
 	p.stopped = p.stopped || !p.join(at.used)
 }

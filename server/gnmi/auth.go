@@ -32,14 +32,17 @@ type identityKey struct{}
 type guard struct {
 	*grpc.Server
 	authenticate func(ctx context.Context, method string) (context.Context, error)
+	recovered    func(method string, err *error) // deferred
 }
 
 // RegisterService implements grpc.ServiceRegistrar.
 func (g guard) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	d := &grpc.ServiceDesc{ServiceName: desc.ServiceName, HandlerType: desc.HandlerType, Metadata: desc.Metadata}
 	for _, m := range desc.Methods {
-		d.Streams = append(d.Streams, grpc.StreamDesc{StreamName: m.MethodName, Handler: func(srv any, stream grpc.ServerStream) error {
-			ctx, err := g.authenticate(stream.Context(), desc.ServiceName+"/"+m.MethodName)
+		d.Streams = append(d.Streams, grpc.StreamDesc{StreamName: m.MethodName, Handler: func(srv any, stream grpc.ServerStream) (err error) {
+			method := desc.ServiceName + "/" + m.MethodName
+			defer g.recovered(method, &err)
+			ctx, err := g.authenticate(stream.Context(), method)
 			if err != nil {
 				return err
 			}
@@ -52,8 +55,10 @@ func (g guard) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	}
 	for _, m := range desc.Streams {
 		handle := m.Handler
-		m.Handler = func(srv any, stream grpc.ServerStream) error {
-			ctx, err := g.authenticate(stream.Context(), desc.ServiceName+"/"+m.StreamName)
+		m.Handler = func(srv any, stream grpc.ServerStream) (err error) {
+			method := desc.ServiceName + "/" + m.StreamName
+			defer g.recovered(method, &err)
+			ctx, err := g.authenticate(stream.Context(), method)
 			if err != nil {
 				return err
 			}

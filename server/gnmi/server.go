@@ -227,7 +227,7 @@ func (s *Server) grpcServer() (*grpc.Server, *health.Server) {
 	g := grpc.NewServer(opts...)
 	alive := health.NewServer()
 	alive.SetServingStatus(gpb.GNMI_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_SERVING)
-	guarded := guard{Server: g, authenticate: s.authenticate}
+	guarded := guard{Server: g, authenticate: s.authenticate, recovered: s.recovered}
 	gpb.RegisterGNMIServer(guarded, s)
 	healthpb.RegisterHealthServer(guarded, alive)
 	reflection.Register(guarded) // gnmi.md 104

@@ -75,6 +75,7 @@ func (s *Server) Subscribe(stream gpb.GNMI_SubscribeServer) error {
 	var sendErr error // once done is closed
 	s.readers.Go(func() {
 		defer close(done)
+		defer s.recovered("Subscribe", &sendErr)
 		sendErr = out.run(ctx)
 	})
 	select {
@@ -112,11 +113,25 @@ func (s *Server) receive(stream gpb.GNMI_SubscribeServer, fn func(*gpb.Subscribe
 	s.readers.Go(func() {
 		for {
 			req, err := stream.Recv()
-			if !fn(req, err) || err != nil {
+			if !s.handed(fn, req, err) || err != nil {
 				return
 			}
 		}
 	})
+}
+
+// handed hands on what was received, and an error where that panics, which ends
+// the stream.
+func (s *Server) handed(fn func(*gpb.SubscribeRequest, error) bool, req *gpb.SubscribeRequest, err error) bool {
+	var failed error
+	more := func() bool {
+		defer s.recovered("Subscribe", &failed)
+		return fn(req, err)
+	}()
+	if failed != nil {
+		return fn(nil, failed)
+	}
+	return more
 }
 
 // poll sends everything now and at each Poll (gnmi.md 59, 67). It ends with OK
