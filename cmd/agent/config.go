@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"mooring/server"
 	"mooring/server/gnmi"
@@ -36,6 +37,7 @@ type Config struct {
 	TLSClientCRL    string
 	TLSClientAuth   server.ClientAuth // of gNMI; NETCONF over TLS always requires one
 	Plaintext       bool              // gNMI without TLS
+	ConfirmLimit    time.Duration     // of confirmed commits; 0: the default of the engine
 	RecoveryGroup   string            // "": none
 	LogLevel        slog.Level
 	LogFormat       string

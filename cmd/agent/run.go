@@ -102,7 +102,7 @@ func (a *agent) open(ctx context.Context, cfg Config) (err error) {
 	a.engine = commit.New(commit.Config{
 		Store: a.store, Backend: speaker, Sources: a.sources,
 		RouterID: routerID, Startup: cfg.Startup, Version: versionText(),
-		Access: nacm.New(a.running, cfg.RecoveryGroup), Log: log.With("part", "engine"),
+		Access: nacm.New(a.running, cfg.RecoveryGroup), MaxConfirm: cfg.ConfirmLimit, Log: log.With("part", "engine"),
 	})
 	if err := a.serveOn(cfg); err != nil {
 		return err

@@ -169,6 +169,11 @@ var settings = []setting{
 		func(c *Config, v string) (err error) { c.RecoveryGroup, err = recoveryGroup(v); return err },
 	},
 	{
+		"confirm-limit", "TIME", "24h",
+		"how long a confirmed commit may wait at most, over both protocols",
+		func(c *Config, v string) (err error) { c.ConfirmLimit, err = limit(v); return err },
+	},
+	{
 		"log-level", "LEVEL", "info",
 		"least level that is logged: debug, info, warn, error",
 		func(c *Config, v string) (err error) { c.LogLevel, err = logLevel(v); return err },
@@ -297,6 +302,14 @@ func duration(v string) (time.Duration, error) {
 		return 0, errors.New("is no time: want a number with a unit from 1s to 24h, such as 30s or 5m, or off")
 	}
 	return d, nil
+}
+
+// limit is a duration that cannot be off.
+func limit(v string) (time.Duration, error) {
+	if v == off {
+		return 0, errors.New("cannot be off: want a time from 1s to 24h")
+	}
+	return duration(v)
 }
 
 func boolean(v string) (bool, error) {

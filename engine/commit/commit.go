@@ -65,8 +65,11 @@ type Config struct {
 	Version string
 	// Access says what each user may change. Nil: everything.
 	Access *nacm.Control
-	Log    *slog.Logger
-	Now    func() time.Time // nil: time.Now
+	// MaxConfirm is how long a confirmed commit may wait at most; 0:
+	// DefaultMaxConfirm.
+	MaxConfirm time.Duration
+	Log        *slog.Logger
+	Now        func() time.Time // nil: time.Now
 }
 
 // Actor is who asks for a change.
@@ -129,19 +132,21 @@ type Result struct {
 // Coordinator carries changes out. Create it with New, call Boot once, then
 // Run; Edit and Commit may be called from any goroutine after Boot.
 type Coordinator struct {
-	cfg     Config
-	log     *slog.Logger
-	start   time.Time
-	costs   plan.Costs
-	oper    operstate.Store
-	feed    operstate.Feed[schema.Key, Entry]
-	resets  expectations
-	drift   drift
-	online  atomic.Bool // the backend answers
-	pending atomic.Pointer[Pending]
-	guarded atomic.Pointer[Guarded]
-	calls   atomic.Pointer[map[string]Call] // of clients, by name; written under tell
-	alarm   chan struct{}                   // what waits is to be looked at; room for one
+	cfg    Config
+	log    *slog.Logger
+	start  time.Time
+	costs  plan.Costs
+	oper   operstate.Store
+	feed   operstate.Feed[schema.Key, Entry]
+	resets expectations
+	// announcement is the one of the pending commit, under mu.
+	announcement *Announcement
+	drift        drift
+	online       atomic.Bool // the backend answers
+	pending      atomic.Pointer[Pending]
+	guarded      atomic.Pointer[Guarded]
+	calls        atomic.Pointer[map[string]Call] // of clients, by name; written under tell
+	alarm        chan struct{}                   // what waits is to be looked at; room for one
 
 	watchers pendingWatchers
 	audience audience
@@ -344,7 +349,10 @@ func (c *Coordinator) mayWrite(actor Actor, opt Options) error {
 	if g := c.Guarded(); g != nil {
 		return &GuardError{*g}
 	}
-	return c.checkPending(actor, opt)
+	if err := c.checkPending(actor, opt); err != nil {
+		return err
+	}
+	return c.checkConfirm(actor, opt.Confirm)
 }
 
 // Validate checks a candidate as Commit would, without planning it. What an

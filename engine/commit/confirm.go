@@ -39,9 +39,8 @@ type Confirm struct {
 	// Volatile makes a restart of the agent roll the commit back, whatever its
 	// ID (RFC 6241 8.4.1). Without it a commit with an ID goes on waiting.
 	Volatile bool
-	// Announced tells ID to every subscriber together with the commit and its
-	// rollback, as gNMI's config subscription wants. A persist-id of NETCONF is
-	// for those who may confirm the commit.
+	// Announced tells ID to the subscribers that may settle the commit, together
+	// with it and its rollback, as gNMI's config subscription wants.
 	Announced bool
 }
 
@@ -121,7 +120,7 @@ func (c *Coordinator) arm(actor Actor, cf *Confirm) *Pending {
 		next.Base = old.Base            // RFC 6241 8.4.1: back to before the first
 		next.ID = cmp.Or(cf.ID, old.ID) // what outlives its session goes on doing so
 	}
-	next.Deadline = c.cfg.Now().Add(orDefault(cf.Timeout))
+	next.Deadline = c.cfg.Now().Add(min(orDefault(cf.Timeout), c.maxConfirm()))
 	return next
 }
 
@@ -139,17 +138,6 @@ func (c *Coordinator) setPending(p *Pending) error {
 	return c.hold(h)
 }
 
-// announced is the identifier that everyone is told of with a change: that of
-// the pending commit, where the change is part of it.
-func (c *Coordinator) announced(opt Options) string { return announced(c.Pending(), opt) }
-
-func announced(p *Pending, opt Options) string {
-	if p == nil || !p.Announced || opt.Confirm == nil && opt.ConfirmID != p.ID {
-		return ""
-	}
-	return p.ID
-}
-
 // named returns the pending commit that an actor names and may settle: while
 // another one holds the lock on running, what becomes of running is not for
 // others to decide (RFC 6241 7.5). The caller holds c.mu.
@@ -161,18 +149,21 @@ func (c *Coordinator) named(actor Actor, id string) (*Pending, error) {
 	if p == nil {
 		return nil, ErrNotPending
 	}
-	if !p.owns(actor, id) {
+	if !p.owns(actor, id) && (id != "" || !c.recovers(actor)) {
 		return nil, fmt.Errorf("%w: %w", ErrConfirmID, &PendingError{*p})
 	}
-	return p, c.cfg.Store.CheckWrite(datastore.DatastoreRunning, actor.holder())
+	if err := c.cfg.Store.CheckWrite(datastore.DatastoreRunning, actor.holder()); err != nil {
+		return nil, err
+	}
+	return p, c.maySettle(actor, p)
 }
 
 // Confirm makes the pending commit permanent, or ends the guard of the commit
-// that id names.
+// that id names. The recovery group needs no id.
 func (c *Coordinator) Confirm(actor Actor, id string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch g, err := c.settleGuard(actor, id); {
+	switch g, err := c.endsGuard(actor, id); {
 	case err != nil:
 		return err
 	case g != nil:
@@ -208,8 +199,11 @@ func (c *Coordinator) Extend(actor Actor, id string, timeout time.Duration) erro
 	if err != nil {
 		return err
 	}
+	if err := c.checkTimeout(timeout); err != nil {
+		return err
+	}
 	next := *p
-	next.Deadline = c.cfg.Now().Add(orDefault(timeout))
+	next.Deadline = c.cfg.Now().Add(min(orDefault(timeout), c.maxConfirm()))
 	if err := c.setPending(&next); err != nil {
 		return err
 	}
@@ -218,12 +212,12 @@ func (c *Coordinator) Extend(actor Actor, id string, timeout time.Duration) erro
 }
 
 // Cancel rolls the pending commit back, or the guarded commit that id names. The
-// error is a *datastore.LockedError
+// recovery group needs no id. The error is a *datastore.LockedError
 // where another one has locked running, or a part that the rollback changes.
 func (c *Coordinator) Cancel(ctx context.Context, actor Actor, id string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch g, err := c.settleGuard(actor, id); {
+	switch g, err := c.endsGuard(actor, id); {
 	case err != nil:
 		return err
 	case g != nil:
@@ -383,10 +377,13 @@ func (c *Coordinator) resume() error {
 	if err := json.Unmarshal(text, &p); err != nil {
 		return fmt.Errorf("the kept confirmed commit: %w", err)
 	}
+	if latest := c.cfg.Now().Add(c.maxConfirm()); p.Deadline.After(latest) {
+		p.Deadline = latest // of a version, or a setting, that let it wait for longer
+	}
 	c.pending.Store(&p)
 	c.retain(c.holding())
 	if p.ID != "" && !p.Volatile && c.cfg.Now().Before(p.Deadline) && c.cfg.Store.Running().Revision() != p.Base {
-		c.log.Warn("a confirmed commit waits for its confirmation", "id", p.ID, "until", p.Deadline)
+		c.log.Warn("a confirmed commit waits for its confirmation", "user", p.User, "until", p.Deadline)
 		return nil
 	}
 	actor := Actor{User: p.User, Protocol: "boot"}

@@ -19,10 +19,10 @@ type Entry struct {
 	// time and "" in the Old of a Change.
 	Time     time.Time
 	CommitID string
-	// ConfirmID is the announced identifier of the confirmed commit that the
-	// change is part of: the commit, a change that follows it up, or its
-	// rollback.
-	ConfirmID string
+
+	// confirm is of the confirmed commit that the change is part of: the commit,
+	// a change that follows it up, or its rollback; nil for none.
+	confirm *Announcement
 
 	c     *Coordinator
 	key   schema.Key
@@ -37,7 +37,7 @@ type Entry struct {
 // it was read does not hide which commit it was.
 func (e Entry) After(earlier Entry) Entry {
 	if e.CommitID == "" {
-		e.CommitID, e.ConfirmID = earlier.CommitID, earlier.ConfirmID
+		e.CommitID, e.confirm = earlier.CommitID, earlier.confirm
 	}
 	return e
 }

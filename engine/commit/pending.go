@@ -75,6 +75,8 @@ func (c *Coordinator) tellPending(kind PendingKind, actor Actor) {
 	if p := c.Pending(); p != nil {
 		e.Timeout = p.Deadline.Sub(e.Time)
 	}
+	// The identifier is a secret of those who may settle the commit.
+	c.log.Info(kind.String(), "user", actor.User, "protocol", actor.Protocol, "timeout", e.Timeout)
 	c.watchers.mu.Lock()
 	fns := slices.Collect(maps.Values(c.watchers.fns))
 	c.watchers.mu.Unlock()

@@ -53,7 +53,7 @@ func (c *Coordinator) commit(ctx context.Context, actor Actor, opt Options, txn 
 	if err := ctx.Err(); err != nil {
 		return nil, err // the client is gone: it must not find its change applied
 	}
-	if opt.Confirm != nil {
+	if opt.Confirm != nil && (ch.res.Changed || c.Pending() != nil) { // else there is nothing that could be rolled back
 		return c.tryOut(ctx, ch)
 	}
 	if !ch.res.Changed {
@@ -217,10 +217,7 @@ func (c *Coordinator) accept(old, next *datastore.Snapshot, ch *change) {
 		c.note(c.entry(old, schema.AgentKey(), time.Time{}, "")) // a commit is a revision and a line in the history
 	}
 	c.cfg.Store.Publish(next)
-	announced := announced(ch.holds.pending, ch.opt)
-	if announced == "" {
-		announced = c.announced(ch.opt)
-	}
+	announced := c.announced(old, ch)
 	c.show(ch.holds)
 	if agent {
 		c.cfg.Store.SetHistory(int(historySize(next)))
@@ -229,7 +226,7 @@ func (c *Coordinator) accept(old, next *datastore.Snapshot, ch *change) {
 	c.postpone(ch.later, bgp.CauseCommit, ch.res.CommitID)
 	for i := range changes {
 		changes[i].New = c.entry(next, changes[i].Key, ch.res.Time, ch.res.CommitID)
-		changes[i].New.ConfirmID = announced
+		changes[i].New.confirm = announced
 	}
 	c.feed.Publish(changes)
 }

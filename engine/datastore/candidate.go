@@ -109,7 +109,7 @@ func (c *Candidate) DiscardAs(h Holder, may func(undone []schema.Dirty) error) e
 			return err
 		}
 		if c.modified() {
-			if err := may(undone(c.txn.Dirty())); err != nil {
+			if err := may(Undone(c.txn.Dirty())); err != nil {
 				return err
 			}
 		}
@@ -118,8 +118,8 @@ func (c *Candidate) DiscardAs(h Holder, may func(undone []schema.Dirty) error) e
 	return nil
 }
 
-// undone turns changes round.
-func undone(changes []schema.Dirty) []schema.Dirty {
+// Undone turns changes round.
+func Undone(changes []schema.Dirty) []schema.Dirty {
 	out := make([]schema.Dirty, len(changes))
 	for i, d := range changes {
 		out[i] = schema.Dirty{Key: d.Key, Old: d.New, New: d.Old}

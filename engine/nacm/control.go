@@ -36,7 +36,7 @@ var key = schema.MakeKey("", schema.KindOf(schema.KindNACM))
 // Of returns the rights of a user now. They are those of this instant: ask
 // again for the next request. Nil rights permit everything.
 func (c *Control) Of(id Identity) *Rights {
-	if c == nil || c.recovery != "" && slices.Contains(id.Groups, c.recovery) {
+	if c == nil || c.Recovers(id) {
 		return nil
 	}
 	p := c.policy()
@@ -44,6 +44,12 @@ func (c *Control) Of(id Identity) *Rights {
 		return nil
 	}
 	return p.of(c, id)
+}
+
+// Recovers says whether a user is in the recovery group, which ends what others
+// have begun.
+func (c *Control) Recovers(id Identity) bool {
+	return c != nil && c.recovery != "" && slices.Contains(id.Groups, c.recovery)
 }
 
 // policy returns the compiled policy. A record is the same as long as it is

@@ -212,22 +212,37 @@ func (r *Rights) Write(dirty []schema.Dirty) error {
 	if r == nil {
 		return nil
 	}
-	var at [exec]Records
-	for does := create; does <= remove; does++ {
-		at[does].root = r.access(does)
-	}
-	for _, d := range dirty {
-		w := schema.WriteAccess{Create: at[create].Of(d.Key), Update: at[update].Of(d.Key), Delete: at[remove].Of(d.Key)}
-		p, what := schema.Forbidden(d.Key, d.Old, d.New, w)
-		if p == nil {
-			continue
-		}
+	if p, what := r.forbidden(dirty); p != nil {
 		if !r.Shows(p) {
 			p, what = r.Shown(p), "change all that is to be changed in"
 		}
 		return r.denied(p, what)
 	}
 	return r.references(dirty)
+}
+
+// MayWrite says whether Write would permit changes. It counts nothing.
+func (r *Rights) MayWrite(dirty []schema.Dirty) bool {
+	if r == nil {
+		return true
+	}
+	p, _ := r.forbidden(dirty)
+	return p == nil
+}
+
+// forbidden returns the first node that the user may not change.
+func (r *Rights) forbidden(dirty []schema.Dirty) (schema.Path, string) {
+	var at [exec]Records
+	for does := create; does <= remove; does++ {
+		at[does].root = r.access(does)
+	}
+	for _, d := range dirty {
+		w := schema.WriteAccess{Create: at[create].Of(d.Key), Update: at[update].Of(d.Key), Delete: at[remove].Of(d.Key)}
+		if p, what := schema.Forbidden(d.Key, d.Old, d.New, w); p != nil {
+			return p, what
+		}
+	}
+	return nil, ""
 }
 
 // references refuses a new reference to what the user may not read, as one to

@@ -17,11 +17,20 @@ import (
 // this of it: the engine checks what a transaction changes, whatever tree it was
 // written through.
 func (s *Server) rights(ctx context.Context) *nacm.Rights {
+	return s.cfg.Engine.Access().Of(identity(ctx))
+}
+
+// recovers says whether the caller is in the recovery group.
+func (s *Server) recovers(ctx context.Context) bool {
+	return s.cfg.Engine.Access().Recovers(identity(ctx))
+}
+
+func identity(ctx context.Context) nacm.Identity {
 	id, ok := ctx.Value(identityKey{}).(*server.Identity)
 	if !ok {
-		id = &server.Identity{}
+		return nacm.Identity{}
 	}
-	return s.cfg.Engine.Access().Of(nacm.Identity{User: id.User, Groups: id.Groups})
+	return nacm.Identity{User: id.User, Groups: id.Groups}
 }
 
 // mayCall refuses what is an operation of the model in the clothes of an

@@ -17,6 +17,10 @@ import (
 // disk and told to subscribers.
 const maxConfirmID = 255
 
+// noConfirmID is what is wrong without one: only the recovery group confirms and
+// cancels what waits, whatever its id.
+const noConfirmID = "commit confirmed needs an id"
+
 // confirmAction is what a commit-confirmed extension asks for.
 type confirmAction int
 
@@ -38,8 +42,8 @@ type confirmation struct {
 // nothing is pending.
 func (x *extensions) readCommit(c *extpb.Commit) (codes.Code, string) {
 	out := &confirmation{id: c.GetId()}
-	if out.id == "" { // what gnmic sends of a request file (reference section 2)
-		return codes.InvalidArgument, "commit confirmed needs an id"
+	if out.id == "" && c.GetConfirm() == nil && c.GetCancel() == nil { // what gnmic sends of a request file (reference section 2)
+		return codes.InvalidArgument, noConfirmID
 	}
 	if len(out.id) > maxConfirmID {
 		return codes.InvalidArgument, fmt.Sprintf("the id of a confirmed commit has at most %d octets, this one has %d", maxConfirmID, len(out.id))
@@ -104,6 +108,9 @@ func (s *Server) settle(ctx context.Context, exts *extensions, resp *gpb.SetResp
 			code: codes.InvalidArgument, op: "extension",
 			reason: "a Set that confirms, cancels or extends a commit carries no operations and asks for nothing else",
 		}.err()
+	}
+	if c.id == "" && !s.recovers(ctx) {
+		return nil, fault{code: codes.InvalidArgument, op: "extension", reason: noConfirmID}.err()
 	}
 	operation := "commit" // that NETCONF has for it, as far as access control goes
 	if c.action == confirmCancel {

@@ -25,6 +25,11 @@ func (s *Server) edit(ctx context.Context, exts *extensions, fn func(schema.Tx) 
 			return nil, nil, err
 		}
 	}
+	if opt.Confirm != nil { // as NETCONF has it
+		if err := s.mayCall(ctx, "ietf-netconf", "commit"); err != nil {
+			return nil, nil, err
+		}
+	}
 	change := func(opt commit.Options) (*commit.Result, error) {
 		if id := exts.rollbackTo; id != "" {
 			return s.cfg.Engine.Rollback(ctx, who, opt, id)

@@ -299,7 +299,7 @@ func (o *sender) commits(c *channel, changes []commit.Change) error {
 	var confirm string
 	for i := range changes {
 		if c := &changes[i]; c.Old.Config != c.New.Config && c.New.Revision() > last {
-			last, confirm = c.New.Revision(), c.New.ConfirmID
+			last, confirm = c.New.Revision(), c.New.ConfirmID(actor(o.stream.Context()))
 		}
 	}
 	if last == 0 {

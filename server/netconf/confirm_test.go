@@ -3,10 +3,12 @@ package netconf
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
+	"mooring/bgp"
 	"mooring/engine/commit"
 	"mooring/engine/datastore"
 	"mooring/engine/schema"
@@ -267,6 +269,10 @@ func TestConfirmedCommitAcrossProtocols(t *testing.T) {
 	r, a := ready(t)
 	gnmi := commit.Actor{User: "g", Protocol: "gnmi"}
 	nothing := func(schema.Tx) error { return nil }
+	less := func(tx schema.Tx) error {
+		tx.Delete(schema.PeerKey(bgp.PeerKey{Instance: "default", VPN: "vpn1", Address: netip.MustParseAddr("10.1.1.2")}))
+		return nil
+	}
 	a.try(persist("x"))
 	if _, err := r.engine.Edit(t.Context(), gnmi, commit.Options{}, nothing); err == nil {
 		t.Error("an edit of gNMI passed the pending commit")
@@ -277,7 +283,7 @@ func TestConfirmedCommitAcrossProtocols(t *testing.T) {
 	if err := r.engine.Confirm(gnmi, "x"); err != nil {
 		t.Errorf("gNMI cannot confirm: %v", err)
 	}
-	if _, err := r.engine.Edit(t.Context(), gnmi, commit.Options{Confirm: &commit.Confirm{ID: "g1"}}, nothing); err != nil {
+	if _, err := r.engine.Edit(t.Context(), gnmi, commit.Options{Confirm: &commit.Confirm{ID: "g1"}}, less); err != nil {
 		t.Fatal(err)
 	}
 	a.fails("<commit/>", inUse)
@@ -325,7 +331,8 @@ func TestConfirmedCommitIsTold(t *testing.T) {
 	c.ok(editDraft(peer("", peer2, "<as>302</as>")), confirmed(""), cancelCommit)
 	told(by, "start", secs(600))
 	told(by, "cancel", "")
-	c.ok(confirmed("")) // changes nothing, and waits all the same
+	c.ok(confirmed("")) // changes nothing, so nothing waits
+	c.ok(editDraft(peer("", peer2, "<as>303</as>")), confirmed(""))
 	told(by, "start", secs(600))
 	c.ok("<close-session/>")
 	told(by, "cancel", "")
