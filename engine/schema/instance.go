@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"mooring/gen"
+	"mooring/internal/xmltok"
 )
 
 // accessModule is the module of RFC 8341, in which node-instance-identifier is
@@ -321,7 +322,7 @@ func (p *instanceParser) space() { p.rest = strings.TrimLeft(p.rest, " \t\r\n") 
 // modules canonical.
 func canonicalInstance(root *Node) func(string) (string, error) {
 	return func(s string) (string, error) {
-		p := instanceParser{root: root, rest: strings.TrimSpace(s)}
+		p := instanceParser{root: root, rest: xmltok.TrimSpace(s)}
 		in, err := p.path()
 		if err != nil {
 			return "", err

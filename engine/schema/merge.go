@@ -7,8 +7,8 @@ import (
 )
 
 // Merge returns theirs with the changes that lead from base to mine, leaf by
-// leaf, and whether both changed the same leaf or list entry differently: there
-// mine wins. All three are of one record; none is changed.
+// leaf, and whether both changed the same leaf, the same list entry or the order
+// of a list of the user differently: there mine wins. All three are of one record; none is changed.
 func Merge(base, mine, theirs ygot.GoStruct) (merged ygot.GoStruct, conflict bool) {
 	merged = Clone(theirs)
 	m := merger{}
@@ -53,6 +53,10 @@ func (m *merger) leaf(n *Node, base, mine, out reflect.Value) {
 }
 
 func (m *merger) list(n *Node, base, mine, out reflect.Value) {
+	var theirOrder []string
+	if n.OrderedByUser {
+		theirOrder = keysOf(n.entries(out))
+	}
 	for _, e := range n.entries(base) {
 		key := e.key.String()
 		if n.entry(mine, key).IsValid() {
@@ -68,6 +72,7 @@ func (m *merger) list(n *Node, base, mine, out reflect.Value) {
 		was, theirs := n.entry(base, key), n.entry(out, key)
 		switch {
 		case theirs.IsValid():
+			m.conflict = m.conflict || !was.IsValid() && !equal(n, e.sv, theirs) // both made it
 			m.structs(n, was, e.sv, theirs)
 		case !was.IsValid():
 			n.ensureEntry(out, key).Set(clone(n, e.sv).Elem())
@@ -77,6 +82,7 @@ func (m *merger) list(n *Node, base, mine, out reflect.Value) {
 		}
 	}
 	if n.OrderedByUser {
-		n.mergeOrder(base, mine, out)
+		conflict := n.mergeOrder(out, keysOf(n.entries(base)), keysOf(n.entries(mine)), theirOrder)
+		m.conflict = m.conflict || conflict
 	}
 }

@@ -30,6 +30,15 @@ func TestMerge(t *testing.T) {
 			"list entries of both", `{}`, `{"afi-safis":{"afi-safi":[{"name":"ipv4-unicast"}]}}`, `{"afi-safis":{"afi-safi":[{"name":"ipv6-unicast"}]}}`,
 			`{"afi-safis":{"afi-safi":[{"name":"ipv4-unicast"},{"name":"ipv6-unicast"}]}}`, false,
 		},
+		{
+			"an entry that both made, the same", `{}`, `{"afi-safis":{"afi-safi":[{"name":"ipv4-unicast"}]}}`, `{"config":{"as":1},"afi-safis":{"afi-safi":[{"name":"ipv4-unicast"}]}}`,
+			`{"config":{"as":1},"afi-safis":{"afi-safi":[{"name":"ipv4-unicast"}]}}`, false,
+		},
+		{
+			"an entry that both made, otherwise", `{}`, `{"afi-safis":{"afi-safi":[{"name":"ipv4-unicast"}]}}`,
+			`{"afi-safis":{"afi-safi":[{"name":"ipv4-unicast","config":{"name":"ipv4-unicast","enabled":false}}]}}`,
+			`{"afi-safis":{"afi-safi":[{"name":"ipv4-unicast","config":{"name":"ipv4-unicast","enabled":false}}]}}`, true,
+		},
 		{"mine deletes an entry", `{"afi-safis":{"afi-safi":[{"name":"ipv4-unicast"}]}}`, `{}`, `{"config":{"as":1},"afi-safis":{"afi-safi":[{"name":"ipv4-unicast"}]}}`, `{"config":{"as":1}}`, false},
 		{
 			"mine deletes an entry that they changed", `{"afi-safis":{"afi-safi":[{"name":"ipv4-unicast"}]}}`, `{}`,

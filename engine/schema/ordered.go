@@ -130,36 +130,54 @@ func keysOf(entries []listEntry) []string {
 	return out
 }
 
-// mergeOrder gives the list n in out the order that leads from base to mine:
-// theirs stays where mine changed none. Entries that only they have keep their
-// order, last.
-func (n *Node) mergeOrder(base, mine, out reflect.Value) {
-	wanted := keysOf(n.entries(mine))
-	if slices.Equal(keysOf(n.entries(base)), wanted) {
-		return
+// mergeOrder gives the list n in out, which holds the entries of a merge, the
+// order of mine where mine moved any entry, else that of theirs. An entry that
+// the other one added stands behind the entry that it was put behind, or last. It says
+// whether both moved entries, to different places.
+func (n *Node) mergeOrder(out reflect.Value, base, mine, theirs []string) (conflict bool) {
+	first, second := theirs, mine
+	if reordered(base, mine) {
+		first, second = mine, theirs
+		conflict = reordered(base, theirs) && reordered(mine, theirs)
+	}
+	order := slices.Clone(first)
+	for i, key := range second {
+		if slices.Contains(order, key) {
+			continue
+		}
+		at := 0
+		switch {
+		case !slices.ContainsFunc(second[i+1:], func(k string) bool { return slices.Contains(first, k) }):
+			at = len(order)
+		case i > 0:
+			at = slices.Index(order, second[i-1]) + 1
+		}
+		order = slices.Insert(order, at, key)
 	}
 	entries := n.entries(out)
 	slices.SortStableFunc(entries, func(a, b listEntry) int {
-		return rank(wanted, a.key.String()) - rank(wanted, b.key.String())
+		return slices.Index(order, a.key.String()) - slices.Index(order, b.key.String())
 	})
 	n.setOrdered(out, entries)
+	return conflict
 }
 
-func rank(keys []string, key string) int {
-	if i := slices.Index(keys, key); i >= 0 {
-		return i
-	}
-	return len(keys)
+// reordered says whether the entries that both lists have stand in another order.
+func reordered(a, b []string) bool {
+	before, after := common(a, b), common(b, a)
+	return !slices.Equal(before, after)
+}
+
+// common returns the keys of a that b has too.
+func common(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(k string) bool { return !slices.Contains(b, k) })
 }
 
 // moved returns the entries, of those in both lists, that do not stand behind
 // the one that they stood behind, with where they stood and stand.
 func moved(a, b []listEntry) []orderChange {
 	old, now := keysOf(a), keysOf(b)
-	both := func(other []string) func(string) bool {
-		return func(k string) bool { return !slices.Contains(other, k) }
-	}
-	before, after := slices.DeleteFunc(slices.Clone(old), both(now)), slices.DeleteFunc(slices.Clone(now), both(old))
+	before, after := common(old, now), common(now, old)
 	if slices.Equal(before, after) {
 		return nil
 	}

@@ -14,7 +14,7 @@ var nacmKey = MakeKey("", KindOf(KindNACM))
 func nacm(t *testing.T, rules string) ygot.GoStruct {
 	t.Helper()
 	var entries []string
-	for _, name := range strings.Fields(rules) {
+	for name := range strings.FieldsSeq(rules) {
 		entries = append(entries, `{"name":"`+name+`","action":"deny"}`)
 	}
 	rec, err := DecodeRecord(nacmKey.Kind(), []byte(`{"rule-list":[{"name":"l","rule":[`+strings.Join(entries, ",")+`]}]}`), func(b []byte) ([]byte, error) { return b, nil })
@@ -55,16 +55,30 @@ func TestOrderedLists(t *testing.T) {
 	}, changes); diff != "" {
 		t.Error(diff)
 	}
-	for _, tt := range []struct{ base, mine, theirs, want string }{
-		{"a b", "a b", "b a", "b a"},     // only they moved
-		{"a b", "b a", "a b", "b a"},     // only I moved
-		{"a b", "x a b", "a b", "x a b"}, // I put one first
-		{"a b", "b a", "a b z", "b a z"}, // they added one
-		{"a b c", "a c", "c b a", "a c"}, // both
+	for _, tt := range []struct {
+		base, mine, theirs, want string
+		conflict                 bool
+	}{
+		{"a b", "a b", "b a", "b a", false},             // only they moved
+		{"a b", "b a", "a b", "b a", false},             // only I moved
+		{"a b", "b a", "b a", "b a", false},             // both the same
+		{"a b", "x a b", "a b", "x a b", false},         // I put one first
+		{"a b c", "x a b c", "b a c", "x b a c", false}, // and they moved: nothing of either is lost
+		{"a b c", "c a b", "x a b c", "x c a b", false},
+		{"a b", "b a", "a b z", "b a z", false},    // they added one, last
+		{"a b", "b a", "a z b", "b a z", false},    // behind a
+		{"a b c", "a c", "c b a", "c a", false},    // I deleted one, they moved
+		{"a b c", "c a b", "b a c", "c a b", true}, // field.md F10
+		{"a b c", "c a b", "b c", "c b", false},    // they deleted one
+		{"a b", "x y a b", "z a b", "x y z a b", false},
 	} {
-		merged, _ := Merge(nacm(t, tt.base), nacm(t, tt.mine), nacm(t, tt.theirs))
-		if got := rulesOf(merged); got != tt.want {
-			t.Errorf("%+v: %s", tt, got)
+		base, mine, theirs := nacm(t, tt.base), nacm(t, tt.mine), nacm(t, tt.theirs)
+		merged, conflict := Merge(base, mine, theirs)
+		if got := rulesOf(merged); got != tt.want || conflict != tt.conflict {
+			t.Errorf("%+v: %s, conflict %v", tt, got, conflict)
+		}
+		if rulesOf(base) != tt.base || rulesOf(mine) != tt.mine || rulesOf(theirs) != tt.theirs {
+			t.Errorf("%+v: an input was changed", tt)
 		}
 	}
 }

@@ -143,3 +143,51 @@ func TestPrivateCandidateErrors(t *testing.T) {
 		t.Errorf("the shared candidate shows %s", got)
 	}
 }
+
+// netconf.md 80; draft-ietf-netconf-privcand 4.8.1.1: the order of a list that the
+// user orders is a value of its own, and what decides over access above all.
+func TestPrivateCandidateOrder(t *testing.T) {
+	const ns = `xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-acm" xmlns:yang="urn:ietf:params:xml:ns:yang:1"`
+	list := func(name, attrs string) string { return "<rule-list" + attrs + "><name>" + name + "</name></rule-list>" }
+	nacm := func(lists string) string { return "<nacm " + ns + ">" + lists + "</nacm>" }
+	first := func(name string) string { return editDraft(nacm(list(name, ` yang:insert="first"`))) }
+	order := func(c *client, datastore string) (names string) {
+		_, text, _ := strings.Cut(c.rpc("<get-config><source><"+datastore+"/></source></get-config>"), "<nacm")
+		for _, part := range strings.Split(text, "<rule-list><name>")[1:] {
+			names += part[:1]
+		}
+		return names
+	}
+	const conflict = "application operation-failed path=/nacm:nacm"
+	for mode, want := range map[string]string{"": "", "revert-on-conflict": "", "prefer-candidate": "CAB", "prefer-running": "BAC"} {
+		t.Run(mode, func(t *testing.T) {
+			r, c := ready(t)
+			c.ok(edit(nacm(list("A", "") + list("B", "") + list("C", ""))))
+			a, b := r.own(), r.own()
+			a.ok(first("C"))
+			b.ok(first("B"), "<commit/>")
+			a.fails("<commit/>", conflict)
+			if want == "" {
+				a.fails(update(mode), conflict)
+				if got := order(a, "candidate") + order(a, "running"); got != "CABBAC" {
+					t.Errorf("after the conflict: %s", got)
+				}
+				return
+			}
+			a.ok(update(mode))
+			if got := order(a, "candidate"); got != want {
+				t.Errorf("after the update: %s, want %s", got, want)
+			}
+			a.ok("<commit/>")
+		})
+	}
+	r, c := ready(t)
+	c.ok(edit(nacm(list("A", "") + list("B", "") + list("C", ""))))
+	a, b := r.own(), r.own()
+	a.ok(first("X"))
+	b.ok(first("C"), "<commit/>")
+	a.ok("<commit/>")
+	if got := order(c, "running"); got != "XCAB" {
+		t.Errorf("one inserts, one moves: %s", got)
+	}
+}
