@@ -1,6 +1,10 @@
 package schema
 
-import "strings"
+import (
+	"strings"
+
+	"mooring/internal/xmltok"
+)
 
 // oddXML are disturbances of XML alone.
 var oddXML = []disturbance{
@@ -46,6 +50,8 @@ var oddJSON = []disturbance{
 func (e *element) tame(inXML bool) {
 	switch {
 	case !e.leaf():
+	case e.node.Type.Instance:
+		e.text = xmltok.TrimSpace(e.text)
 	case e.text == Wild && e.node.isKey && e.module == accessModule:
 		e.text = "star"
 	case inXML && e.node.Type.Kind != ValueInt && e.node.Type.Kind != ValueUint:
@@ -63,13 +69,20 @@ func (e *element) tame(inXML bool) {
 // The texts and disturbances leave out more of the kind: NACM's paths (libyang
 // takes any XPath, RFC 8341 has less), numbers of JSON for strings and the
 // reverse (gNMI's plain JSON), and faults of libyang 2.1.30:
-// it refuses text behind a comment, surrogate pairs in JSON, and 1.0.
+// it refuses text behind a comment, surrogate pairs in JSON, 1.0, and a space
+// behind a path; it takes a member of JSON that stands twice and is a container.
 func whole(doc []*element, once bool) {
 	for _, e := range doc {
 		e.tame(once)
 		seen := map[string]bool{}
 		kept := e.kids[:0:0]
 		for _, c := range e.kids {
+			if c.node != nil && c.node.Kind == Container && !once {
+				if seen[c.module+c.name] {
+					continue
+				}
+				seen[c.module+c.name] = true
+			}
 			if c.node != nil && c.node.Kind == List && once {
 				id := c.module + c.name + c.child(c.node.Keys[0].Name).id()
 				if seen[id] {

@@ -148,7 +148,9 @@ func TestPrivateCandidateErrors(t *testing.T) {
 // user orders is a value of its own, and what decides over access above all.
 func TestPrivateCandidateOrder(t *testing.T) {
 	const ns = `xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-acm" xmlns:yang="urn:ietf:params:xml:ns:yang:1"`
-	list := func(name, attrs string) string { return "<rule-list" + attrs + "><name>" + name + "</name></rule-list>" }
+	list := func(name, attrs string) string {
+		return "<rule-list" + attrs + "><name>" + name + "</name></rule-list>"
+	}
 	nacm := func(lists string) string { return "<nacm " + ns + ">" + lists + "</nacm>" }
 	first := func(name string) string { return editDraft(nacm(list(name, ` yang:insert="first"`))) }
 	order := func(c *client, datastore string) (names string) {
