@@ -95,6 +95,7 @@ func (b *Backend) forget(key bgp.PeerKey) {
 // The function that it returns is to be called when GoBGP has done so: GoBGP
 // itself does not say why.
 func (b *Backend) ending(sp *speaker, p *peer, end cease) (ended func()) {
+	sp.run.talks.replaced(p.given.Key.Address)
 	it := item{kind: itemEnding, instance: sp.key, run: sp.run, addr: p.given.Key.Address, end: sp.run.lastWords(p, end)}
 	return func() {
 		it.at = time.Now()

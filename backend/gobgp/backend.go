@@ -169,6 +169,7 @@ func (b *Backend) Reset(ctx context.Context, key bgp.PeerKey, r backend.ResetReq
 		// However the session ends now, a reset that GoBGP kept for the next
 		// one goes with the state machine (backends.md 1.4).
 		p.renew, p.resetting = true, r.Text
+		sp.run.talks.hurry(key.Address)
 	}
 	if err := sp.run.ResetPeer(ctx, req); err != nil {
 		return fail(err)

@@ -19,6 +19,8 @@
 //     one Cease 6/6 (6/3 for the AS). Where the model wants a reset and GoBGP
 //     would give none (hold time), the peer's description, which no remote ever
 //     sees, gets a new number: one Cease 6/6, and the new values in its OPEN.
+//   - GoBGP waits 4 minutes for an OPEN, and keeps what a remote announced of graceful
+//     restart in a session before: such connections are ended (again.go).
 //   - What Apply asks for is no event: a session ends when GoBGP closes its
 //     connection, and the connection knows which Cease was written (session.go).
 //   - Settings that GoBGP would reset on but the model would not are withheld

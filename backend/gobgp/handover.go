@@ -128,7 +128,9 @@ func (r *running) listenTo(c net.Conn) net.Conn {
 		Conn: c, sys: sys,
 		refused: func(n *bgp.Notification, remote *openSaid) { r.refused(peer, n, remote) },
 		closed:  func(s *spoken) { r.closed(peer, s) },
+		opened:  func(s *spoken, o *openSaid) { r.talks.opened(peer, s, o) },
 	}
 	r.talks.put(peer, s)
+	r.talks.watch(peer, s)
 	return s
 }

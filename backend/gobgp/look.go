@@ -152,7 +152,11 @@ func (b *Backend) showState(ctx context.Context, s sighting) []*backend.Event {
 		e.Ended = b.explain(sp, p, s.item)
 	}
 	if state == bgp.StateIdle && !mayBeUp(a) {
-		if p.renew || len(bgp.DiffPeers(p.given, p.want)) > 0 {
+		why := s.conn.dialAgain()
+		if why != "" {
+			e.ConnectError, e.Failed = why, bgp.FailedTimeout
+		}
+		if p.renew || why != "" || len(bgp.DiffPeers(p.given, p.want)) > 0 {
 			b.replace(ctx, sp, p)
 			s.all.forget(sp.run, s.addr)
 		}
@@ -269,6 +273,7 @@ func (b *Backend) lookAtSocket(p *peer, s *bgp.Socket) {
 // is no session that this could end.
 func (b *Backend) replace(ctx context.Context, sp *speaker, p *peer) {
 	p.gen++
+	sp.run.talks.replaced(p.given.Key.Address)
 	if err := b.update(ctx, sp, p, p.want); err != nil {
 		b.log.Error("settings that waited for the next session are not in force",
 			"peer", p.want.Key.String(), "err", err)

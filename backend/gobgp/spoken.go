@@ -34,6 +34,7 @@ type spoken struct {
 	sys     syscall.Conn
 	refused func(n *bgp.Notification, remote *openSaid) // called once at most; must not block
 	closed  func(*spoken)                               // called once, before the socket is closed; must not block
+	opened  func(*spoken, *openSaid)                    // called once, with the remote's OPEN; must not block
 
 	mu       sync.Mutex // guards all below
 	buf      []byte     // what was read of a message that is not complete
@@ -44,12 +45,14 @@ type spoken struct {
 	lastWord []byte     // what a Cease becomes
 	said     []byte     // the NOTIFICATION that we wrote
 	shut     bool       // GoBGP has closed it
+	again    string     // why we have ended it, to dial with another state machine
 }
 
 // openSaid is what matters here of the remote's OPEN.
 type openSaid struct {
 	as      uint32
-	notifyN bool // graceful restart with the N bit (RFC 8538 2)
+	restart bool // graceful restart (RFC 4724 3)
+	notifyN bool // with the N bit (RFC 8538 2)
 }
 
 // SyscallConn implements syscall.Conn, which GoBGP wants.
@@ -163,11 +166,15 @@ func (c *spoken) say(b []byte) []byte {
 func (c *spoken) hear(b []byte) {
 	c.mu.Lock()
 	var n *bgp.Notification
+	was := c.open
 	if !c.done && !c.over {
 		n = c.parse(b)
 	}
 	open := c.open
 	c.mu.Unlock()
+	if was == nil && open != nil && c.opened != nil {
+		c.opened(c, open)
+	}
 	if n != nil {
 		c.refused(n, open)
 	}
@@ -234,7 +241,7 @@ func parseOpen(b []byte) *openSaid {
 			case code == 65 && len(v) == 4: // RFC 6793
 				o.as = binary.BigEndian.Uint32(v)
 			case code == 64 && len(v) >= 2: // RFC 4724 3, RFC 8538 2
-				o.notifyN = v[0]&0x40 != 0
+				o.restart, o.notifyN = true, v[0]&0x40 != 0
 			}
 		}
 	}
@@ -242,10 +249,12 @@ func parseOpen(b []byte) *openSaid {
 }
 
 // conversations are the connections of a server by peer: the one that was
-// handed over last.
+// handed over last, and what the state machine of the peer has been through.
 type conversations struct {
-	mu sync.Mutex
-	of map[netip.Addr]*spoken
+	mu       sync.Mutex
+	of       map[netip.Addr]*spoken
+	hurried  map[netip.Addr]int  // connections left on which the OPEN is awaited for openTime only
+	restarts map[netip.Addr]bool // the remote has announced graceful restart to the state machine
 }
 
 func (cs *conversations) put(peer netip.Addr, c *spoken) {

@@ -44,8 +44,13 @@ func findBIRD() (path, reason string) {
 // it in the Cleanup of the test. It skips or fails the test as RequireBIRD does.
 func (l *Lab) StartBIRD(n *Namespace, cfg BIRDConfig) *BIRD {
 	l.t.Helper()
-	RequireBIRD(l.t)
-	path, _ := findBIRD()
+	path := "/usr/sbin/bird"
+	if cfg.Release == "" {
+		RequireBIRD(l.t)
+		path, _ = findBIRD()
+	} else {
+		RequireRelease(l.t, cfg.Release)
+	}
 	dir, err := os.MkdirTemp(l.dir, "bird")
 	if err != nil {
 		l.t.Fatalf("netlab: BIRD: %v", err)
@@ -65,7 +70,7 @@ func (l *Lab) StartBIRD(n *Namespace, cfg BIRDConfig) *BIRD {
 		l.t.Fatalf("netlab: %s: %v", b.name, err)
 	}
 	defer out.Close() // the child has its own descriptor
-	b.cmd = n.Command(path, "-f", "-c", conf, "-s", b.socket, "-P", filepath.Join(dir, "pid"))
+	b.cmd = n.CommandOf(cfg.Release, path, "-f", "-c", conf, "-s", b.socket, "-P", filepath.Join(dir, "pid"))
 	b.cmd.Stdout, b.cmd.Stderr = out, out
 	if err := b.cmd.Start(); err != nil {
 		l.t.Fatalf("netlab: start %s: %v", b.name, err)

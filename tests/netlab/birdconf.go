@@ -9,6 +9,7 @@ import (
 
 // BIRDConfig is the configuration of one BIRD.
 type BIRDConfig struct {
+	Release   Release // whose BIRD it is: bird3 of Trixie; "" is the host's
 	RouterID  netip.Addr
 	Protocols []BIRDPeer
 	Static    []netip.Prefix // announced to all peers, as blackholes
