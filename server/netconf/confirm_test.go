@@ -197,7 +197,7 @@ func TestLockAndConfirmedCommit(t *testing.T) {
 
 // RFC 6241 7.5: under the lock of another session running is not rolled back,
 // and what becomes of it is not decided. 8.4.1: what the agent must restore it
-// restores, also under the lock of the session that made the commit.
+// restores, also under the lock of the session that made the commit (netconf.md 52).
 func TestConfirmedCommitUnderLock(t *testing.T) {
 	gnmi := commit.Actor{User: "g", Protocol: "gnmi"}
 	locked := func(t *testing.T, err error) {
