@@ -15,10 +15,14 @@ LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # The race detector needs a C compiler.
 RACE := $(if $(shell command -v gcc || command -v clang),-race)
 # Tests of the whole agent, in network namespaces and against other daemons.
-WHOLE := ./tests/e2e ./tests/crash
-UNIT = $(shell $(GO) list ./... | grep -vE '/tests/(e2e|crash|bench)$$')
+WHOLE := ./tests/e2e ./tests/crash ./tests/documents
+# What was not tested, for the table at the end of make test.
+NOTES := $(CURDIR)/.run/untested
+GOTEST = $(GO) test -json $(TESTFLAGS)
+REPORT = $(GO) run $(CURDIR)/tests/report $(NOTES)
+UNIT = $(shell $(GO) list ./... | grep -vE '/tests/(e2e|crash|bench|documents)$$')
 # Debian packages that the tests use.
-PACKAGES := bird2 debian-archive-keyring frr gcc gobgpd iproute2 libc6-dev libyang2-tools netconfd openssh-client openssl python3-ncclient
+PACKAGES := bird2 debian-archive-keyring frr gcc gobgpd iproute2 libc6-dev "libyang2-tools|libyang3-tools|libyang-tools" netconfd openssh-client openssl python3-ncclient
 
 .PHONY: help
 help: ## show this
@@ -33,8 +37,17 @@ build: ## bin/agent
 run: build ## the agent with a BGP peer on loopback, until Ctrl-C
 	@exec bin/agent demo
 
+# Also after a failure the table says what was not tested.
 .PHONY: test
-test: setup check e2e test-frr ## everything that CI runs
+test: ## everything that CI runs; ends with a table of what was not tested
+	@mkdir -p .run; rm -f $(NOTES); failed=0; \
+	$(MAKE) setup && $(MAKE) -k check e2e test-frr || failed=1; \
+	$(GO) run ./tests/report -table $(NOTES); exit $$failed
+
+SUITE ?= trixie
+.PHONY: test-debian
+test-debian: ## make test in another release of Debian: SUITE=bookworm, trixie or sid
+	tests/test-debian $(SUITE)
 
 .PHONY: check
 check: lint vet generated yang unit clients ## all that needs no other daemon
@@ -64,7 +77,7 @@ generated: ## is gen/ what the generator makes of yang/?
 .PHONY: yang
 yang: ## does yanglint accept the modules without a word?
 	@if ! command -v yanglint >/dev/null; then \
-	  echo 'yanglint is missing (Debian package libyang2-tools): the YANG modules were not checked'; \
+	  mkdir -p .run; printf 'the YANG modules\tyanglint is missing (Debian package libyang2-tools, libyang3-tools or libyang-tools)\n' | tee -a $(NOTES); \
 	  [ "$${CI:-}" != true ]; exit; \
 	fi; \
 	for m in yang/*.yang yang/ietf/*.yang; do \
@@ -73,31 +86,33 @@ yang: ## does yanglint accept the modules without a word?
 
 .PHONY: unit
 unit: ## the tests of the packages
-	@[ -n '$(RACE)' ] || echo 'no C compiler: the tests run without the race detector'
-	$(GO) test $(RACE) -shuffle=on -count=1 -timeout 10m $(TESTFLAGS) $(UNIT)
+	@mkdir -p .run; [ -n '$(RACE)' ] || printf 'data races\tno C compiler for the race detector\n' | tee -a $(NOTES)
+	$(GOTEST) $(RACE) -shuffle=on -count=1 -timeout 20m $(UNIT) | $(REPORT)
 
 # Clients whose modules the agent must not have, or that need a replacement, which
 # a module that is installed must not have. The typed OpenConfig paths take a minute
 # or two to build the first time, and 3 GB of memory.
 .PHONY: clients
 clients: ## the tests of clients in modules of their own
+	@mkdir -p .run
+	tests/clients/gnmic/prepare
 	for m in tests/clients/*/go.mod; do \
-	  (cd "$${m%/go.mod}" && $(GO) vet ./... && $(GO) test -count=1 -timeout 20m $(TESTFLAGS) ./...); \
+	  (cd "$${m%/go.mod}" && $(GO) vet -trimpath ./... && $(GOTEST) -trimpath -count=1 -timeout 30m ./...) | $(REPORT); \
 	done
 
 .PHONY: e2e
 e2e: ## the tests of the whole agent; they need root
-	@[ "$$(id -u)" = 0 ] || echo 'not root: the tests that make network namespaces are skipped (sudo make e2e runs them)'
-	$(GO) test -p 1 -count=1 -timeout 15m $(TESTFLAGS) $(WHOLE)
+	@mkdir -p .run; [ "$$(id -u)" = 0 ] || echo 'not root: the tests that make network namespaces are skipped (sudo make e2e runs them)'
+	$(GOTEST) -p 1 -count=1 -timeout 30m $(WHOLE) | $(REPORT)
 
 # The FRR of another Debian release: trixie is pinned, FRR=sid fetches the newest.
 FRR ?= trixie
 .PHONY: test-frr
 test-frr: ## the tests that drive FRR, with that of another Debian release; they need root
-	@if [ "$$(id -u)" != 0 ]; then echo 'not root: the tests with another FRR are skipped'; [ "$${CI:-}" != true ]; exit; fi; \
+	@if [ "$$(id -u)" != 0 ]; then mkdir -p .run; printf 'FRR $(FRR)\tneeds root to make network namespaces\n' | tee -a $(NOTES); [ "$${CI:-}" != true ]; exit; fi; \
 	[ '$(FRR)' = trixie ] || { pins=$$(mktemp); trap 'rm -f "$$pins"' EXIT; echo '$(FRR) frr' >"$$pins"; tests/netlab/unpack-debian "$$pins"; }; \
-	tests/netlab/with-frr '$(FRR)' $(GO) test -count=1 -timeout 15m $(TESTFLAGS) ./backend/frr; \
-	tests/netlab/with-frr '$(FRR)' $(GO) test -count=1 -timeout 15m -run FRR $(TESTFLAGS) ./tests/e2e
+	tests/netlab/with-frr '$(FRR)' $(GOTEST) -count=1 -timeout 30m ./backend/frr | $(REPORT); \
+	tests/netlab/with-frr '$(FRR)' $(GOTEST) -count=1 -timeout 30m -run FRR ./tests/e2e | $(REPORT)
 
 .PHONY: bench
 bench: ## measure against the targets; a quarter of an hour, some need root
@@ -115,20 +130,7 @@ setup: packages ## install what the tests need, where that is possible
 
 .PHONY: packages
 packages:
-	@missing=(); \
-	for p in $(PACKAGES); do \
-	  [ "$$(dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || missing+=($$p); \
-	done; \
-	if [ $${#missing[@]} = 0 ]; then exit; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  export DEBIAN_FRONTEND=noninteractive; \
-	  apt-get install -y --no-install-recommends "$${missing[@]}" || \
-	    { apt-get update && apt-get install -y --no-install-recommends "$${missing[@]}"; } || \
-	    echo "could not install: $${missing[*]}"; \
-	else \
-	  echo "not installed, the tests that need them are skipped: $${missing[*]}"; \
-	  echo "  sudo apt-get install $${missing[*]}"; \
-	fi
+	@mkdir -p .run; tests/install-packages $(NOTES) $(PACKAGES)
 
 .PHONY: clean
 clean: ## remove what make has built

@@ -80,6 +80,7 @@ var places = map[string]place{
 	"tests/rules":       {},
 	"tests/conformance": {},
 	"tests/netlab":      {},
+	"tests/report":      {},
 	"tests/remotes":     {may: []string{"backend", "backend/backendtest", "bgp", "engine/plan", "tests/netlab"}},
 	"tests/runner":      {may: []string{"tests/netlab"}},
 	"tests/e2e":         {tests: []string{"server/gnmi/preview", "tests/netlab", "tests/runner"}}, // as a client has the message
