@@ -16,6 +16,8 @@ import (
 	"github.com/openconfig/gnmic/pkg/outputs"
 	"github.com/openconfig/gnmic/pkg/utils"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/zestor-dev/zestor/store"
+	"github.com/zestor-dev/zestor/store/gomap"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 )
@@ -140,7 +142,8 @@ func (a *app) listen(ctx context.Context, subscriptions map[string]*types.Subscr
 			return fmt.Errorf("output %s has the type %q, which prepare leaves out", name, kind)
 		}
 		out := make()
-		if err := out.Init(ctx, name, c, outputs.WithRegistry(prometheus.NewRegistry())); err != nil {
+		if err := out.Init(ctx, name, c, outputs.WithRegistry(prometheus.NewRegistry()),
+			outputs.WithConfigStore(gomap.NewMemStore(store.StoreOptions[any]{}))); err != nil {
 			return err
 		}
 		defer out.Close()
