@@ -79,6 +79,7 @@ var places = map[string]place{
 
 	"tests/rules":       {},
 	"tests/conformance": {},
+	"tests/documents":   {tests: []string{"tests/netlab"}},
 	"tests/netlab":      {},
 	"tests/report":      {},
 	"tests/remotes":     {may: []string{"backend", "backend/backendtest", "bgp", "engine/plan", "tests/netlab"}},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -97,15 +98,15 @@ func free(t *testing.T) string {
 }
 
 // command is gnmic with the flags of $GNMIC in our pages.
-func (a *agent) command(args ...string) *exec.Cmd {
+func (a *agent) command(ctx context.Context, args ...string) *exec.Cmd {
 	flags := []string{"-a", a.addr, "-u", "admin", "-p", password, "--tls-ca", a.ca, "-e", "json_ietf"}
-	return exec.CommandContext(a.t.Context(), filepath.Join(programs, "gnmic"), append(flags, args...)...)
+	return exec.CommandContext(ctx, filepath.Join(programs, "gnmic"), append(flags, args...)...)
 }
 
 // run returns what gnmic prints; it must end with 0.
 func (a *agent) run(args ...string) string {
 	a.t.Helper()
-	out, err := a.command(args...).CombinedOutput()
+	out, err := a.command(a.t.Context(), args...).CombinedOutput()
 	if err != nil {
 		a.t.Fatalf("gnmic %q: %v\n%s", args, err, out)
 	}
@@ -126,7 +127,7 @@ func (a *agent) has(args []string, want ...string) {
 // fails wants gnmic to end with an error that has all of want in it.
 func (a *agent) fails(args []string, want ...string) {
 	a.t.Helper()
-	out, err := a.command(args...).CombinedOutput()
+	out, err := a.command(a.t.Context(), args...).CombinedOutput()
 	if err == nil {
 		a.t.Errorf("gnmic %q ends with 0:\n%s", args, out)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -149,7 +150,7 @@ func TestSubscribe(t *testing.T) {
 // a line which has what is given.
 func (a *agent) follow(args ...string) func(string) {
 	a.t.Helper()
-	cmd := a.command(args...)
+	cmd := a.command(context.Background(), args...) // the context of the test ends before its Cleanup
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		a.t.Fatal(err)
@@ -195,7 +196,7 @@ outputs:
 `), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := a.command("--config", file, "subscribe")
+	cmd := a.command(t.Context(), "--config", file, "subscribe")
 	cmd.Args = []string{cmd.Args[0], "--config", file, "subscribe"}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
