@@ -15,6 +15,8 @@ $GNMIC set --update-path / --update-file examples/vpn1.json
 until $GNMIC --format flat get --path "$PEER/state/session-state" | grep -q ': established'; do sleep 0.1; done
 `
 
+const established = `until $GNMIC --format flat get --path "$PEER/state/session-state" | grep -q ': established'; do sleep 0.1; done`
+
 // past makes a history of 45 commits, and waits until the state of 10 seconds
 // ago is that of this agent.
 const past = `
@@ -24,6 +26,8 @@ sleep 10
 
 // demo runs the agent of make run, and tells the words that it would print.
 const demo = `
+mkdir -p bin
+cp "$(command -v agent)" bin/agent
 setsid agent demo --gnmi 127.0.0.1:9339 --netconf 127.0.0.1:1830 >/mnt/demo.log 2>&1 &
 until grep -q 'Ctrl-C ends' /mnt/demo.log; do sleep 0.1; done
 sed -nE "s/.* -p ([^ ]+) --tls-ca ([^ ]+)\/ca.crt.*/PASSWORD=\1\nDIR=\2/p" /mnt/demo.log >"$MACHINE/words"
@@ -52,6 +56,7 @@ m = manager.connect(host="127.0.0.1", port=1830, username="admin", password="PAS
 // first is what is done in the machine before a block, where the page has the
 // reader do it in words.
 var first = map[string]string{
+	"docs/gnmi.md: $GNMIC set --update-path operations:/reset-peer --update-value '{\"instance\":\"default\",\"vpn-instance\":\"vpn1\",\"address\":\"10.1.1.2\"}' \\": established,
 	"README.md: make build": "kill $(pgrep -f 'agent demo'); export MOORING_ADMIN_PASSWORD=PASSWORD\n",
 	"README.md: sudo cat /var/lib/mooring/ca.crt > ca.crt": `setsid agent serve --state-dir /var/lib/mooring >/mnt/agent.log 2>&1 &
 		until gnmic -a 127.0.0.1:9339 -u admin -p PASSWORD --tls-ca /var/lib/mooring/ca.crt get --path /agent/state/version; do sleep 0.1; done >/dev/null 2>&1`,
@@ -77,6 +82,7 @@ var notRun = map[string]string{
 	"docs/netconf.md: agent serve --call-home '[{name: nms, endpoints: [{address: 192.0.2.10}, {address: 192.0.2.11, transport: tls}]}]' --tls-client-ca ca.crt":             "it calls machines of others; TestCallHomeStrategy in server/netconf",
 	`docs/netconf.md: m = manager.call_home(host="0.0.0.0", port=4334, username="admin", password="PASSWORD", hostkey_verify=False, allow_agent=False, look_for_keys=False)`: "it waits for a call; the tests of call home in server/netconf have ncclient wait for one",
 	`docs/netconf.md: curl -u admin:admin -X PUT -H 'Content-Type: application/json' \`:                                                                                      "OpenDaylight is not in Debian",
+	"docs/gnmi.md: $GNMIC set --commit-id 7 --commit-cancel            # roll the commit back now":                                                                           "one of three, and the id is that of a guard that waits; TestGuardEnds in server/gnmi",
 	"docs/frr.md: apt-get install -y frr":                                                 "systemd, and packages of the network",
 	`docs/frr.md: sed -i 's/^zebra_options="/&-n /' /etc/frr/daemons`:                     "systemd",
 	"docs/frr.md: usermod -aG frrvty mooring":                                             "a user of the installed service",

@@ -55,7 +55,7 @@ func run(m *testing.M) int {
 // agent is a running one, with the fake backend.
 type agent struct {
 	addr string
-	dir  string // with server.crt, client.crt and client.key
+	dir  string // with ca.crt, client.crt and client.key
 	tls  *tls.Config
 }
 
@@ -80,7 +80,7 @@ func start(t *testing.T) *agent {
 		}
 	})
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		text, err := os.ReadFile(a.file("server.crt"))
+		text, err := os.ReadFile(a.file("ca.crt"))
 		if err == nil {
 			roots := x509.NewCertPool()
 			roots.AppendCertsFromPEM(text)

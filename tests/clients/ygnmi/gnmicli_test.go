@@ -12,7 +12,7 @@ import (
 func (a *agent) cli(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	args = append([]string{
-		"-address", a.addr, "-ca_crt", a.file("server.crt"), "-client_crt", a.file("client.crt"), "-client_key", a.file("client.key"),
+		"-address", a.addr, "-ca_crt", a.file("ca.crt"), "-client_crt", a.file("client.crt"), "-client_key", a.file("client.key"),
 		"-server_name", "127.0.0.1", "-timeout", "30s",
 	}, args...)
 	out, err := exec.CommandContext(t.Context(), filepath.Join(programs, "gnmi_cli"), args...).CombinedOutput()

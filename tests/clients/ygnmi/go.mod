@@ -7,7 +7,7 @@ go 1.26.0
 require (
 	github.com/openconfig/gnmi v0.14.1
 	github.com/openconfig/ondatra v0.5.8
-	github.com/openconfig/ygnmi v0.11.1
+	github.com/openconfig/ygnmi v0.12.0
 	google.golang.org/grpc v1.85.0
 )
 
