@@ -3,7 +3,7 @@ package documents
 import "regexp"
 
 // serve starts an agent as the pages take it: the user admin has the password
-// PASSWORD, the peer of examples/vpn1.json is established.
+// PASSWORD, the peer of examples/vpn1.json is established from 10.1.1.1.
 const serve = `
 ip link property add dev lo altname LoopBack1
 ip address add 10.9.9.1/32 dev lo
@@ -12,6 +12,8 @@ GNMIC='gnmic -a 127.0.0.1:9339 -u admin -p PASSWORD --tls-ca /var/lib/mooring/ca
 PEER='/bgp/instances/instance[name=default]/vpn-instances/vpn-instance[name=vpn1]/peers/peer[address=10.1.1.2]'
 until $GNMIC get --path /agent/state/version; do sleep 0.1; done >/dev/null 2>&1
 $GNMIC set --update-path / --update-file examples/vpn1.json
+$GNMIC set --delete "$PEER/transport/connect-interface/config/interface" \
+  --update-path "$PEER/transport/connect-interface/config/source-address" --update-value 10.1.1.1
 until $GNMIC --format flat get --path "$PEER/state/session-state" | grep -q ': established'; do sleep 0.1; done
 `
 
@@ -39,7 +41,7 @@ var scenes = map[string]scene{
 	"docs/gnmi.md":       {before: serve + past},
 	"docs/guide.md":      {before: serve + past},
 	"docs/nacm.md":       {before: serve + "export PASSWORD=PASSWORD\n"},
-	"docs/netconf.md":    {before: "mkdir -p /var/lib/files; FLAGS='--netconf-startup --netconf-url-dir /var/lib/files'\nexport PASSWORD=PASSWORD\n" + serve + past, python: connected},
+	"docs/netconf.md":    {before: "mkdir -p /var/lib/files; FLAGS='--netconf-startup --netconf-url-dir /var/lib/files'\nHOST=127.0.0.1 PORT=1830 PASSWORD=PASSWORD\n" + serve + past, python: connected},
 	"docs/openconfig.md": {before: serve},
 	"docs/operations.md": {before: "mkdir -p bin; cp $(command -v agent) bin/agent\n" + serve},
 }
@@ -56,8 +58,9 @@ m = manager.connect(host="127.0.0.1", port=1830, username="admin", password="PAS
 // first is what is done in the machine before a block, where the page has the
 // reader do it in words.
 var first = map[string]string{
+	`docs/gnmi.md: $GNMIC set --update-path operations:/reset-peer \`:                                                                                                 established,
 	"docs/gnmi.md: $GNMIC set --update-path operations:/reset-peer --update-value '{\"instance\":\"default\",\"vpn-instance\":\"vpn1\",\"address\":\"10.1.1.2\"}' \\": established,
-	"README.md: make build": "kill $(pgrep -f 'agent demo'); export MOORING_ADMIN_PASSWORD=PASSWORD\n",
+	"README.md: make build": "kill $(pgrep -x agent); export MOORING_ADMIN_PASSWORD=PASSWORD\n",
 	"README.md: sudo cat /var/lib/mooring/ca.crt > ca.crt": `setsid agent serve --state-dir /var/lib/mooring >/mnt/agent.log 2>&1 &
 		until gnmic -a 127.0.0.1:9339 -u admin -p PASSWORD --tls-ca /var/lib/mooring/ca.crt get --path /agent/state/version; do sleep 0.1; done >/dev/null 2>&1`,
 }
