@@ -68,7 +68,7 @@ var first = map[string]string{
 // endless are the blocks that run until the reader ends them, with what they
 // print when they do what they are for.
 var endless = map[string]*regexp.Regexp{
-	"README.md: make build": regexp.MustCompile(`First start`),
+	"README.md: make build": regexp.MustCompile(`listening protocol=netconf`),
 	`README.md: $GNMIC sub --path "$PEER/state" --stream-mode on-change`:     regexp.MustCompile(`session-state`),
 	`docs/guide.md: $GNMIC sub --path "$PEER/state" --stream-mode on-change`: regexp.MustCompile(`session-state`),
 }
