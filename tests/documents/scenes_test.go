@@ -60,9 +60,9 @@ m = manager.connect(host="127.0.0.1", port=1830, username="admin", password="PAS
 var first = map[string]string{
 	`docs/gnmi.md: $GNMIC set --update-path operations:/reset-peer \`:                                                                                                 established,
 	"docs/gnmi.md: $GNMIC set --update-path operations:/reset-peer --update-value '{\"instance\":\"default\",\"vpn-instance\":\"vpn1\",\"address\":\"10.1.1.2\"}' \\": established,
-	"README.md: make build": "kill $(pgrep -x agent); export MOORING_ADMIN_PASSWORD=PASSWORD\n",
+	"README.md: make build": "kill $(pgrep -x agent); export MOORING_ADMIN_PASSWORD=$(sed -n s/PASSWORD=//p $MACHINE/words)\n",
 	"README.md: sudo cat /var/lib/mooring/ca.crt > ca.crt": `setsid agent serve --state-dir /var/lib/mooring >/mnt/agent.log 2>&1 &
-		until gnmic -a 127.0.0.1:9339 -u admin -p PASSWORD --tls-ca /var/lib/mooring/ca.crt get --path /agent/state/version; do sleep 0.1; done >/dev/null 2>&1`,
+		until gnmic -a 127.0.0.1:9339 -u admin -p $MOORING_ADMIN_PASSWORD --tls-ca /var/lib/mooring/ca.crt get --path /agent/state/version; do sleep 0.1; done >/dev/null 2>&1`,
 }
 
 // endless are the blocks that run until the reader ends them, with what they
