@@ -76,11 +76,12 @@ var endless = map[string]*regexp.Regexp{
 // notRun are the blocks that no machine of this test can run, with the reason.
 var notRun = map[string]string{
 	"README.md: make run": "the scene of the page is the demo that it starts, and TestDemo runs what that prints",
-	"docs/guide.md: ssh -p 1830 admin@127.0.0.1 -s netconf":               "ssh asks for the password at a terminal; TestDemo plays such a session",
-	"docs/operations.md: systemctl daemon-reload":                         "systemd",
-	"docs/operations.md: journalctl -u mooring | grep -A 4 'First start'": "systemd",
-	"docs/operations.md: systemctl stop mooring":                          "systemd",
-	"docs/operations.md: agent-new check-config /etc/mooring/agent.yaml":  "another version of the agent, and systemd",
+	"docs/guide.md: ssh -p 1830 admin@127.0.0.1 -s netconf":                                 "ssh asks for the password at a terminal; TestDemo plays such a session",
+	"docs/operations.md: sudo -u mooring agent backup /var/backups/mooring-$(date +%F).tar": "a user of the installed service",
+	"docs/operations.md: systemctl daemon-reload":                                           "systemd",
+	"docs/operations.md: journalctl -u mooring | grep -A 4 'First start'":                   "systemd",
+	"docs/operations.md: systemctl stop mooring":                                            "systemd",
+	"docs/operations.md: agent-new check-config /etc/mooring/agent.yaml":                    "another version of the agent, and systemd",
 	"docs/operations.md: grpcurl -cacert ca.crt -H 'username: monitor' -H 'password: PASSWORD' -d '{\"service\": \"gnmi.gNMI\"}' router1:9339 grpc.health.v1.Health/Check":   "grpcurl is not in Debian; TestAuthentication in server/gnmi asks the service",
 	"docs/netconf.md: agent serve --call-home '[{name: nms, endpoints: [{address: 192.0.2.10}, {address: 192.0.2.11, transport: tls}]}]' --tls-client-ca ca.crt":             "it calls machines of others; TestCallHomeStrategy in server/netconf",
 	`docs/netconf.md: m = manager.call_home(host="0.0.0.0", port=4334, username="admin", password="PASSWORD", hostkey_verify=False, allow_agent=False, look_for_keys=False)`: "it waits for a call; the tests of call home in server/netconf have ncclient wait for one",
