@@ -130,7 +130,7 @@ var holders = map[string][]string{
 	"github.com/openconfig/gnmi":        {"server/gnmi", "cmd/agent", "tests/runner", "tests/e2e", "tests/crash", "tests/bench"},
 	"github.com/openconfig/goyang":      {"internal/yanggen"},
 	"github.com/Juniper/go-netconf":     {testsOnly, "tests/runner", "tests/e2e", "tests/crash", "tests/bench"},
-	"go.yaml.in/yaml/v3":                {"cmd/agent", "server"},
+	"go.yaml.in/yaml/v3":                {"cmd/agent", "server", "tests/documents"},
 	"github.com/rogpeppe/go-internal":   {"cmd/agent"},
 	"github.com/google/go-cmp":          {testsOnly, "backend/backendtest"},
 	"go.uber.org/goleak":                {testsOnly},
