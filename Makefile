@@ -119,6 +119,11 @@ bench: ## measure against the targets; a quarter of an hour, some need root
 	$(GO) test ./tests/bench -run '^$$' -bench . -benchtime 300x -timeout 60m $(TESTFLAGS)
 	$(GO) test ./engine/commit ./backend/gobgp ./backend/frr ./server/gnmi ./server/netconf -run '^$$' -bench . -timeout 30m $(TESTFLAGS)
 
+.PHONY: soak
+soak: ## DAMAGES (5000) damages of the state, and kill -9 under load, at length
+	MOORING_DAMAGES=$(or $(DAMAGES),5000) $(GO) test ./engine/datastore -count=1 -run 'TestDamageIsRefusedOrWhole' -v -timeout 0 $(TESTFLAGS)
+	$(GO) test ./tests/crash -count=1 -v -timeout 0 $(TESTFLAGS)
+
 .PHONY: fuzz-yanglint
 fuzz-yanglint: ## random documents, judged by us and by yanglint, for FUZZTIME (1h)
 	MOORING_FUZZ_YANGLINT=$(or $(FUZZTIME),1h) $(GO) test ./engine/schema -count=1 -run TestFuzzAgainstYanglint -v -timeout 0 $(TESTFLAGS)
