@@ -251,8 +251,10 @@ func (im *image) write(tx *bbolt.Tx) error {
 		digest *digest
 		values []stored
 	}{
-		{recordBucket, &s.Records, im.records}, {startupBucket, &s.Startup, im.startup},
-		{historyBucket, &s.History, im.history}, {metaBucket, &s.Notes, im.notes},
+		{recordBucket, &s.Records, im.records},
+		{startupBucket, &s.Startup, im.startup},
+		{historyBucket, &s.History, im.history},
+		{metaBucket, &s.Notes, im.notes},
 	} {
 		if part.values == nil && string(part.name) == string(startupBucket) {
 			continue

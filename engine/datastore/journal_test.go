@@ -37,7 +37,9 @@ func framesOf(at place, batches ...*batch) (data []byte) {
 
 func TestJournalHoldsWhatWasWritten(t *testing.T) {
 	want := []*batch{
-		batchOf(8, 1), batchOf(9, journalBlock-60), batchOf(10, journalBlock), {kind: frameAbort, revision: 10}, batchOf(10, 5*journalBlock),
+		batchOf(8, 1), batchOf(9, journalBlock-60), batchOf(10, journalBlock),
+		{kind: frameAbort, revision: 10},
+		batchOf(10, 5*journalBlock),
 		{kind: frameWrite, revision: 10, notes: []stored{{key: "alone", value: []byte("x")}}},
 	}
 	data := framesOf(start, want...)

@@ -88,7 +88,7 @@ func readFile(path string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close()
 	size, err := osFile{file}.Size()
 	if err != nil {
 		return nil, err
