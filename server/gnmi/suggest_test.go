@@ -17,7 +17,7 @@ func TestNearestNames(t *testing.T) {
 		code codes.Code
 		want string
 	}{
-		{"path", &gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/transport/connect-interface/config/source-adres", stringVal("10.1.1.9"))}}, codes.NotFound, `there is no "source-adres" in config: did you mean source-address?`},
+		{"path", &gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/transport/connect-interface/config/source-addr", stringVal("10.1.1.9"))}}, codes.NotFound, `there is no "source-addr" in config: did you mean source-address?`},
 		{"delete", &gpb.SetRequest{Delete: []*gpb.Path{path(thePeer + "/timer")}}, codes.NotFound, "did you mean timers?"},
 		{"further down", &gpb.SetRequest{Update: []*gpb.Update{update(thePeer+"/hold-time", jsonVal("30"))}}, codes.NotFound, "did you mean timers/config/hold-time?"},
 		{"JSON", &gpb.SetRequest{Update: []*gpb.Update{update(thePeer, jsonVal(`{"config":{"descripti-on":"x"}}`))}}, codes.InvalidArgument, "did you mean description?"},

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"errors"
+
 	"mooring/engine/commit"
 	"mooring/engine/datastore"
 	"mooring/engine/schema"
