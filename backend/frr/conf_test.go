@@ -70,6 +70,7 @@ var variants = []struct {
 	}},
 	{"link-local", func(p *bgp.PeerSpec) {
 		p.Key.Address, p.Source = netip.MustParseAddr("fe80::2%vd"), netip.MustParseAddr("fe80::1")
+		p.Zone = "vd"
 		p.Families = []bgp.Family{bgp.IPv6Unicast}
 	}},
 }
