@@ -48,8 +48,9 @@ func TestDefaults(t *testing.T) {
 	}
 	want := Config{
 		StateDir: "/var/lib/mooring", GNMI: "127.0.0.1:9339", NETCONF: "127.0.0.1:1830", Backend: "gobgp", FRRVty: "/run/frr", Drift: "repair",
-		TLSClientAuth: server.ClientCertNone, RecoveryGroup: "admin", LogLevel: slog.LevelInfo, LogFormat: "text",
-		NETCONFLimits: netconf.Limits{Keepalive: netconf.Keepalive{Interval: time.Minute}},
+		TLSClientAuth: server.ClientCertNone, ConfirmLimit: 24 * time.Hour, RecoveryGroup: "admin", LogLevel: slog.LevelInfo, LogFormat: "text",
+		NETCONFLimits:   netconf.Limits{Keepalive: netconf.Keepalive{Interval: time.Minute}},
+		NETCONFHostKeys: []string{"ed25519", "ecdsa-p256", "rsa-3072"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("defaults (-want +got):\n%s", d)
