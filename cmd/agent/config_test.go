@@ -107,7 +107,7 @@ func TestTogether(t *testing.T) {
 		{"host keys as a list", map[string]string{"netconf-host-keys": "[rsa-3072, 'ed25519']"}, ""},
 		{"host keys with commas", map[string]string{"netconf-host-keys": "rsa-3072,ed25519"}, ""},
 		{"host keys: none", map[string]string{"netconf-host-keys": "[]"}, "names no key: want one or more of ed25519, ecdsa-p256, rsa-3072"},
-		{"host keys: unknown", map[string]string{"netconf-host-keys": "ed25519,rsa-4096"}, `names "rsa-4096", which is not known: did you mean`},
+		{"host keys: unknown", map[string]string{"netconf-host-keys": "ed25519,rsa-4096"}, `names "rsa-4096", which is not known, did you mean rsa-3072?`},
 		{"host keys: twice", map[string]string{"netconf-host-keys": "ed25519, ed25519"}, "names ed25519 twice"},
 		{"only call home", map[string]string{"gnmi": "off", "netconf": "off", "call-home": "[{name: nms, endpoints: [{address: 192.0.2.1}]}]"}, ""},
 		{"call home over tls without authorities", map[string]string{"call-home": "[{name: nms, endpoints: [{address: 192.0.2.1, transport: tls}]}]"}, "needs the certificate authorities"},
