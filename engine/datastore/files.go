@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/openconfig/ygot/ygot"
 	"go.etcd.io/bbolt"
@@ -49,12 +50,31 @@ func openFiles(o *Options) (*files, *reader, error) {
 	if err := o.FS.Check(o.Dir); err != nil {
 		return nil, nil, err
 	}
-	for { // until bbolt has the file that was read
+	// Two agents that start at once on a new directory: one makes the files, the
+	// other finds them in use.
+	opening, err := lockDirectory(o.Dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer opening.Close() // and with it the lock
+	for {                 // until bbolt has the file that was read
 		f, r, again, err := tryOpen(o)
 		if err != nil || !again {
 			return f, r, err
 		}
 	}
+}
+
+// lockDirectory waits for the lock of a directory, which ends with the file.
+func lockDirectory(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", dir, err), f.Close())
+	}
+	return f, nil
 }
 
 func tryOpen(o *Options) (f *files, r *reader, again bool, err error) {

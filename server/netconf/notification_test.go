@@ -279,7 +279,8 @@ func TestUnresolvedPeer(t *testing.T) {
 func TestNotificationsAgainstYanglint(t *testing.T) {
 	lint := need(t, "/usr/bin/yanglint", "libyang2-tools")
 	_, w, c := subscribed(t, "")
-	c.ok(edit(peer("", peer2, "<as>201</as>")), confirmed(""), cancelCommit, confirmed(timeout(1)))
+	c.ok(edit(peer("", peer2, "<as>201</as>")), editDraft(peer("", peer2, "<as>202</as>")), confirmed(""), cancelCommit,
+		editDraft(peer("", peer2, "<as>203</as>")), confirmed(timeout(1)))
 	seen := map[string]bool{}
 	file, running := filepath.Join(t.TempDir(), "notification.xml"), filepath.Join(t.TempDir(), "running.xml")
 	if err := os.WriteFile(running, []byte(c.reads("")), 0o600); err != nil { // what targets lead to

@@ -135,7 +135,7 @@ func TestPushOperational(t *testing.T) {
 	}
 }
 
-// RFC 8641 3.3: what changed in a dampening period and is as before is sent with
+// netconf.md 75, RFC 8641 3.3: what changed in a dampening period and is as before is sent with
 // its value, what came and went as deleted.
 func TestPushTellsChurn(t *testing.T) {
 	l := newRig(t, Limits{}).listen()

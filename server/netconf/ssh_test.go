@@ -162,7 +162,7 @@ func TestLogin(t *testing.T) {
 		{"wrong password", "admin", ssh.Password("wrong"), false},
 		{"unknown user", "nobody", ssh.Password(password), false},
 		{"other key", "admin", ssh.PublicKeys(hostKey(t)), false},
-		{"nothing", "admin", ssh.KeyboardInteractive(nil), false},
+		{"nothing", "admin", ssh.KeyboardInteractive(func(_, _ string, asked []string, _ []bool) ([]string, error) { return make([]string, len(asked)), nil }), false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -169,7 +169,7 @@ func steps(values ...string) (out []commit.Change) {
 	return out
 }
 
-// RFC 8641 3.3, step 4: what changed and is as before is sent with the last
+// netconf.md 75, RFC 8641 3.3 step 4: what changed and is as before is sent with the last
 // change, and each node once.
 func TestDampened(t *testing.T) {
 	const at = "/mooring-vpn-instance:vpn-instances/vpn-instance=x"
