@@ -50,7 +50,9 @@ var scenes = map[string]scene{
 const connected = `
 from ncclient import manager
 from ncclient.xml_ import to_ele
-CONFIG = '<config xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"/>'
+CONFIG = """<config xmlns="urn:ietf:params:xml:ns:netconf:base:1.0"><bgp xmlns="urn:mooring:yang:bgp"><instances><instance><name>default</name>
+  <vpn-instances><vpn-instance><name>vpn1</name><peers><peer><address>10.1.1.2</address><config><description>a change</description></config></peer></peers>
+  </vpn-instance></vpn-instances></instance></instances></bgp></config>"""
 BGP = "urn:mooring:yang:bgp"
 m = manager.connect(host="127.0.0.1", port=1830, username="admin", password="PASSWORD", hostkey_verify=False, look_for_keys=False, allow_agent=False)
 `
@@ -58,7 +60,8 @@ m = manager.connect(host="127.0.0.1", port=1830, username="admin", password="PAS
 // first is what is done in the machine before a block, where the page has the
 // reader do it in words.
 var first = map[string]string{
-	`docs/gnmi.md: $GNMIC set --update-path operations:/reset-peer \`:                                                                                                 established,
+	"docs/netconf.md: import os":                                      `$GNMIC set --update-path "$PEER/transport/connect-interface/config/source-address" --update-value 10.1.1.9`,
+	`docs/gnmi.md: $GNMIC set --update-path operations:/reset-peer \`: established,
 	"docs/gnmi.md: $GNMIC set --update-path operations:/reset-peer --update-value '{\"instance\":\"default\",\"vpn-instance\":\"vpn1\",\"address\":\"10.1.1.2\"}' \\": established,
 	"README.md: make build": "kill $(pgrep -x agent); export MOORING_ADMIN_PASSWORD=$(sed -n s/PASSWORD=//p $MACHINE/words)\n",
 	"README.md: sudo cat /var/lib/mooring/ca.crt > ca.crt": `setsid agent serve --state-dir /var/lib/mooring >/mnt/agent.log 2>&1 &
