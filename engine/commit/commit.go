@@ -138,6 +138,7 @@ type Coordinator struct {
 	costs  plan.Costs
 	oper   operstate.Store
 	feed   operstate.Feed[schema.Key, Entry]
+	clock  clock // of the feed and of what is read beside it
 	resets expectations
 	// announcement is the one of the pending commit, under mu.
 	announcement *Announcement

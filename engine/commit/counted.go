@@ -68,7 +68,7 @@ func (c *Coordinator) flushCounted() {
 	}
 	clear(c.noted)
 	slices.SortFunc(changes, func(a, b Change) int { return strings.Compare(string(a.Key), string(b.Key)) })
-	c.feed.Publish(changes)
+	c.publish(changes)
 }
 
 // setOnline says whether the backend answers.

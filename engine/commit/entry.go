@@ -24,6 +24,10 @@ type Entry struct {
 	// a change that follows it up, or its rollback; nil for none.
 	confirm *Announcement
 
+	// Reborn is set in the New of changes that were merged: the record was not
+	// there in between, which another reader may have been told of.
+	Reborn bool
+
 	c     *Coordinator
 	key   schema.Key
 	snap  *datastore.Snapshot
@@ -34,11 +38,13 @@ type Entry struct {
 }
 
 // After implements operstate.Follower: an event that follows on a commit before
-// it was read does not hide which commit it was.
+// it was read does not hide which commit it was, and a record that was deleted
+// and created again is known to be another one.
 func (e Entry) After(earlier Entry) Entry {
 	if e.CommitID == "" {
 		e.CommitID, e.confirm = earlier.CommitID, earlier.confirm
 	}
+	e.Reborn = e.Reborn || earlier.Reborn || earlier.Config == nil
 	return e
 }
 

@@ -146,7 +146,7 @@ func (c *Coordinator) learn(key bgp.PeerKey, at time.Time, fn func(st *bgp.PeerS
 	now := c.entry(snap, k, at, "")
 	was := now
 	was.Time, was.oper = time.Time{}, o
-	c.feed.Publish([]Change{{Key: k, Old: was, New: now}})
+	c.publish([]Change{{Key: k, Old: was, New: now}})
 }
 
 // know replaces what is known of a peer and remembers what was. The caller
@@ -331,5 +331,5 @@ func (c *Coordinator) tellApplied(steps []plan.Step) {
 	for i := range changes {
 		changes[i].New = c.entry(snap, changes[i].Key, now, "")
 	}
-	c.feed.Publish(changes)
+	c.publish(changes)
 }

@@ -108,7 +108,7 @@ func (c *Coordinator) tellWaiting(steps []plan.Step, cause bgp.Cause) {
 	for i := range changes {
 		changes[i].New = c.entry(snap, changes[i].Key, now, "")
 	}
-	c.feed.Publish(changes)
+	c.publish(changes)
 	c.wakeUp()
 }
 

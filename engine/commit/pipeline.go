@@ -228,7 +228,7 @@ func (c *Coordinator) accept(old, next *datastore.Snapshot, ch *change) {
 		changes[i].New = c.entry(next, changes[i].Key, ch.res.Time, ch.res.CommitID)
 		changes[i].New.confirm = announced
 	}
-	c.feed.Publish(changes)
+	c.publish(changes)
 }
 
 // before collects the entries that a change replaces, each record once, sorted.

@@ -78,11 +78,14 @@ func (d *delta) compute() {
 		old = append(old, leaf{node: l.Node, rel: steps[from:len(steps):len(steps)], value: l.Value, values: l.Values})
 	})
 	moved := false
+	// What is as before is sent again where a delete of the record may have been
+	// sent meanwhile: for another path or mode of the same Subscribe.
+	reborn := d.change.New.Reborn
 	walk(d.record, recordView{d.change.Key, d.change.New.Config, after}, func(l *schema.LeafValue) {
 		same := false
 		if i, ok := index[idOf(l)]; ok {
 			old[i].found = true
-			same = old[i].value == l.Value && slices.Equal(old[i].values, l.Values)
+			same = !reborn && old[i].value == l.Value && slices.Equal(old[i].values, l.Values)
 		}
 		atomic := isAtomic(l.Node)
 		if same && !atomic {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
@@ -33,6 +34,8 @@ func (e dryEngine) View() schema.View { return configView{e.store.Running()} }
 type configView struct{ schema.Reader }
 
 func (configView) State(schema.Key) ygot.GoStruct { return nil }
+
+func (e dryEngine) Instant() (schema.View, time.Time) { return e.View(), time.Now() }
 
 func (e dryEngine) Edit(_ context.Context, _ commit.Actor, _ commit.Options, fn func(schema.Tx) error) (*commit.Result, error) {
 	txn := e.store.Begin()

@@ -72,7 +72,7 @@ func (o *sender) now() (schema.View, time.Time) {
 	if o.then != nil {
 		return o.then.view, o.then.time
 	}
-	return o.server.cfg.Engine.View(), time.Now()
+	return o.server.cfg.Engine.Instant()
 }
 
 // wanted is what of the past the list needs.

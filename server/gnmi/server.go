@@ -35,6 +35,8 @@ type Engine interface {
 	// View returns the running configuration and the state to read: one
 	// instant of the configuration, however long it is read.
 	View() schema.View
+	// Instant is View with its time: what is published later has a later one.
+	Instant() (schema.View, time.Time)
 	// Edit lets fn change a private copy of the running configuration and
 	// commits it; it blocks until the change is durable or refused. An error
 	// of fn is returned as it is.

@@ -171,7 +171,7 @@ type countingEngine struct {
 	views atomic.Int64
 }
 
-func (e *countingEngine) View() schema.View {
+func (e *countingEngine) Instant() (schema.View, time.Time) {
 	e.views.Add(1)
-	return e.Engine.View()
+	return e.Engine.Instant()
 }

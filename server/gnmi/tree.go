@@ -85,7 +85,18 @@ func (d *delta) openConfig(o *sender) []*delta {
 // openConfigOf is openConfig of what may be told of the record.
 func (d *delta) openConfigOf(v schema.View, before, after ocview.Record) []*delta {
 	var out []*delta
-	for _, c := range ocview.Changes(v, d.change.Key, before, after) {
+	changes := ocview.Changes(v, d.change.Key, before, after)
+	if d.change.New.Reborn { // as in compute
+		for _, c := range ocview.Changes(v, d.change.Key, ocview.Record{}, after) {
+			i := slices.IndexFunc(changes, func(o ocview.EntryChange) bool { return o.Entry.String() == c.Entry.String() })
+			if i < 0 {
+				changes = append(changes, c)
+			} else if !changes[i].Gone {
+				changes[i].Updates = c.Updates
+			}
+		}
+	}
+	for _, c := range changes {
 		e := &delta{change: d.change, encoding: d.encoding, record: c.Entry, time: d.time, gone: c.Gone}
 		for i := range c.Updates {
 			u := &c.Updates[i]
