@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	gpb "github.com/openconfig/gnmi/proto/gnmi"
 	"google.golang.org/grpc/codes"
@@ -20,9 +21,10 @@ type broken struct {
 	Engine
 }
 
-func (broken) View() schema.View               { panic("a fault") }
-func (broken) Subscribe() *commit.Subscription { panic("a fault") }
-func (broken) Access() *nacm.Control           { return nil }
+func (broken) View() schema.View                 { panic("a fault") }
+func (broken) Instant() (schema.View, time.Time) { panic("a fault") }
+func (broken) Subscribe() *commit.Subscription   { panic("a fault") }
+func (broken) Access() *nacm.Control             { return nil }
 
 // buffer is where a log is written to.
 type buffer struct {
@@ -61,7 +63,7 @@ func TestPanicEndsTheRPC(t *testing.T) {
 	}
 	_, err = stream.Recv()
 	wantStatus(t, err, codes.Internal, "a fault of the agent")
-	if text := log.String(); strings.Count(text, "please report this") != 2 || !strings.Contains(text, "broken.View") {
+	if text := log.String(); strings.Count(text, "please report this") != 2 || !strings.Contains(text, "broken.") {
 		t.Errorf("the log has %s", text)
 	}
 	r.server.cfg.Engine = whole
