@@ -5,30 +5,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib/lab.sh"
 lab bookworm bird2=2.0.12-7 gobgpd=3.10.0-1+b4 frr=8.4.4-1.1~deb12u2
-cat >"$ROOT/tmp/bird.conf" <<'X'
-router id 1.1.1.1;
-protocol device {}
-protocol bgp p { local 127.0.0.1 as 65001; neighbor 127.0.0.2 as 65002; passive; multihop; ipv4 { import none; export none; }; }
-X
-cat >"$ROOT/tmp/gobgp.toml" <<'X'
-[global.config]
-as = 65001
-router-id = "1.1.1.1"
-port = 1790
-local-address-list = ["127.0.0.1"]
-[[neighbors]]
-config = { neighbor-address = "127.0.0.2", peer-as = 65002 }
-transport.config.passive-mode = true
-X
-cat >"$ROOT/tmp/bgpd.conf" <<'X'
-router bgp 65001
- bgp router-id 1.1.1.1
- neighbor 127.0.0.2 remote-as 65002
- neighbor 127.0.0.2 passive
-X
-daemon bird -f -c /tmp/bird.conf -s /tmp/bird.ctl
-daemon gobgpd -f /tmp/gobgp.toml --api-hosts 127.0.0.1:50051
-daemon /usr/lib/frr/bgpd -S -Z -p 1791 -l 127.0.0.1 -f /tmp/bgpd.conf --vty_socket /tmp -i /tmp/bgpd.pid
+three
 try() {
   python3 - "$@" <<'X'
 import subprocess
