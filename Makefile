@@ -22,7 +22,7 @@ GOTEST = $(GO) test -json $(TESTFLAGS)
 REPORT = $(GO) run $(CURDIR)/tests/report $(NOTES)
 UNIT = $(shell $(GO) list ./... | grep -vE '/tests/(e2e|crash|bench|documents)$$')
 # Debian packages that the tests use.
-PACKAGES := bird2 debian-archive-keyring frr gcc gobgpd iproute2 libc6-dev "libyang2-tools|libyang3-tools|libyang-tools" netconfd openssh-client openssl python3-ncclient
+PACKAGES := bird2 debian-archive-keyring frr gcc gobgpd iproute2 libc6-dev "libyang2-tools|libyang3-tools|libyang-tools" netconfd openssh-client openssl python3-ncclient systemd
 
 .PHONY: help
 help: ## show this
